@@ -1,0 +1,21 @@
+"""Mixup with the Adversarial Mixing Policy for Keras 3 on TensorFlow."""
+
+from keras_amp import backbones, data, policy, sampling
+from keras_amp.layers import MixLayer
+from keras_amp.models import MixupAMPModel
+from keras_amp.policy import AdversarialMixing, Mixup
+from keras_amp.surgery import insert_mix_layer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AdversarialMixing",
+    "MixLayer",
+    "Mixup",
+    "MixupAMPModel",
+    "backbones",
+    "data",
+    "insert_mix_layer",
+    "policy",
+    "sampling",
+]

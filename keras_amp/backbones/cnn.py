@@ -1,0 +1,105 @@
+"""Kim's convolutional network for sentences."""
+
+import keras
+
+from keras_amp.backbones.seeds import layer_seeds
+
+
+def text_cnn(
+    vocabulary_size,
+    num_classes,
+    sequence_length,
+    embedding_dim=300,
+    filters=100,
+    kernel_sizes=(3, 4, 5),
+    dropout=0.5,
+    l2=1e-8,
+    seed=None,
+    name="text_cnn",
+):
+    """Builds Kim's CNN (EMNLP 2014) with the settings of the paper.
+
+    Words are embedded, convolved by filters of several widths and pooled by their maximum
+    over time; the pooled features of all widths are the sentence. Padding is an ordinary
+    word, as in Kim's program. Mix words behind ``"embedding"`` and sentences behind
+    ``"sentence"`` (``keras_amp.backbones.MIX_POINTS``).
+
+    Args:
+        vocabulary_size: Integer, number of word ids, padding and unknown included.
+        num_classes: Integer >= 2.
+        sequence_length: Integer, words per text; not below the widest filter.
+        embedding_dim: Integer, width of a word's vector.
+        filters: Integer, feature maps per filter width.
+        kernel_sizes: Filter widths, in words.
+        dropout: Float in [0, 1), on the sentence.
+        l2: Float >= 0, weight of the L2 penalty on the convolutions and the classifier.
+        seed: Integer that seeds the initial weights and the dropout masks.
+        name: Name of the model.
+
+    Returns:
+        A functional ``keras.Model`` from int32 word ids ``(batch_size, sequence_length)``
+        to class probabilities ``(batch_size, num_classes)``.
+
+    Raises:
+        ValueError: If the widest filter does not fit into the texts.
+
+    Example:
+
+    >>> model = keras_amp.backbones.text_cnn(100, 6, 12, embedding_dim=8, filters=4)
+    >>> model(np.ones((2, 12), "int32")).shape
+    TensorShape([2, 6])
+
+    Reference:
+        Kim, *Convolutional Neural Networks for Sentence Classification*, EMNLP 2014.
+    """
+    if sequence_length < max(kernel_sizes):
+        raise ValueError(
+            "Expected `sequence_length` to hold the widest filter. Received: "
+            f"sequence_length={sequence_length}, kernel_sizes={tuple(kernel_sizes)}. Pad "
+            "the texts to more words."
+        )
+    seeds = iter(layer_seeds(seed, 3 + len(kernel_sizes)))
+    penalty = keras.regularizers.L2(l2) if l2 else None
+
+    # === Layers ===
+    embedding = keras.layers.Embedding(
+        vocabulary_size,
+        embedding_dim,
+        # Kim's range; Keras' default of 0.05 trains more slowly.
+        embeddings_initializer=keras.initializers.RandomUniform(
+            -0.25, 0.25, seed=next(seeds)
+        ),
+        name="embedding",
+    )
+    convolutions = [
+        keras.layers.Conv1D(
+            filters,
+            width,
+            activation="relu",
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            kernel_regularizer=penalty,
+            name=f"convolution_{width}",
+        )
+        for width in kernel_sizes
+    ]
+    pools = [
+        keras.layers.GlobalMaxPooling1D(name=f"pool_{width}") for width in kernel_sizes
+    ]
+    sentence = keras.layers.Concatenate(name="sentence")
+    drop = keras.layers.Dropout(dropout, seed=next(seeds), name="dropout")
+    classify = keras.layers.Dense(
+        num_classes,
+        activation="softmax",
+        kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+        kernel_regularizer=penalty,
+        name="probabilities",
+    )
+
+    # === Functional Model ===
+    ids = keras.Input((sequence_length,), dtype="int32", name="word_ids")
+    words = embedding(ids)  # (batch_size, sequence_length, embedding_dim)
+    features = [
+        pool(convolve(words)) for convolve, pool in zip(convolutions, pools, strict=True)
+    ]  # each (batch_size, filters)
+    hidden = sentence(features)  # (batch_size, len(kernel_sizes) * filters)
+    return keras.Model(ids, classify(drop(hidden)), name=name)

@@ -1,0 +1,67 @@
+"""MixLayer: the place in a network where examples are mixed."""
+
+import keras
+
+from keras_amp.policy import mix
+
+
+@keras.saving.register_keras_serializable(package="keras_amp")
+class MixLayer(keras.layers.Layer):
+    """Marks where a network mixes the hidden states of two examples.
+
+    Called on one tensor it is the identity, in training and at inference: a network with
+    a ``MixLayer`` predicts exactly what it predicts without. ``MixupAMPModel`` hands it
+    the partner's hidden states and lambda during a training step (Eq. 11). It has no
+    weights, and the mask of ``inputs`` passes on.
+
+    Put one into a network of your own, or let ``insert_mix_layer`` do it.
+
+    Args:
+        name: Optional name. Further keyword arguments are Keras' own (``dtype``, ...).
+
+    Call arguments:
+        inputs: Floating-point tensor ``(batch_size, ...)``.
+        partner: Tensor of the same shape, or None for the identity.
+        lam: Float32 tensor ``(batch_size,)``, the share of ``inputs`` in the result.
+            Needed exactly when ``partner`` is given.
+
+    Raises:
+        ValueError: If only one of ``partner`` and ``lam`` is given.
+
+    Example:
+
+    >>> layer = keras_amp.MixLayer()
+    >>> layer(np.ones((2, 3))).shape
+    TensorShape([2, 3])
+    >>> a, b = np.zeros((2, 1), "float32"), np.ones((2, 1), "float32")
+    >>> layer(a, partner=b, lam=np.array([0.25, 1.0], "float32")).numpy()
+    array([[0.75],
+           [0.  ]], dtype=float32)
+    """
+
+    def __init__(self, name=None, **kwargs):
+        # Without autocast lambda stays in float32 where the network computes in less.
+        super().__init__(name=name, autocast=False, **kwargs)
+        self.supports_masking = True
+        self.built = True
+
+    def call(self, inputs, partner=None, lam=None):
+        """Returns ``inputs``, or their mixture with ``partner``."""
+        if partner is None and lam is None:
+            return inputs
+        if partner is None or lam is None:
+            given, missing = ("lam", "partner") if partner is None else ("partner", "lam")
+            raise ValueError(
+                f"Expected MixLayer '{self.name}' to be called with both `partner` and "
+                f"`lam`, or with neither (the identity). Received: `{given}` without "
+                f"`{missing}`."
+            )
+        return mix(inputs, partner, lam)
+
+    def compute_output_shape(self, input_shape, *args, **kwargs):
+        """The shape of ``inputs``."""
+        return input_shape
+
+    def compute_output_spec(self, inputs, partner=None, lam=None):
+        """The shape and dtype of ``inputs``."""
+        return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)

@@ -1,0 +1,402 @@
+"""MixupAMPModel: a Keras model whose training step mixes, searches and then trains."""
+
+import contextlib
+import inspect
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+from keras import ops, tree
+
+from keras_amp import checks, surgery
+from keras_amp.losses import ExampleLoss
+from keras_amp.policy import AdversarialMixing, Mixup, mix
+from keras_amp.search import Choice, search
+
+# What every training step reports beside the loss and the compiled metrics.
+REPORTED = ("lam", "lam_delta", "mask_rate", "loss_gap")
+
+
+@keras.saving.register_keras_serializable(package="keras_amp")
+class MixupAMPModel(keras.Model):
+    """Trains a classifier by mixup with the Adversarial Mixing Policy.
+
+    Wraps a classifier and trains it in place: ``fit`` mixes, ``predict`` and
+    ``evaluate`` are the classifier's own, and ``classifier.save`` saves the user's model
+    with nothing of ours inside. One training step:
+
+    1. draws lambda ~ Beta(alpha, alpha) and a partner for every example (Eq. 10);
+    2. computes what lies below the mix point, once;
+    3. takes the gradient of each example's mixup loss (Eq. 17) with respect to lambda
+       and moves the inputs' lambda a step up that gradient (MaxOp, Eq. 14-16);
+    4. evaluates the loss there and keeps the lambda of the larger one (MinOp,
+       Eq. 18-21);
+    5. takes the gradient of the weights at the kept lambda, which counts as a constant.
+
+    With ``Mixup`` as the policy, steps 3 and 4 are left out.
+
+    Reported every step: ``loss``; the compiled metrics, **against the label with the
+    larger coefficient** (predictions on mixtures have no single right label, so training
+    accuracy reads lower than validation accuracy); and ``lam`` (mean drawn lambda),
+    ``lam_delta`` (mean absolute step on it), ``mask_rate`` (share of examples trained at
+    lambda') and ``loss_gap`` (mean of the adversarial losses minus the losses before).
+
+    Each label's loss carries its own example's sample or class weight:
+    ``lam * w * loss(y) + (1 - lam) * w_partner * loss(y_partner)``; the compiled loss's
+    reduction follows. A loss that becomes NaN or infinite is warned of at the end of its
+    epoch; add ``keras.callbacks.TerminateOnNaN()`` to stop at once (it reads the ``loss``
+    that every step reports).
+
+    Distributed by ``tf.distribute``, every replica draws its own coefficients and mixes
+    the examples of its own share of the batch.
+
+    Args:
+        classifier: A functional ``keras.Model`` or a built ``keras.Sequential`` with one
+            output.
+        mix_at: Where to mix: a layer's name or path (see ``insert_mix_layer``), a list
+            of them, of which one is picked at random for each batch (manifold mixup,
+            Verma et al., ICML 2019), or None when the classifier already holds
+            ``MixLayer``s.
+        policy: A ``Mixup`` or ``AdversarialMixing``; None means ``AdversarialMixing()``.
+        seed: Integer seed of the coefficients and partners; None for a random one.
+        **kwargs: Keras' own arguments, such as ``name``.
+
+    Raises:
+        ValueError: If the classifier has no graph or several outputs, a name is unknown,
+            ambiguous or denotes integers, or an input bypasses the mix point.
+        TypeError: If ``policy`` is no policy.
+
+    Example:
+
+    >>> classifier = keras.Sequential([
+    ...     keras.Input((7,)),
+    ...     keras.layers.Embedding(100, 8, name="embedding"),
+    ...     keras.layers.GlobalMaxPooling1D(),
+    ...     keras.layers.Dense(2, activation="softmax"),
+    ... ])
+    >>> model = keras_amp.MixupAMPModel(classifier, mix_at="embedding", seed=1)
+    >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    >>> x, y = np.random.randint(100, size=(32, 7)), np.arange(32) % 2
+    >>> history = model.fit(x, y, verbose=0)
+    >>> sorted(history.history)
+    ['accuracy', 'lam', 'lam_delta', 'loss', 'loss_gap', 'mask_rate']
+
+    Reference:
+        Liu et al., *Adversarial Mixing Policy for Relaxing Locally Linear Constraints in
+        Mixup*, EMNLP 2021.
+    """
+
+    def __init__(self, classifier, mix_at=None, policy=None, seed=None, **kwargs):
+        checks.check_classifier(classifier)
+        # The classifier converts its own inputs; its precision decides on loss scaling.
+        kwargs.setdefault("dtype", classifier.dtype_policy)
+        super().__init__(autocast=False, **kwargs)
+        self.classifier = classifier
+        self.policy = AdversarialMixing() if policy is None else policy
+        if not isinstance(self.policy, Mixup):
+            raise TypeError(
+                "Expected `policy` to be a keras_amp.Mixup, keras_amp.AdversarialMixing "
+                f"or a subclass. Received: policy={policy!r}"
+            )
+        self.mix_at = list(mix_at) if isinstance(mix_at, tuple) else mix_at
+        self.seed = seed
+        self.seed_generator = _ReplicaSeedGenerator(seed)
+        self._mixing = _Mixing(surgery.splits(classifier, self.mix_at))
+        self._reported = {n: keras.metrics.Mean(name=n) for n in REPORTED}
+        self.built = True
+
+    def build(self, input_shape=None):
+        """Does nothing: the classifier is built already."""
+        self.built = True
+
+    def call(self, inputs, training=None):
+        """The classifier's own predictions."""
+        return self.classifier(inputs, training=training)
+
+    @property
+    def output_names(self):
+        """The classifier's output names, for losses and metrics compiled by name."""
+        return getattr(self.classifier, "output_names", None)
+
+    @property
+    def mix_points(self):
+        """Names of the layers behind which examples are mixed."""
+        return [split.mixes_behind for split in self._mixing.splits]
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Trains as ``keras.Model.fit`` does, by mixing; see the class for the step.
+
+        Array labels are checked before training begins.
+
+        Raises:
+            ValueError: If ``y`` has another number of examples than ``x``, or class
+                indices outside the classifier's classes.
+        """
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        checks.check_labels(x, y, self.classifier, self._compiled_loss)
+        callbacks = given.get("callbacks")
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = [*tree.flatten(callbacks or []), checks.NonFiniteLoss()]
+        return super().fit(**{**given, "callbacks": callbacks})
+
+    def train_step(self, data):
+        """One step of mixing, search and descent on a batch; returns what it reports."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        y, sample_weight = _single(y, "y"), _single(sample_weight, "sample_weight")
+        batch_size = checks.check_batch(x, y, self.classifier, self._compiled_loss)
+
+        lam, permutation = self.policy.draw(batch_size, self.seed_generator)
+        labels = _Labels(y, sample_weight, lam, permutation)
+
+        result = self._mixing.at_random_point(
+            lambda split: self._forward_and_gradients(split, x, labels),
+            self.seed_generator,
+        )
+        self.optimizer.apply_gradients(
+            (gradient, weight)
+            for gradient, weight in zip(
+                result.gradients, self.trainable_weights, strict=True
+            )
+            if gradient is not None
+        )
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self._loss_tracker.update_state(
+            result.loss * replicas, sample_weight=batch_size
+        )
+        for name, value in result.report.items():
+            self._reported[name].update_state(value)
+        y_major, weight_major = labels.of_larger_share()
+        return self.compute_metrics(
+            x, y_major, result.y_pred, sample_weight=weight_major
+        )
+
+    def test_step(self, data):
+        """The classifier's evaluation; what only mixing defines is not reported."""
+        logs = super().test_step(data)
+        return {name: value for name, value in logs.items() if name not in REPORTED}
+
+    def _forward_and_gradients(self, split, x, labels):
+        """Steps 2 to 5 of the class docstring, mixing at one point."""
+        lam, loss_of = labels.lam, None
+        with tf.GradientTape() as tape:
+            pair = split.run_below(x).pair(lam, labels.permutation)
+            with tape.stop_recording():
+                choice = self._search(split, pair, labels)
+            y_pred = split.run_above(pair, choice.lam)
+            loss_of = ExampleLoss(self._compile_loss, labels.y, y_pred)
+            example_loss = labels.mixup_loss(loss_of, y_pred)
+            loss = loss_of.reduce(example_loss, labels.weight)
+            for additional in self.losses:
+                loss = loss + self._aggregate_additional_loss(additional)
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, self.trainable_weights)
+        return _Result(gradients, loss, y_pred, _report(lam, choice, example_loss))
+
+    def _search(self, split, pair, labels):
+        """MaxOp and MinOp at the current weights; leaves no trace in any variable."""
+        lam = labels.lam
+        if not self.policy.adversarial:
+            zeros = ops.zeros_like(lam)
+            return Choice(lam, lam, zeros, zeros, zeros)
+
+        def loss_at(input_lam):
+            with self._probe(split):
+                y_pred = split.run_above(pair, input_lam)
+                loss_of = ExampleLoss(self._compile_loss, labels.y, y_pred)
+                return labels.mixup_loss(loss_of, y_pred)
+
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        choice = search(
+            loss_at, lam, self.policy, _value_and_gradient, ops.shape(lam)[0] * replicas
+        )
+        return Choice(*(v if v is None else tf.stop_gradient(v) for v in choice))
+
+    @contextlib.contextmanager
+    def _probe(self, split):
+        """A pass whose updates are dropped: batch statistics, counters, noise states.
+
+        As the noise states stay where they were, every pass of a step draws the same
+        noise. With independent noise they alone move on.
+        """
+        with keras.StatelessScope() as scope:
+            yield
+        if self.policy.noise == "independent":
+            for state in split.noise_states:
+                moved = scope.get_current_value(state)
+                if moved is not None:
+                    state.assign(moved)
+
+    @property
+    def _compiled_loss(self):
+        return getattr(self, "loss", None)
+
+    # Keras saves no states of random generators; without them a run that is resumed
+    # would draw its first coefficients and dropout masks again.
+
+    def _random_states(self):
+        known = {id(v) for v in self.weights + self.metrics_variables}
+        optimizer = self.optimizer.variables if self.optimizer is not None else []
+        known.update(id(v) for v in optimizer)
+        return [v for v in self.variables if id(v) not in known]
+
+    def save_own_variables(self, store):
+        """Saves the states of all random generators with the model."""
+        super().save_own_variables(store)
+        for i, state in enumerate(self._random_states()):
+            store[f"random_state_{i}"] = state
+
+    def load_own_variables(self, store):
+        """Restores what ``save_own_variables`` saved."""
+        for i, state in enumerate(self._random_states()):
+            state.assign(store[f"random_state_{i}"])
+
+    def get_config(self):
+        """Returns the arguments that rebuild this model."""
+        config = super().get_config()
+        config.pop("autocast", None)
+        return {
+            **{key: config[key] for key in ("name", "trainable") if key in config},
+            "classifier": keras.saving.serialize_keras_object(self.classifier),
+            "mix_at": self.mix_at,
+            "policy": keras.saving.serialize_keras_object(self.policy),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Builds a model from ``get_config()``'s result."""
+        config = dict(config)
+        for key in ("classifier", "policy"):
+            config[key] = keras.saving.deserialize_keras_object(
+                config[key], custom_objects=custom_objects
+            )
+        return cls(**config)
+
+
+class _Result(NamedTuple):
+    """What one pass over a batch yields."""
+
+    gradients: Any  # of trainable_weights; None where a weight plays no part
+    loss: Any  # scalar, scaled for distribution as Keras does
+    y_pred: Any
+    report: dict
+
+
+class _Labels:
+    """The labels and weights of a batch and of its partners, and lambda between them.
+
+    Args:
+        y: Labels ``(batch_size, ...)``.
+        sample_weight: ``(batch_size, ...)`` or None.
+        lam: Float32 ``(batch_size,)``, the labels' share; a constant of the step.
+        permutation: Int32 ``(batch_size,)``.
+    """
+
+    def __init__(self, y, sample_weight, lam, permutation):
+        self.lam, self.permutation = tf.stop_gradient(lam), permutation
+        self.y, self.y_partner = y, ops.take(y, permutation, axis=0)
+        self.w, self.w_partner = sample_weight, None
+        if sample_weight is not None:
+            self.w_partner = ops.take(sample_weight, permutation, axis=0)
+
+    def mixup_loss(self, loss_of, y_pred):
+        """Each example's interpolated loss (Eq. 17), float32 ``(batch_size,)``."""
+        return mix(
+            loss_of(self.y, y_pred, self.w),
+            loss_of(self.y_partner, y_pred, self.w_partner),
+            self.lam,
+        )
+
+    @property
+    def weight(self):
+        """The examples' interpolated weights, float32 ``(batch_size,)``."""
+        if self.w is None:
+            return ops.ones_like(self.lam)
+        rest = tuple(range(1, len(self.w.shape)))
+        w, w_partner = (
+            ops.mean(ops.cast(v, "float32"), axis=rest) for v in (self.w, self.w_partner)
+        )
+        return mix(w, w_partner, self.lam)
+
+    def of_larger_share(self):
+        """The label (and weight) with the larger coefficient; the own one in a tie."""
+
+        def larger(own, other):
+            if own is None:
+                return None
+            major = ops.reshape(self.lam >= 0.5, (-1,) + (1,) * (len(own.shape) - 1))
+            return ops.where(major, own, other)
+
+        return larger(self.y, self.y_partner), larger(self.w, self.w_partner)
+
+
+class _Mixing:
+    """The mix points of a model; not a Keras object, so that nothing in it is saved."""
+
+    def __init__(self, splits):
+        self.splits = splits
+
+    def at_random_point(self, step, seed_generator):
+        """Runs ``step(split)`` at one mix point, picked uniformly if there are several."""
+        if len(self.splits) == 1:
+            return step(self.splits[0])
+        point = keras.random.randint((), 0, len(self.splits), seed=seed_generator)
+        connected = []
+
+        def branch(split):
+            result = step(split)
+            # All branches must return alike: dense gradients, and none for the weights
+            # that play no part (the same at every mix point).
+            connected[:] = [gradient is not None for gradient in result.gradients]
+            dense = [tf.convert_to_tensor(g) for g in result.gradients if g is not None]
+            return result._replace(gradients=dense)
+
+        result = tf.switch_case(point, [lambda s=s: branch(s) for s in self.splits])
+        dense = iter(result.gradients)
+        return result._replace(
+            gradients=[next(dense) if here else None for here in connected]
+        )
+
+
+class _ReplicaSeedGenerator(keras.random.SeedGenerator):
+    """A seed generator that differs between the replicas of a distributed step."""
+
+    def next(self, ordered=True):
+        seed = super().next(ordered=ordered)
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return seed
+        replica = context.replica_id_in_sync_group
+        return tf.random.experimental.stateless_fold_in(seed, replica)
+
+
+def _value_and_gradient(function, lam):
+    """TensorFlow's gradient operator for ``search``: no weight is recorded."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(lam)
+        value = function(lam)
+    return value, tape.gradient(value, lam)
+
+
+def _report(lam, choice, final_loss):
+    """The means over the batch of what the search did."""
+    adversarial_loss = choice.adversarial_loss
+    if adversarial_loss is None:  # lambda' was taken unseen: the final pass is the first
+        adversarial_loss = tf.stop_gradient(final_loss)
+    return {
+        "lam": ops.mean(lam),
+        "lam_delta": ops.mean(ops.abs(choice.adversarial_lam - lam)),
+        "mask_rate": ops.mean(choice.mask),
+        "loss_gap": ops.mean(adversarial_loss - choice.loss),
+    }
+
+
+def _single(value, name):
+    """Unwraps a structure of one tensor."""
+    leaves = [leaf for leaf in tree.flatten(value) if leaf is not None]
+    if len(leaves) > 1:
+        raise ValueError(
+            f"Expected `{name}` to be one tensor, as the classifier has one output. "
+            f"Received: a structure of {len(leaves)}."
+        )
+    return leaves[0] if leaves else None

@@ -1,0 +1,375 @@
+"""Mixing policies: how a batch is mixed, and how its coefficients are made adversarial.
+
+The operators are free functions that read like the paper's equations; the policy
+classes hold their settings. ``keras.ops`` only: no model and no backend in this file.
+
+Reference:
+    Liu et al., *Adversarial Mixing Policy for Relaxing Locally Linear Constraints in
+    Mixup*, EMNLP 2021. Equation numbers in this package are that paper's.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_amp.sampling import symmetric_beta, uniform_permutation
+
+
+def mix(inputs, partner, lam):
+    """Convex combination of each example with its partner (Eq. 5, 6, 11, 12, 17).
+
+        mixed_i = lam_i * inputs_i + (1 - lam_i) * partner_i
+
+    The combination is computed in float32 (float64 inputs: float64) and cast back once:
+    bfloat16 would lose a quarter of the adversarial steps on ``lam``. ``lam = 1``
+    returns ``inputs`` exactly.
+
+    Args:
+        inputs: Floating-point tensor ``(batch_size, ...)``: hidden states, or losses.
+        partner: Tensor of the same shape.
+        lam: Float32 tensor ``(batch_size,)``, one coefficient per example; a scalar is
+            shared by all.
+
+    Returns:
+        A tensor of the shape and dtype of ``inputs``.
+
+    Raises:
+        ValueError: If ``inputs`` are not floating-point numbers.
+
+    Example:
+
+    >>> keras_amp.policy.mix(np.array([2.0]), np.array([4.0]), np.array([0.75])).numpy()
+    array([2.5])
+    """
+    inputs = ops.convert_to_tensor(inputs)
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
+    if not keras.backend.is_float_dtype(dtype):
+        raise ValueError(
+            "Expected `inputs` to be floating-point hidden states: a weighted mean of "
+            f"two token ids or flags means nothing. Received: inputs of dtype {dtype}. "
+            "Mix behind the layer that turns ids into vectors."
+        )
+    precise = keras.backend.result_type(dtype, "float32")
+    lam = ops.cast(lam, precise)
+    if len(lam.shape):
+        lam = ops.reshape(lam, (-1,) + (1,) * (len(inputs.shape) - 1))
+    mixed = lam * ops.cast(inputs, precise) + (1 - lam) * ops.cast(partner, precise)
+    return ops.cast(mixed, dtype)
+
+
+def rand_op(inputs, lam, permutation):
+    """RandOp: mixes every example with a random one of its batch (Eq. 10-13).
+
+    Args:
+        inputs: Floating-point tensor ``(batch_size, ...)``.
+        lam: Float32 tensor ``(batch_size,)``, drawn from Beta(alpha, alpha).
+        permutation: Int32 tensor ``(batch_size,)``: example ``i`` is mixed with example
+            ``permutation[i]``.
+
+    Returns:
+        ``mix(inputs, inputs[permutation], lam)``.
+
+    Example:
+
+    >>> keras_amp.policy.rand_op(np.array([2.0, 4.0]), np.array([0.5, 1.0]), [1, 0])
+    <tf.Tensor: shape=(2,), dtype=float64, numpy=array([3., 4.])>
+    """
+    return mix(inputs, ops.take(inputs, permutation, axis=0), lam)
+
+
+def max_op(lam, lam_gradient, step_size=0.002, max_gradient=1.0, clip_lam=False):
+    """MaxOp: moves lambda a small step up the gradient of the loss (Eq. 14-16).
+
+        lam' = lam + step_size * clip(dL/dlam, -max_gradient, max_gradient)
+
+    Only the inputs are mixed with lambda'; the labels keep lambda.
+
+    Args:
+        lam: Float32 tensor ``(batch_size,)``.
+        lam_gradient: Float32 tensor ``(batch_size,)``, dL/dlambda.
+        step_size: Float >= 0, the paper's epsilon. 0 is plain mixup.
+        max_gradient: Float > 0, the largest absolute gradient; None does not clip.
+        clip_lam: Whether lambda' is pushed back into [0, 1]. The paper does not.
+
+    Returns:
+        A float32 tensor ``(batch_size,)``, the adversarial lambda.
+
+    Example:
+
+    >>> keras_amp.policy.max_op(np.array([0.5]), np.array([3.0]), step_size=0.1).numpy()
+    array([0.6])
+    """
+    if max_gradient is not None:
+        lam_gradient = ops.clip(lam_gradient, -max_gradient, max_gradient)
+    adversarial_lam = lam + step_size * lam_gradient
+    return ops.clip(adversarial_lam, 0.0, 1.0) if clip_lam else adversarial_lam
+
+
+def harder(loss, adversarial_loss):
+    """MinOp's mask: whether the step on lambda raised the loss (Eq. 21).
+
+    Args:
+        loss: Tensor ``(batch_size,)``, the losses at lambda.
+        adversarial_loss: Tensor ``(batch_size,)``, the losses at lambda'.
+
+    Returns:
+        A boolean tensor ``(batch_size,)``; False where the two are equal.
+
+    Example:
+
+    >>> keras_amp.policy.harder(np.array([1.0, 2.0]), np.array([1.5, 2.0])).numpy()
+    array([ True, False])
+    """
+    return ops.greater(adversarial_loss, loss)
+
+
+def min_op(loss, adversarial_loss):
+    """MinOp: of each example's two losses, the larger is minimised (Eq. 18-21).
+
+        L_final = L * (1 - mask) + L' * mask,    mask = L' > L
+
+    Args:
+        loss: Tensor ``(batch_size,)``, the losses at lambda.
+        adversarial_loss: Tensor ``(batch_size,)``, the losses at lambda'.
+
+    Returns:
+        A tensor ``(batch_size,)``.
+
+    Example:
+
+    >>> keras_amp.policy.min_op(np.array([1.0, 2.0]), np.array([1.5, 0.5])).numpy()
+    array([1.5, 2. ])
+    """
+    return ops.where(harder(loss, adversarial_loss), adversarial_loss, loss)
+
+
+@keras.saving.register_keras_serializable(package="keras_amp")
+class Mixup:
+    """Plain mixup: a random coefficient, a random partner, no adversarial step.
+
+    A variant is a small subclass: override ``draw`` for other coefficients or partners;
+    for an adversarial step subclass ``AdversarialMixing`` and override ``perturb`` or
+    ``select``.
+
+    Args:
+        alpha: Float > 0. The coefficients follow Beta(alpha, alpha); the paper uses 1.
+        lam_per: ``"example"`` draws one coefficient per example, ``"batch"`` one for
+            all examples of a batch (of a replica's batch, when training is distributed).
+        probability: Float in [0, 1], the share of batches that are mixed at all. The
+            others are trained on unchanged: lambda is 1 and every example is its own
+            partner.
+
+    Raises:
+        ValueError: If an argument lies outside its range.
+
+    Example:
+
+    >>> policy = keras_amp.Mixup(alpha=0.4)
+    >>> lam, permutation = policy.draw(8, keras.random.SeedGenerator(1))
+    >>> lam.shape, permutation.dtype.name
+    (TensorShape([8]), 'int32')
+
+    Reference:
+        Zhang et al., *mixup: Beyond Empirical Risk Minimization*, ICLR 2018.
+    """
+
+    adversarial = False  # whether a step looks for lambda' at all
+
+    def __init__(self, alpha=1.0, lam_per="example", probability=1.0):
+        self.alpha = _number("alpha", alpha, above=0)
+        self.lam_per = _one_of("lam_per", lam_per, ("example", "batch"))
+        self.probability = _number("probability", probability, at_least=0, at_most=1)
+
+    def draw(self, batch_size, seed_generator):
+        """Draws the coefficients and the partners of one batch (Eq. 10).
+
+        Args:
+            batch_size: Integer or scalar integer tensor.
+            seed_generator: ``keras.random.SeedGenerator``.
+
+        Returns:
+            A tuple ``(lam, permutation)``: float32 and int32, both ``(batch_size,)``.
+        """
+        draws = batch_size if self.lam_per == "example" else 1
+        lam = symmetric_beta((draws,), self.alpha, seed_generator)
+        lam = ops.broadcast_to(lam, (batch_size,))
+        permutation = uniform_permutation(batch_size, seed_generator)
+        if self.probability < 1.0:
+            mixed = keras.random.uniform((), seed=seed_generator) < self.probability
+            lam = ops.where(mixed, lam, ops.ones_like(lam))
+            # With every example its own partner, lambda has no gradient either.
+            itself = ops.arange(batch_size, dtype="int32")
+            permutation = ops.where(mixed, permutation, itself)
+        return lam, permutation
+
+    def perturb(self, lam, lam_gradient):
+        """Returns ``lam``: plain mixup takes no adversarial step."""
+        return lam
+
+    def select(self, loss, adversarial_loss):
+        """Returns a mask that never selects the adversarial loss."""
+        return ops.zeros_like(loss, dtype="bool")
+
+    def get_config(self):
+        """Returns the arguments that rebuild this policy."""
+        return {
+            "alpha": self.alpha,
+            "lam_per": self.lam_per,
+            "probability": self.probability,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Builds a policy from ``get_config()``'s result."""
+        return cls(**config)
+
+    def __repr__(self):
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+@keras.saving.register_keras_serializable(package="keras_amp")
+class AdversarialMixing(Mixup):
+    """The Adversarial Mixing Policy: RandOp, then MaxOp, then MinOp.
+
+    Args:
+        alpha: As in ``Mixup``.
+        step_size: Float >= 0, the paper's epsilon; 0 is plain mixup. Default 0.002.
+        max_gradient: Float > 0, the bound on the absolute gradient of lambda (the paper
+            clips to 1), or None for no bound.
+        min_op: Whether each example's larger loss is minimised (Eq. 18-21). With False
+            the loss at lambda' always is: the paper's ablation "+MaxOp".
+        noise: ``"shared"``: all evaluations of a step see the same dropout masks, so
+            that they differ by lambda alone. ``"independent"``: each draws its own above
+            the mix point, as in the authors' program, where the choice between the two
+            losses is then mostly a choice between dropout masks. What lies below the
+            mix point is computed once a step in either case.
+        gradient: ``"example"``: the gradient of each example's own loss (the paper).
+            ``"mean"``: the gradient of the batch's mean loss (the authors' program),
+            smaller by the batch size. With ``lam_per="batch"`` the two coincide.
+        lam_per: As in ``Mixup``. With ``"batch"`` the step is shared too: the mean of
+            the examples' gradients, clipped.
+        probability: As in ``Mixup``.
+        clip_lam: Whether lambda' is pushed back into [0, 1].
+
+    A layer that couples the examples of a batch above the mix point (batch
+    normalization in training) adds the effect on the other examples' losses to each
+    example's gradient.
+
+    Raises:
+        ValueError: If an argument lies outside its range.
+
+    Example:
+
+    >>> policy = keras_amp.AdversarialMixing(step_size=0.1)
+    >>> policy.perturb(np.array([0.5, 0.5]), np.array([-4.0, 0.2])).numpy()
+    array([0.4 , 0.52])
+
+    Reference:
+        Liu et al., EMNLP 2021, Section 3 (see the module's docstring).
+    """
+
+    adversarial = True
+
+    def __init__(
+        self,
+        alpha=1.0,
+        step_size=0.002,
+        max_gradient=1.0,
+        min_op=True,
+        noise="shared",
+        gradient="example",
+        lam_per="example",
+        probability=1.0,
+        clip_lam=False,
+    ):
+        super().__init__(alpha=alpha, lam_per=lam_per, probability=probability)
+        self.step_size = _number("step_size", step_size, at_least=0)
+        self.max_gradient = (
+            None
+            if max_gradient is None
+            else _number("max_gradient", max_gradient, above=0)
+        )
+        self.min_op = _one_of("min_op", min_op, (True, False))
+        self.noise = _one_of("noise", noise, ("shared", "independent"))
+        self.gradient = _one_of("gradient", gradient, ("example", "mean"))
+        self.clip_lam = _one_of("clip_lam", clip_lam, (True, False))
+
+    def perturb(self, lam, lam_gradient):
+        """MaxOp (Eq. 15): one step from lambda up the gradient of the loss.
+
+        Args:
+            lam: Float32 tensor ``(batch_size,)``.
+            lam_gradient: Float32 tensor ``(batch_size,)``, dL/dlambda.
+
+        Returns:
+            A float32 tensor ``(batch_size,)``.
+        """
+        if self.lam_per == "batch":
+            lam_gradient = ops.broadcast_to(
+                ops.mean(lam_gradient, keepdims=True), ops.shape(lam_gradient)
+            )
+        return max_op(
+            lam, lam_gradient, self.step_size, self.max_gradient, self.clip_lam
+        )
+
+    def select(self, loss, adversarial_loss):
+        """MinOp's mask (Eq. 21): where the step on lambda raised the loss.
+
+        Called only with ``min_op=True``; otherwise lambda' is always taken.
+
+        Args:
+            loss: Float32 tensor ``(batch_size,)``.
+            adversarial_loss: Float32 tensor ``(batch_size,)``.
+
+        Returns:
+            A tensor ``(batch_size,)``, true or 1 where the adversarial loss is taken.
+        """
+        return harder(loss, adversarial_loss)
+
+    def get_config(self):
+        """Returns the arguments that rebuild this policy."""
+        return {
+            **super().get_config(),
+            "step_size": self.step_size,
+            "max_gradient": self.max_gradient,
+            "min_op": self.min_op,
+            "noise": self.noise,
+            "gradient": self.gradient,
+            "clip_lam": self.clip_lam,
+        }
+
+
+def _number(name, value, above=None, at_least=None, at_most=None):
+    """Returns ``value`` as a float, or says what range was expected."""
+    bounds = {"> ": above, ">= ": at_least, "<= ": at_most}
+    expected = " and ".join(f"{k}{v}" for k, v in bounds.items() if v is not None)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    inside = (
+        math.isfinite(number)
+        and (above is None or number > above)
+        and (at_least is None or number >= at_least)
+        and (at_most is None or number <= at_most)
+    )
+    if not inside or isinstance(value, bool):
+        raise ValueError(
+            f"Expected `{name}` to be a finite number {expected}. "
+            f"Received: {name}={value!r}"
+        )
+    return number
+
+
+def _one_of(name, value, options):
+    """Returns ``value`` if it is one of ``options``, or lists them."""
+    if not any(value is option or value == option for option in options) or (
+        isinstance(options[0], bool) and not isinstance(value, bool)
+    ):
+        raise ValueError(
+            f"Expected `{name}` to be one of {', '.join(map(repr, options))}. "
+            f"Received: {name}={value!r}"
+        )
+    return value

@@ -1,0 +1,86 @@
+"""Random draws that compile under XLA: a symmetric Beta and a uniform permutation.
+
+``keras.random.beta`` and every gamma sampler fail to compile under XLA on TensorFlow,
+and a sort (``argsort``, ``shuffle``) makes the whole compiled program several times
+slower on a CPU. Neither is needed.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+
+def symmetric_beta(shape, alpha, seed=None):
+    """Draws from Beta(alpha, alpha) exactly, without loops, rejection or gamma draws.
+
+    With U and V uniform on (0, 1), ``r = U ** (1 / alpha)`` and ``c = cos(2 pi V)``,
+
+        q = (1 - r) c^2 / (r + (1 - r) c^2),    lam = 1/2 + sign(c)/2 sqrt(q)
+
+    is Beta(alpha, alpha): Bailey's polar method for Student's t with ``2 alpha``
+    degrees of freedom, carried to the Beta by ``lam = 1/2 + t / (2 sqrt(2 alpha + t^2))``.
+    The smaller of ``lam`` and ``1 - lam`` is computed without a subtraction, as
+    ``(1 - q) / (2 (1 + sqrt(q)))``, so that float32 keeps its digits when alpha is small.
+
+    Args:
+        shape: Tuple of integers or scalar integer tensors.
+        alpha: Float > 0, the parameter of the distribution. 1 is uniform; smaller
+            values draw near 0 and 1, larger ones near 1/2.
+        seed: Integer or ``keras.random.SeedGenerator``.
+
+    Returns:
+        A float32 tensor of the given shape with values in [0, 1]. For small alpha the
+        bounds themselves occur: float32 rounds what lies nearer than 6e-8 to 1.
+
+    Example:
+
+    >>> lam = keras_amp.sampling.symmetric_beta((4,), alpha=0.2, seed=7)
+    >>> lam.shape
+    TensorShape([4])
+
+    References:
+        - Bailey, *Polar generation of random variates with the t-distribution*, 1994.
+        - Devroye, *Random variate generation in one line of code*, 1996.
+    """
+    u = keras.random.uniform(shape, dtype="float32", seed=seed)
+    v = keras.random.uniform(shape, dtype="float32", seed=seed)
+    # The generator may return 0, whose logarithm is not finite.
+    log_r = ops.log(ops.maximum(u, 1e-37)) / alpha
+    r = ops.exp(log_r)
+    c = ops.cos(2.0 * math.pi * v)
+    c_squared = ops.maximum(ops.square(c), 1e-37)
+    tail = -ops.expm1(log_r) * c_squared  # (1 - r) c^2, exact also for r near 1
+    total = r + tail
+    smaller = 0.5 * (r / total) / (1.0 + ops.sqrt(tail / total))
+    return ops.where(c < 0, smaller, 1.0 - smaller)
+
+
+def uniform_permutation(size, seed=None):
+    """Draws a uniform permutation of ``range(size)`` without a sort.
+
+    Each position receives the rank of its uniform draw, counted by comparing all pairs;
+    ties, one pair in 2**23, are broken by position. Quadratic in ``size``, which costs
+    nothing at batch sizes up to thousands.
+
+    Args:
+        size: Integer or scalar integer tensor.
+        seed: Integer or ``keras.random.SeedGenerator``.
+
+    Returns:
+        An int32 tensor of shape ``(size,)``.
+
+    Example:
+
+    >>> sorted(keras_amp.sampling.uniform_permutation(3, seed=1).numpy().tolist())
+    [0, 1, 2]
+    """
+    draws = keras.random.uniform((size,), dtype="float32", seed=seed)
+    position = ops.arange(size, dtype="int32")
+    before = ops.expand_dims(draws, 0) < ops.expand_dims(draws, 1)  # (size, size)
+    tied = ops.expand_dims(draws, 0) == ops.expand_dims(draws, 1)
+    earlier = ops.expand_dims(position, 0) < ops.expand_dims(position, 1)
+    return ops.sum(
+        ops.cast(ops.logical_or(before, ops.logical_and(tied, earlier)), "int32"),
+        axis=1,
+    )

@@ -1,0 +1,60 @@
+"""From lambda to the chosen lambda: MaxOp and MinOp over a per-example loss.
+
+Handed the gradient operator, so that a backend brings only its own: nothing here knows
+how a gradient is taken or a loss evaluated.
+"""
+
+from typing import Any, NamedTuple
+
+from keras import ops
+
+
+class Choice(NamedTuple):
+    """What the search found; every entry is a float32 tensor ``(batch_size,)``.
+
+    Attributes:
+        lam: The chosen coefficient of the inputs: lambda or lambda'.
+        adversarial_lam: lambda'.
+        mask: 1 where lambda' was chosen, else 0.
+        loss: The losses at lambda.
+        adversarial_loss: The losses at lambda'; None if they were not needed for the
+            choice (``min_op=False``), in which case the final pass yields them.
+    """
+
+    lam: Any
+    adversarial_lam: Any
+    mask: Any
+    loss: Any
+    adversarial_loss: Any
+
+
+def search(loss_at, lam, policy, value_and_gradient, batch_size):
+    """Searches the coefficient to train on: MaxOp, then MinOp (Eq. 14-16, 18-21).
+
+    Args:
+        loss_at: Callable from coefficients ``(batch_size,)`` of the inputs to the
+            examples' mixup losses ``(batch_size,)``; the labels' lambda is its own.
+        lam: Float32 tensor ``(batch_size,)``, the drawn coefficients.
+        policy: An ``AdversarialMixing``.
+        value_and_gradient: Callable ``(f, lam) -> (f(lam), d sum(f(lam)) / d lam)``.
+        batch_size: Number of examples whose losses the batch mean averages (of all
+            replicas, when training is distributed).
+
+    Returns:
+        A ``Choice``.
+    """
+    loss, lam_gradient = value_and_gradient(loss_at, lam)
+    if policy.gradient == "mean" and policy.lam_per == "example":
+        lam_gradient = lam_gradient / ops.cast(batch_size, lam_gradient.dtype)
+    adversarial_lam = policy.perturb(lam, lam_gradient)
+    if not policy.min_op:
+        return Choice(adversarial_lam, adversarial_lam, ops.ones_like(lam), loss, None)
+    adversarial_loss = loss_at(adversarial_lam)
+    mask = ops.cast(policy.select(loss, adversarial_loss), "bool")
+    return Choice(
+        lam=ops.where(mask, adversarial_lam, lam),
+        adversarial_lam=adversarial_lam,
+        mask=ops.cast(mask, "float32"),
+        loss=loss,
+        adversarial_loss=adversarial_loss,
+    )

@@ -1,0 +1,541 @@
+"""Surgery on functional models: insert a MixLayer, and split a model at it.
+
+A functional model is a graph of operations. Inserting a layer replays that graph over
+the same operations with one more behind the named one; nested models on the way to it
+are opened, so that the mix point belongs to the outer graph. Splitting cuts the graph at
+the mix point, so that what lies below is computed once a step however often what lies
+above is evaluated.
+"""
+
+import difflib
+import re
+
+import keras
+from keras import ops, tree
+
+from keras_amp.layers import MixLayer
+
+
+def insert_mix_layer(model, after, name="mix"):
+    """Inserts a ``MixLayer`` behind the output of a named layer.
+
+    Args:
+        model: A functional ``keras.Model`` or a built ``keras.Sequential``.
+        after: Name of the layer to mix behind. Layers inside nested models count: a
+            plain name will do where it is unique, else a path of names from the outside
+            in, such as ``"bert_backbone/embeddings_dropout"``; a leading ``"/"`` means
+            the outermost level. An input layer may be named too, to mix the inputs.
+        name: Name of the new ``MixLayer``.
+
+    Returns:
+        A functional ``keras.Model`` over the same layers and weights, which predicts
+        exactly what ``model`` predicts. Nested models on the path are opened; all others
+        stay whole. ``model`` itself is untouched, and training one trains the other.
+
+    Raises:
+        ValueError: If ``model`` is not a graph, ``after`` is unknown, ambiguous or called
+            several times, its output is not one floating-point tensor, or the names of
+            opened layers collide.
+
+    Example:
+
+    >>> model = keras.Sequential([
+    ...     keras.Input((7,)),
+    ...     keras.layers.Embedding(100, 8, name="embedding"),
+    ...     keras.layers.GlobalMaxPooling1D(),
+    ...     keras.layers.Dense(2, activation="softmax"),
+    ... ])
+    >>> mixed = keras_amp.insert_mix_layer(model, after="embedding")
+    >>> [layer.name for layer in mixed.layers][1:3]
+    ['embedding', 'mix']
+    """
+    function = as_function(model, "model")
+    site = _find(function, after, model)
+    _check_site(site)
+    if any(place.operation.name == name for place in _places(function)):
+        raise ValueError(
+            f"Expected `name` to be new to the model. Received: name={name!r}, which a "
+            "layer of the model already has. Pass another `name`."
+        )
+    layer = MixLayer(name=name)
+    return _replay_model(
+        model,
+        opened=site.opened,
+        behind=lambda operation, outputs: (
+            tree.map_structure(layer, outputs)
+            if operation is site.operation
+            else outputs
+        ),
+    )
+
+
+def splits(model, mix_at):
+    """Cuts a model at each of its mix points.
+
+    Args:
+        model: A functional ``keras.Model`` or a built ``keras.Sequential``.
+        mix_at: A layer's name or path, a list of them, or None for the ``MixLayer``s
+            that the model holds. The name of a ``MixLayer`` denotes that layer itself.
+
+    Returns:
+        A list of ``Split``, one for each mix point.
+
+    Raises:
+        ValueError: As ``insert_mix_layer`` and ``Split``; if ``mix_at`` is empty or names
+            a layer twice; if it is None and the model holds no ``MixLayer``.
+    """
+    if mix_at is None:
+        opened, layers = open_mix_layers(model)
+        if not layers:
+            raise ValueError(
+                f"Expected `mix_at` to say where to mix, as '{model.name}' holds no "
+                "MixLayer. Received: mix_at=None. Pass a layer's name, such as that of "
+                "its embedding, or put a `keras_amp.MixLayer` into the network."
+            )
+        return [Split(opened, layer, layer.name) for layer in layers]
+    names = [mix_at] if isinstance(mix_at, str) else list(mix_at)
+    if not names or len(set(names)) != len(names):
+        raise ValueError(
+            "Expected `mix_at` to name at least one layer, and none twice. Received: "
+            f"mix_at={mix_at!r}"
+        )
+    return [_split_at(model, name) for name in names]
+
+
+def _split_at(model, name):
+    place = _find(as_function(model, "classifier"), name, model)
+    if isinstance(place.operation, MixLayer):
+        opened, _ = open_mix_layers(model)
+        return Split(opened, place.operation, name)
+    taken = {p.operation.name for p in _places(as_function(model, "classifier"))}
+    layer_name = "mix"
+    while layer_name in taken:
+        layer_name += "_"
+    mixed = insert_mix_layer(model, name, layer_name)
+    return Split(mixed, mixed.get_layer(layer_name), name)
+
+
+def open_mix_layers(model):
+    """Brings the MixLayers of nested models to the outermost graph.
+
+    Args:
+        model: A functional ``keras.Model`` or a built ``keras.Sequential``.
+
+    Returns:
+        A tuple of a functional model over the same layers, whose graph holds every
+        ``MixLayer`` that ``model`` holds at any depth, and the list of these layers.
+    """
+    places = [
+        place
+        for place in _places(as_function(model, "model"))
+        if isinstance(place.operation, MixLayer)
+    ]
+    opened = [nested for place in places for nested in place.opened]
+    layers = [place.operation for place in places]
+    return _replay_model(model, opened, lambda operation, outputs: outputs), layers
+
+
+def as_function(model, argument):
+    """Returns the graph of a functional model or of a built Sequential.
+
+    Args:
+        model: The model.
+        argument: What the caller's user named it, for the error.
+
+    Raises:
+        ValueError: If ``model`` has no graph.
+    """
+    if isinstance(model, keras.Function):
+        return model
+    if isinstance(model, keras.Sequential):
+        if model.built and model.layers:
+            return keras.Model(model.inputs, model.outputs, name=model.name)
+        raise ValueError(
+            f"Expected `{argument}` to be a functional model or a built Sequential. "
+            f"Received: the Sequential '{model.name}', not built yet. Begin it with "
+            "`keras.Input(shape)`, or call it on a batch first."
+        )
+    raise ValueError(
+        f"Expected `{argument}` to be a functional model or a built Sequential: its graph "
+        "is cut where it mixes. Received: "
+        f"{model if not isinstance(model, keras.Model) else type(model).__name__}"
+        f" (of type {type(model)}). Build the network with the functional API, "
+        "`keras.Model(inputs, outputs)`; a subclassed model's layers can be called there "
+        "as they are."
+    )
+
+
+class Split:
+    """A functional model, cut at its ``MixLayer`` into what lies below and above.
+
+    Masks reach the upper part in two ways, and both are handed over: as the implicit
+    Keras mask of the mixed tensor (``Embedding(mask_zero=True)``), and as tensors that
+    bypass the mix point: mask inputs such as KerasHub's ``padding_mask`` (recognised by
+    a name that contains "mask") and whatever is computed as a boolean.
+
+    Args:
+        model: A functional model whose graph holds ``mix_layer``.
+        mix_layer: The ``MixLayer`` to cut at.
+        mixes_behind: What the user called the mix point.
+
+    Attributes:
+        below: ``keras.Model`` from the model's inputs to ``[hidden, *masks]``.
+        above: ``keras.Model`` from ``[mixed, *masks]`` to the model's output.
+        mix_layer: The ``MixLayer`` between the two.
+
+    Raises:
+        ValueError: If the model's output does not depend on the mix point, nothing lies
+            above it, it is called more than once, it mixes integers, or an input that is
+            not a mask bypasses it.
+    """
+
+    def __init__(self, model, mix_layer, mixes_behind):
+        self.mix_layer, self.mixes_behind = mix_layer, mixes_behind
+        nodes = [n for n in _nodes(model) if n.operation is mix_layer]
+        if len(nodes) != 1:
+            reached = (
+                "has no way from it to the output"
+                if not nodes
+                else f"calls it {len(nodes)} times"
+            )
+            raise ValueError(
+                f"Expected the model to call the mix layer '{mix_layer.name}' once on "
+                f"the way to its output. Received: a model that {reached}."
+            )
+        hidden, mixed = nodes[0].input_tensors[0], nodes[0].outputs[0]
+        _check_floating(hidden, f"the mix layer '{mix_layer.name}'")
+        if any(output is mixed for output in model.outputs):
+            raise ValueError(
+                f"Expected layers above the mix layer '{mix_layer.name}'. Received: a "
+                "model whose output it is. Mix behind an earlier layer."
+            )
+        masks = _masks_around(model, mixed, mix_layer.name)
+        self.below = keras.Model(model.input, [hidden, *masks], name="below")
+        self.above = _Above([mixed, *masks], model.output, name="above")
+        self.above.supports_masking = True
+
+    def run_below(self, inputs):
+        """Computes the hidden states, once a step, in training mode.
+
+        Returns:
+            A ``Hidden``.
+        """
+        hidden, *masks = tree.flatten(self.below(inputs, training=True))
+        return Hidden(hidden, getattr(hidden, "_keras_mask", None), masks)
+
+    def run_above(self, pair, lam):
+        """Mixes a ``Pair`` by ``lam`` and computes the predictions in training mode."""
+        mixed = self.mix_layer(pair.hidden, partner=pair.partner, lam=lam)
+        return self.above(
+            [mixed, *pair.masks], training=True, mask=[pair.mask, *pair.no_masks]
+        )
+
+    @property
+    def noise_states(self):
+        """The state variables of the random generators above the mix point."""
+        others = self.above.weights + self.above.metrics_variables
+        known = {id(variable) for variable in others}
+        return [v for v in self.above.variables if id(v) not in known]
+
+
+class _Above(keras.Model):
+    """A functional model that takes a mask; its layers decide what becomes of it."""
+
+    def compute_mask(self, inputs, previous_mask):
+        """Adds no mask to those that the layers have set."""
+        return None
+
+
+class Hidden:
+    """The hidden states of a batch at the mix point, and the masks that go with them.
+
+    Args:
+        tensor: ``(batch_size, ...)``.
+        mask: The Keras mask of ``tensor``, boolean ``(batch_size, length)``, or None.
+        masks: The mask tensors that bypass the mix point, each ``(batch_size, ...)``.
+    """
+
+    def __init__(self, tensor, mask, masks):
+        self.tensor, self.mask, self.masks = tensor, mask, masks
+
+    def pair(self, lam, permutation):
+        """Pairs every example with its partner, and unites the masks of the two.
+
+        A position counts if it counts in either example; an example whose share is
+        exactly 0 does not take part, so that ``lam = 1`` is training without mixing.
+
+        Args:
+            lam: Float32 tensor ``(batch_size,)``, the drawn coefficients.
+            permutation: Int32 tensor ``(batch_size,)``.
+
+        Returns:
+            A ``Pair``.
+        """
+
+        def unite(mask):
+            return _union(mask, ops.take(mask, permutation, axis=0), lam)
+
+        return Pair(
+            self.tensor,
+            ops.take(self.tensor, permutation, axis=0),
+            None if self.mask is None else unite(self.mask),
+            [unite(mask) for mask in self.masks],
+        )
+
+
+class Pair:
+    """Hidden states with their partners' and the united masks; see ``Hidden.pair``."""
+
+    def __init__(self, hidden, partner, mask, masks):
+        self.hidden, self.partner = hidden, partner
+        self.mask, self.masks = mask, masks
+        self.no_masks = [None] * len(masks)
+
+
+def _union(mask, partner_mask, lam):
+    """The positions that count in an example or its partner, in the mask's own dtype."""
+    lam = ops.reshape(lam, (-1,) + (1,) * (len(mask.shape) - 1))
+    nothing = ops.zeros_like(mask)
+    own = ops.where(lam > 0, mask, nothing)
+    other = ops.where(lam < 1, partner_mask, nothing)
+    boolean = keras.backend.standardize_dtype(mask.dtype) == "bool"
+    return (ops.logical_or if boolean else ops.maximum)(own, other)
+
+
+class _Place:
+    """An operation of a graph, with the nested models on the way to it."""
+
+    def __init__(self, path, operation, node, calls, opened):
+        self.path, self.operation = path, operation
+        self.node, self.calls, self.opened = node, calls, opened
+
+
+def _nodes(function):
+    return [n for nodes in function._nodes_by_depth.values() for n in nodes]
+
+
+def _places(function, path=(), opened=()):
+    """All operations of a graph and of the models nested in it, from the inputs on."""
+    nodes = {}
+    for node in _nodes(function):
+        nodes.setdefault(id(node.operation), []).append(node)
+    places = []
+    for operation in function.operations:
+        called = nodes.get(id(operation), [])
+        if not called:
+            continue
+        here = (*path, operation.name)
+        places.append(_Place(here, operation, called[0], len(called), opened))
+        if _is_graph(operation):
+            nested = as_function(operation, "model")
+            # What is called several times holds several copies of every place inside.
+            inside = _places(nested, here, (*opened, operation))
+            for place in inside:
+                place.calls *= len(called)
+            places.extend(inside)
+    return places
+
+
+def _is_graph(operation):
+    return isinstance(operation, keras.Function) or (
+        isinstance(operation, keras.Sequential) and operation.built
+    )
+
+
+def _matches(function, name):
+    wanted = tuple(part for part in str(name).split("/") if part)
+    places = _places(function)
+    if str(name).startswith("/"):
+        return [place for place in places if place.path == wanted]
+    # Names given by Keras may hold a slash themselves; the whole name is tried as well.
+    return [
+        place
+        for place in places
+        if place.path[-len(wanted) :] == wanted or place.operation.name == name
+    ]
+
+
+def _find(function, name, model):
+    """Returns the one place that ``name`` denotes, or lists the candidates."""
+    matches = _matches(function, name)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        paths = ", ".join(
+            "/" + place.path[0] if len(place.path) == 1 else "/".join(place.path)
+            for place in matches
+        )
+        raise ValueError(
+            f"Expected a name that denotes one layer of '{model.name}'. Received: "
+            f"{name!r}, which {len(matches)} layers have. Name one by its path: {paths}"
+        )
+    known = [
+        "/".join(place.path)
+        for place in _places(function)
+        if isinstance(place.operation, keras.layers.Layer)
+    ]
+    near = difflib.get_close_matches(str(name), known, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise ValueError(
+        f"Expected the name of a layer of '{model.name}'. Received: {name!r}.{hint} Its "
+        f"layers are: {', '.join(known)}"
+    )
+
+
+def _check_site(place):
+    path = "/".join(place.path)
+    if place.calls > 1:
+        raise ValueError(
+            f"Expected a layer that the model calls once. Received: {path!r}, which is "
+            f"called {place.calls} times; a MixLayer can stand behind only one of the "
+            "calls. Put a `keras_amp.MixLayer` into the network where it should mix."
+        )
+    outputs = place.node.outputs
+    if len(outputs) != 1:
+        raise ValueError(
+            f"Expected a layer with one output tensor. Received: {path!r}, which has "
+            f"{len(outputs)}. Name a layer behind it that uses the one to be mixed."
+        )
+    _check_floating(outputs[0], f"layer {path!r}")
+
+
+def _check_floating(tensor, where):
+    if not keras.backend.is_float_dtype(tensor.dtype):
+        raise ValueError(
+            f"Expected a floating-point tensor at the mix point. Received: {where}, whose "
+            f"output is {tensor.dtype}: a weighted mean of token ids means nothing. Mix "
+            "behind the layer that turns ids into vectors (the embedding)."
+        )
+
+
+def _replay_model(model, opened, behind):
+    """Rebuilds a model over the same operations; see ``_replay``."""
+    function = as_function(model, "model")
+    _check_names(function, opened)
+    outputs = _replay(function, function.input, opened, behind)
+    return keras.Model(function.input, outputs, name=model.name)
+
+
+def _replay(function, inputs, opened, behind, training=None):
+    """Calls a graph's operations on new symbolic inputs.
+
+    Args:
+        function: The graph.
+        inputs: Symbolic tensors in the structure of the graph's inputs.
+        opened: Nested models whose operations are called one by one.
+        behind: Callable ``(operation, outputs) -> outputs`` applied to every result.
+        training: The ``training`` argument that a nested model was called with.
+
+    Returns:
+        The outputs, in the graph's structure.
+    """
+
+    def call(operation, *args, **kwargs):
+        if any(operation is nested for nested in opened):
+            inner_training = kwargs.get("training", training)
+            inner = as_function(operation, "model")
+            given = args[0] if args else kwargs["inputs"]
+            given = _fit_structure(inner, given)
+            outputs = _replay(inner, given, opened, behind, inner_training)
+        else:
+            if training is not None and getattr(
+                operation, "_call_has_training_arg", False
+            ):
+                kwargs.setdefault("training", training)
+            outputs = operation(*args, **kwargs)
+        return behind(operation, outputs)
+
+    inputs = [
+        behind(x._keras_history.operation, given)
+        for x, given in zip(function.inputs, tree.flatten(inputs), strict=True)
+    ]
+    return function._run_through_graph(inputs, call_fn=call)
+
+
+def _fit_structure(function, inputs):
+    """Orders and casts the tensors given to a nested model as its inputs expect them."""
+    if isinstance(inputs, dict) and not isinstance(function.input, dict):
+        inputs = [inputs[x.name] for x in function.inputs]
+    return [
+        given if given.dtype == x.dtype else ops.cast(given, x.dtype)
+        for x, given in zip(function.inputs, tree.flatten(inputs), strict=True)
+    ]
+
+
+def _check_names(function, opened):
+    """A graph's names are unique; those of opened models join the outer ones."""
+    owners = {}
+    for place in _places(function):
+        if any(place.operation is nested for nested in opened):
+            continue
+        if any(
+            outer not in opened for outer in place.opened
+        ) or isinstance(place.operation, keras.layers.InputLayer) and place.opened:
+            continue
+        name = place.operation.name
+        if owners.setdefault(name, place.operation) is not place.operation:
+            raise ValueError(
+                f"Expected the layers of '{opened[0].name}' to have names of their own: "
+                f"mixing inside it opens it into the outer graph. Received: two layers "
+                f"named {name!r}. Rename one, for instance by "
+                f'`layer.name = "{opened[0].name}_{name}"`.'
+            )
+
+
+def _masks_around(model, mixed, name):
+    """The mask tensors that operations above the mix point read from below it."""
+    above = {id(mixed)}
+    entering = {}
+    for node in _in_order(model):
+        if node.is_input or not any(id(x) in above for x in node.input_tensors):
+            continue
+        above.update(id(x) for x in node.outputs)
+        for x in node.input_tensors:
+            entering[id(x)] = (x, node.operation)
+    masks, seen = [], set()
+    for x, reader in entering.values():
+        if id(x) not in above:
+            masks.extend(_mask_sources(x, reader, name, seen))
+    if not any(id(output) in above for output in model.outputs):
+        raise ValueError(
+            f"Expected the model's output to depend on the mix layer '{name}'. Received: "
+            "a model in which it does not."
+        )
+    return masks
+
+
+def _mask_sources(x, reader, name, seen):
+    """Follows a tensor that bypasses the mix point down to the masks it comes from."""
+    if id(x) in seen:
+        return []
+    seen.add(id(x))
+    if x.dtype == "bool" or _is_mask_input(x):
+        return [x]
+    operation, index, _ = x._keras_history
+    node = operation._inbound_nodes[index]
+    if node.is_input:
+        raise ValueError(
+            f"Expected every input to reach the layers above the mix layer '{name}' "
+            f"through it, masks apart. Received: the input '{operation.name}' reaches "
+            f"'{reader.name}' around it, so the two examples' values would not be mixed. "
+            "Mix behind the layer where the paths have joined; if the input is a mask, "
+            'give it a name that contains "mask".'
+        )
+    return [
+        mask
+        for parent in node.input_tensors
+        for mask in _mask_sources(parent, reader, name, seen)
+    ]
+
+
+def _is_mask_input(x):
+    operation, index, _ = x._keras_history
+    return operation._inbound_nodes[index].is_input and "mask" in re.split(
+        r"[^a-z]+", operation.name.lower()
+    )
+
+
+def _in_order(function):
+    """The graph's nodes, each behind those it reads from."""
+    by_depth = function._nodes_by_depth
+    return [n for depth in sorted(by_depth, reverse=True) for n in by_depth[depth]]
