@@ -1,0 +1,44 @@
+"""Fixtures and helpers that the tests share."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+# Two logical CPUs, so that distributed training can be tested; must precede any use.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
+
+MODES = {
+    "eager": {"run_eagerly": True},
+    "graph": {"jit_compile": False},
+    "xla": {"jit_compile": True},
+}
+
+
+@pytest.fixture(autouse=True)
+def fresh_seed():
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(20)
+
+
+@pytest.fixture(params=list(MODES))
+def mode(request):
+    """Keyword arguments of `compile`, one per way of running a step."""
+    return MODES[request.param]
+
+
+@pytest.fixture
+def text_batch():
+    """Word ids with padding (0), and labels: (20, 7) and (20,)."""
+    rng = np.random.default_rng(5)
+    ids = rng.integers(1, 30, (20, 7))
+    ids[::2, 4:] = 0
+    return ids, rng.integers(0, 3, 20)

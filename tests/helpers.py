@@ -1,0 +1,58 @@
+"""Small models and policies with injected draws."""
+
+import keras
+import numpy as np
+from keras import ops
+
+import keras_amp
+
+LAM = np.array([0.3, 0.9, 0.55, 0.2, 0.75, 0.5], "float32")
+PERMUTATION = np.array([2, 0, 1, 5, 4, 3], "int32")
+
+
+def injected(base, lam=LAM, permutation=PERMUTATION, **arguments):
+    """A policy of class `base` whose draws are the given ones."""
+
+    class Injected(base):
+        def draw(self, batch_size, seed_generator):
+            return ops.convert_to_tensor(lam, "float32"), ops.convert_to_tensor(
+                permutation, "int32"
+            )
+
+    return Injected(**arguments)
+
+
+def text_classifier(seed=3, mask_zero=False, dropout=0.3, normalize=False):
+    """Embedding, dropout, attention-free encoder, dropout, classifier of 3 classes."""
+    ids = keras.Input((7,), dtype="int32")
+    x = keras.layers.Embedding(30, 6, mask_zero=mask_zero, name="embedding")(ids)
+    x = keras.layers.Dropout(dropout, seed=seed, name="word_dropout")(x)
+    x = keras.layers.Conv1D(5, 2, activation="tanh", padding="same", name="conv")(x)
+    x = keras.layers.GlobalAveragePooling1D(name="sentence")(x)
+    if normalize:
+        x = keras.layers.BatchNormalization(name="normalize")(x)
+    x = keras.layers.Dense(8, "tanh", name="hidden")(x)
+    x = keras.layers.Dropout(dropout, seed=seed + 1, name="dropout")(x)
+    x = keras.layers.Dense(3, "softmax", name="probabilities")(x)
+    return keras.Model(ids, x)
+
+
+def fitted(classifier, mix_at, policy, data, epochs=1, batch_size=10, **compile_args):
+    """Compiles with SGD, fits without shuffling and returns the model and its history."""
+    compile_args.setdefault("optimizer", keras.optimizers.SGD(0.2))
+    compile_args.setdefault("loss", "sparse_categorical_crossentropy")
+    model = keras_amp.MixupAMPModel(classifier, mix_at, policy, seed=4)
+    model.compile(**compile_args)
+    x, y = data
+    history = model.fit(
+        x, y, batch_size=batch_size, epochs=epochs, shuffle=False, verbose=0
+    )
+    return model, history.history
+
+
+def same_start(make, *names):
+    """Builds models by `make`, all with the first one's weights and noise."""
+    models = [make() for _ in names]
+    for model in models[1:]:
+        model.set_weights(models[0].get_weights())
+    return models
