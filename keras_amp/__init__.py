@@ -5,14 +5,14 @@ from keras_amp.layers import MixLayer
 from keras_amp.models import MixupAMPModel
 from keras_amp.policy import AdversarialMixing, Mixup
 from keras_amp.surgery import insert_mix_layer
-
-__version__ = "0.1.0"
+from keras_amp.version import __version__
 
 __all__ = [
     "AdversarialMixing",
     "MixLayer",
     "Mixup",
     "MixupAMPModel",
+    "__version__",
     "backbones",
     "data",
     "insert_mix_layer",

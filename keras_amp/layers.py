@@ -29,7 +29,6 @@ class MixLayer(keras.layers.Layer):
         ValueError: If only one of ``partner`` and ``lam`` is given.
 
     Example:
-
     >>> layer = keras_amp.MixLayer()
     >>> layer(np.ones((2, 3))).shape
     TensorShape([2, 3])

@@ -100,4 +100,3 @@ class _Reduction(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return y_pred
-

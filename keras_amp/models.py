@@ -67,7 +67,6 @@ class MixupAMPModel(keras.Model):
         TypeError: If ``policy`` is no policy.
 
     Example:
-
     >>> classifier = keras.Sequential([
     ...     keras.Input((7,)),
     ...     keras.layers.Embedding(100, 8, name="embedding"),
@@ -160,15 +159,11 @@ class MixupAMPModel(keras.Model):
             if gradient is not None
         )
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self._loss_tracker.update_state(
-            result.loss * replicas, sample_weight=batch_size
-        )
+        self._loss_tracker.update_state(result.loss * replicas, sample_weight=batch_size)
         for name, value in result.report.items():
             self._reported[name].update_state(value)
         y_major, weight_major = labels.of_larger_share()
-        return self.compute_metrics(
-            x, y_major, result.y_pred, sample_weight=weight_major
-        )
+        return self.compute_metrics(x, y_major, result.y_pred, sample_weight=weight_major)
 
     def test_step(self, data):
         """The classifier's evaluation; what only mixing defines is not reported."""
@@ -187,7 +182,10 @@ class MixupAMPModel(keras.Model):
             example_loss = labels.mixup_loss(loss_of, y_pred)
             loss = loss_of.reduce(example_loss, labels.weight)
             for additional in self.losses:
-                loss = loss + self._aggregate_additional_loss(additional)
+                # A loss compiled without reduction is a vector, whose gradient is that
+                # of its sum; the penalty counts once in that sum.
+                penalty = self._aggregate_additional_loss(additional)
+                loss = loss + penalty / ops.cast(ops.size(loss), penalty.dtype)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_weights)
         return _Result(gradients, loss, y_pred, _report(lam, choice, example_loss))
@@ -288,12 +286,12 @@ class _Labels:
     Args:
         y: Labels ``(batch_size, ...)``.
         sample_weight: ``(batch_size, ...)`` or None.
-        lam: Float32 ``(batch_size,)``, the labels' share; a constant of the step.
+        lam: Float32 ``(batch_size,)``, the labels' share.
         permutation: Int32 ``(batch_size,)``.
     """
 
     def __init__(self, y, sample_weight, lam, permutation):
-        self.lam, self.permutation = tf.stop_gradient(lam), permutation
+        self.lam, self.permutation = lam, permutation
         self.y, self.y_partner = y, ops.take(y, permutation, axis=0)
         self.w, self.w_partner = sample_weight, None
         if sample_weight is not None:
@@ -304,7 +302,9 @@ class _Labels:
         return mix(
             loss_of(self.y, y_pred, self.w),
             loss_of(self.y_partner, y_pred, self.w_partner),
-            self.lam,
+            # The search watches this very tensor as the inputs' lambda; the labels'
+            # stays a constant (Eq. 8).
+            tf.stop_gradient(self.lam),
         )
 
     @property
@@ -337,7 +337,7 @@ class _Mixing:
         self.splits = splits
 
     def at_random_point(self, step, seed_generator):
-        """Runs ``step(split)`` at one mix point, picked uniformly if there are several."""
+        """Runs ``step(split)`` at one mix point, picked uniformly of several."""
         if len(self.splits) == 1:
             return step(self.splits[0])
         point = keras.random.randint((), 0, len(self.splits), seed=seed_generator)

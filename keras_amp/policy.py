@@ -38,7 +38,6 @@ def mix(inputs, partner, lam):
         ValueError: If ``inputs`` are not floating-point numbers.
 
     Example:
-
     >>> keras_amp.policy.mix(np.array([2.0]), np.array([4.0]), np.array([0.75])).numpy()
     array([2.5])
     """
@@ -71,7 +70,6 @@ def rand_op(inputs, lam, permutation):
         ``mix(inputs, inputs[permutation], lam)``.
 
     Example:
-
     >>> keras_amp.policy.rand_op(np.array([2.0, 4.0]), np.array([0.5, 1.0]), [1, 0])
     <tf.Tensor: shape=(2,), dtype=float64, numpy=array([3., 4.])>
     """
@@ -96,7 +94,6 @@ def max_op(lam, lam_gradient, step_size=0.002, max_gradient=1.0, clip_lam=False)
         A float32 tensor ``(batch_size,)``, the adversarial lambda.
 
     Example:
-
     >>> keras_amp.policy.max_op(np.array([0.5]), np.array([3.0]), step_size=0.1).numpy()
     array([0.6])
     """
@@ -117,7 +114,6 @@ def harder(loss, adversarial_loss):
         A boolean tensor ``(batch_size,)``; False where the two are equal.
 
     Example:
-
     >>> keras_amp.policy.harder(np.array([1.0, 2.0]), np.array([1.5, 2.0])).numpy()
     array([ True, False])
     """
@@ -137,7 +133,6 @@ def min_op(loss, adversarial_loss):
         A tensor ``(batch_size,)``.
 
     Example:
-
     >>> keras_amp.policy.min_op(np.array([1.0, 2.0]), np.array([1.5, 0.5])).numpy()
     array([1.5, 2. ])
     """
@@ -164,7 +159,6 @@ class Mixup:
         ValueError: If an argument lies outside its range.
 
     Example:
-
     >>> policy = keras_amp.Mixup(alpha=0.4)
     >>> lam, permutation = policy.draw(8, keras.random.SeedGenerator(1))
     >>> lam.shape, permutation.dtype.name
@@ -261,7 +255,6 @@ class AdversarialMixing(Mixup):
         ValueError: If an argument lies outside its range.
 
     Example:
-
     >>> policy = keras_amp.AdversarialMixing(step_size=0.1)
     >>> policy.perturb(np.array([0.5, 0.5]), np.array([-4.0, 0.2])).numpy()
     array([0.4 , 0.52])
@@ -310,9 +303,7 @@ class AdversarialMixing(Mixup):
             lam_gradient = ops.broadcast_to(
                 ops.mean(lam_gradient, keepdims=True), ops.shape(lam_gradient)
             )
-        return max_op(
-            lam, lam_gradient, self.step_size, self.max_gradient, self.clip_lam
-        )
+        return max_op(lam, lam_gradient, self.step_size, self.max_gradient, self.clip_lam)
 
     def select(self, loss, adversarial_loss):
         """MinOp's mask (Eq. 21): where the step on lambda raised the loss.

@@ -19,7 +19,8 @@ def symmetric_beta(shape, alpha, seed=None):
         q = (1 - r) c^2 / (r + (1 - r) c^2),    lam = 1/2 + sign(c)/2 sqrt(q)
 
     is Beta(alpha, alpha): Bailey's polar method for Student's t with ``2 alpha``
-    degrees of freedom, carried to the Beta by ``lam = 1/2 + t / (2 sqrt(2 alpha + t^2))``.
+    degrees of freedom, carried to the Beta by
+    ``lam = 1/2 + t / (2 sqrt(2 alpha + t^2))``.
     The smaller of ``lam`` and ``1 - lam`` is computed without a subtraction, as
     ``(1 - q) / (2 (1 + sqrt(q)))``, so that float32 keeps its digits when alpha is small.
 
@@ -34,7 +35,6 @@ def symmetric_beta(shape, alpha, seed=None):
         bounds themselves occur: float32 rounds what lies nearer than 6e-8 to 1.
 
     Example:
-
     >>> lam = keras_amp.sampling.symmetric_beta((4,), alpha=0.2, seed=7)
     >>> lam.shape
     TensorShape([4])
@@ -71,7 +71,6 @@ def uniform_permutation(size, seed=None):
         An int32 tensor of shape ``(size,)``.
 
     Example:
-
     >>> sorted(keras_amp.sampling.uniform_permutation(3, seed=1).numpy().tolist())
     [0, 1, 2]
     """

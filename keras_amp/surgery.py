@@ -38,7 +38,6 @@ def insert_mix_layer(model, after, name="mix"):
             opened layers collide.
 
     Example:
-
     >>> model = keras.Sequential([
     ...     keras.Input((7,)),
     ...     keras.layers.Embedding(100, 8, name="embedding"),
@@ -62,9 +61,7 @@ def insert_mix_layer(model, after, name="mix"):
         model,
         opened=site.opened,
         behind=lambda operation, outputs: (
-            tree.map_structure(layer, outputs)
-            if operation is site.operation
-            else outputs
+            tree.map_structure(layer, outputs) if operation is site.operation else outputs
         ),
     )
 
@@ -156,8 +153,8 @@ def as_function(model, argument):
             "`keras.Input(shape)`, or call it on a batch first."
         )
     raise ValueError(
-        f"Expected `{argument}` to be a functional model or a built Sequential: its graph "
-        "is cut where it mixes. Received: "
+        f"Expected `{argument}` to be a functional model or a built Sequential: its "
+        "graph is cut where it mixes. Received: "
         f"{model if not isinstance(model, keras.Model) else type(model).__name__}"
         f" (of type {type(model)}). Build the network with the functional API, "
         "`keras.Model(inputs, outputs)`; a subclassed model's layers can be called there "
@@ -243,7 +240,7 @@ class _Above(keras.Model):
 
     def compute_mask(self, inputs, previous_mask):
         """Adds no mask to those that the layers have set."""
-        return None
+        return
 
 
 class Hidden:
@@ -402,8 +399,8 @@ def _check_site(place):
 def _check_floating(tensor, where):
     if not keras.backend.is_float_dtype(tensor.dtype):
         raise ValueError(
-            f"Expected a floating-point tensor at the mix point. Received: {where}, whose "
-            f"output is {tensor.dtype}: a weighted mean of token ids means nothing. Mix "
+            f"Expected a floating-point tensor at the mix point. Received: {where}, "
+            f"whose output is {tensor.dtype}: a weighted mean of token ids means nothing. Mix "
             "behind the layer that turns ids into vectors (the embedding)."
         )
 
@@ -468,9 +465,9 @@ def _check_names(function, opened):
     for place in _places(function):
         if any(place.operation is nested for nested in opened):
             continue
-        if any(
-            outer not in opened for outer in place.opened
-        ) or isinstance(place.operation, keras.layers.InputLayer) and place.opened:
+        if any(outer not in opened for outer in place.opened) or (
+            isinstance(place.operation, keras.layers.InputLayer) and place.opened
+        ):
             continue
         name = place.operation.name
         if owners.setdefault(name, place.operation) is not place.operation:

@@ -44,7 +44,6 @@ def text_cnn(
         ValueError: If the widest filter does not fit into the texts.
 
     Example:
-
     >>> model = keras_amp.backbones.text_cnn(100, 6, 12, embedding_dim=8, filters=4)
     >>> model(np.ones((2, 12), "int32")).shape
     TensorShape([2, 6])

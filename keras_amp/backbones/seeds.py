@@ -14,7 +14,6 @@ def layer_seeds(seed, count):
         A list of integers, or of None.
 
     Example:
-
     >>> layer_seeds(None, 2)
     [None, None]
     """

@@ -1,1 +1,1 @@
-
+"""Data sets, text to word ids, and batches."""
