@@ -1,0 +1,44 @@
+# `make train` and `make test` do everything, from a bare Python 3.11 on.
+
+PYTHON ?= python3
+VENV ?= .venv
+DATA ?= questions
+RECIPE ?= cnn
+ARGS ?=
+
+BIN := $(VENV)/bin
+# TensorFlow's notes about the machine are not what a reader looks for.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help train test lint check requirements clean
+
+help: ## Show this list.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+train: $(VENV)/ready ## Compare the methods on DATA (questions; trec; a CSV or TSV file).
+	$(BIN)/python recipes/$(RECIPE).py --data $(DATA) $(ARGS)
+
+test: $(VENV)/ready ## Run the tests; ARGS are pytest's.
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(VENV)/ready ## Check style and formatting.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+check: lint test ## Everything that is checked before a commit.
+
+# The environment: pinned and hashed dependencies, then the package itself, editable.
+$(VENV)/ready: requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+requirements: $(VENV)/ready ## Pin the newest dependencies that pyproject.toml allows.
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
+	  --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --extra dev --extra experiments --extra hub -o requirements.txt pyproject.toml
+
+clean: ## Remove the environment and what builds and tests leave.
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

@@ -1,0 +1,156 @@
+"""``load``: a data set by its name, or the user's own files."""
+
+import difflib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from keras_amp.data.examples import Dataset, Split
+from keras_amp.data.sources import SOURCES, download
+from keras_amp.data.tables import SUFFIXES, read_table
+
+DATA_VARIABLE = "KERAS_AMP_DATA"
+SPLITS = ("train", "dev", "test")
+SHIPPED = {"questions": Path(__file__).parent / "questions"}
+
+
+def names():
+    """Returns the names that ``load`` knows, beside paths.
+
+    Example:
+    >>> keras_amp.data.names()
+    ['questions', 'trec']
+    """
+    return [*SHIPPED, *SOURCES]
+
+
+def load(name, data_dir=None):
+    """Loads a text classification data set.
+
+    ``"questions"`` is a small synthetic set that comes with the package. Public sets
+    (``"trec"``) are looked up as ``<folder>/<name>/<split>.tsv`` in ``data_dir``, then in
+    the folder that the environment variable ``KERAS_AMP_DATA`` names, then in the Keras
+    cache, and downloaded into it otherwise (checked by SHA-256).
+
+    Your own data is a path: to one ``.csv`` or ``.tsv`` file, which becomes ``train``, or
+    to a folder with ``train``, and if you have them ``dev`` and ``test``, files. A header
+    names a text and a label column (``text`` or ``sentence``, ``label`` or ``class``,
+    ...); a TSV file without one holds ``label<TAB>text``.
+
+    Args:
+        name: A name, or a path.
+        data_dir: Folder with public data sets, one folder each; None for none.
+
+    Returns:
+        A ``Dataset``, with ``train``, ``dev`` and ``test`` (None where the data has no
+        such split), each with ``texts`` and integer ``labels``, and ``class_names``.
+        Classes of your own are in alphabetical order, numbers in numerical order.
+
+    Raises:
+        ValueError: If the name is unknown, a file is empty or damaged, a row lacks a
+            column, there is a single class, or a split has classes that ``train`` lacks.
+        FileNotFoundError: If a path or a split's file is missing.
+        ConnectionError: If a download fails.
+
+    Example:
+    >>> data = keras_amp.data.load("questions")
+    >>> len(data.class_names), data.train.texts[0][-1]
+    (6, '?')
+    """
+    name = os.fspath(name)
+    if name in SHIPPED:
+        return _read_folder(SHIPPED[name], name)
+    if name in SOURCES:
+        return _load_public(name, data_dir)
+    path = Path(name)
+    if path.is_dir():
+        return _read_folder(path, name)
+    if path.is_file() and path.suffix.lower() in SUFFIXES:
+        return _dataset(name, {"train": (path, read_table(path))})
+    if path.is_file():
+        raise ValueError(
+            f"Expected a file that ends in {' or '.join(SUFFIXES)}. Received: {name}"
+        )
+    if len(path.parts) > 1 or path.suffix:
+        raise FileNotFoundError(
+            f"Expected `name` to be a data set or a file of yours. Received: {name!r}; "
+            "there is no such file."
+        )
+    near = difflib.get_close_matches(name, names(), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(
+        f"Expected `name` to be one of {', '.join(map(repr, names()))}, or the path of a "
+        f"CSV or TSV file or of a folder of them. Received: {name!r}.{hint}"
+    )
+
+
+def _load_public(name, data_dir):
+    source = SOURCES[name]
+    if data_dir is not None and not Path(data_dir).is_dir():
+        raise FileNotFoundError(
+            f"Expected `data_dir` to be a folder. Received: {os.fspath(data_dir)!r}"
+        )
+    for folder in (data_dir, os.environ.get(DATA_VARIABLE)):
+        if folder and (Path(folder) / name).is_dir():
+            return _read_folder(Path(folder) / name, name, source)
+    tables = {
+        split: (f"{name}/{split}", table) for split, table in download(name).items()
+    }
+    return _dataset(name, tables, source)
+
+
+def _read_folder(folder, name, source=None):
+    """Reads the splits of a folder; a public set must have all of its own."""
+    tables = {}
+    for split in SPLITS:
+        found = [folder / (split + suffix) for suffix in SUFFIXES]
+        found = [path for path in found if path.is_file()]
+        if len(found) > 1:
+            raise ValueError(
+                f"Expected one file for the split '{split}'. Received: "
+                f"{' and '.join(map(str, found))}"
+            )
+        if found:
+            tables[split] = found[0], read_table(found[0])
+    missing = [s for s in (source.splits if source else ["train"]) if s not in tables]
+    if missing:
+        present = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
+        raise FileNotFoundError(
+            f"Expected {' and '.join(f'{split}.tsv' for split in missing)} in {folder}. "
+            f"Received: a folder that holds {present}."
+        )
+    return _dataset(name, tables, source)
+
+
+def _dataset(name, tables, source=None):
+    """Turns labels into indices. ``tables``: split -> (where from, (labels, texts))."""
+    where, (train_labels, _) = tables["train"]
+    classes = source.class_names if source else _class_names(train_labels)
+    if len(classes) < 2:
+        raise ValueError(
+            f"Expected at least two classes. Received: {where}, whose only label is "
+            f"{classes[0]!r}."
+        )
+    index = {label: i for i, label in enumerate(classes)}
+    splits = {}
+    for split, (where, (labels, texts)) in tables.items():
+        unknown = sorted(set(labels) - set(index))
+        if unknown:
+            raise ValueError(
+                f"Expected the classes {', '.join(classes)}. Received: {where}, with the "
+                f"labels {', '.join(unknown[:5])}, which none of them has."
+            )
+        splits[split] = Split(
+            tuple(texts), np.array([index[label] for label in labels], dtype="int32")
+        )
+    citation = source.citation if source else None
+    return Dataset(name, tuple(classes), citation=citation, **splits)
+
+
+def _class_names(labels):
+    """The distinct labels, numbers in numerical order."""
+    classes = sorted(set(labels))
+    if all(label.lstrip("+-").isdigit() for label in classes):
+        classes.sort(key=int)
+    return classes

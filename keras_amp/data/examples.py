@@ -1,0 +1,74 @@
+"""The typed result of loading: texts, integer labels, class names, splits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Texts with their labels.
+
+    Attributes:
+        texts: Tuple of strings.
+        labels: Int32 array ``(len(texts),)``, indices into the data set's class names.
+
+    Example:
+    >>> from keras_amp.data import Split
+    >>> len(Split(("Who ?", "Where ?"), np.array([0, 1])))
+    2
+    """
+
+    texts: tuple[str, ...]
+    labels: np.ndarray
+
+    def __len__(self):
+        return len(self.texts)
+
+    def take(self, indices):
+        """Returns the examples at the given positions, in that order."""
+        indices = np.asarray(indices, dtype=int)
+        return Split(tuple(self.texts[i] for i in indices), self.labels[indices])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A text classification data set.
+
+    Attributes:
+        name: What it was loaded as.
+        class_names: Tuple of strings; labels are indices into it.
+        train: The training ``Split``.
+        dev: The development ``Split``, or None where the data has none of its own.
+        test: The test ``Split``, or None where the data has none of its own.
+        citation: What to cite, or None.
+
+    Example:
+    >>> data = keras_amp.data.load("questions")
+    >>> data.dev is None, data.test.labels.dtype.name
+    (True, 'int32')
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    dev: Split | None = None
+    test: Split | None = None
+    citation: str | None = None
+
+    @property
+    def num_classes(self):
+        """The number of classes."""
+        return len(self.class_names)
+
+    def __repr__(self):
+        sizes = ", ".join(
+            f"{name}={len(split)}"
+            for name, split in (
+                ("train", self.train),
+                ("dev", self.dev),
+                ("test", self.test),
+            )
+            if split is not None
+        )
+        return f"Dataset({self.name!r}, {sizes}, classes={list(self.class_names)})"

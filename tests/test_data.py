@@ -1,0 +1,368 @@
+"""Loading: real files, generated files, a real download, and every way to be wrong."""
+
+import functools
+import hashlib
+import http.server
+import os
+import threading
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_amp
+from keras_amp.data import sources
+
+REAL = os.environ.get("KERAS_AMP_DATA")
+real_data = pytest.mark.skipif(
+    not REAL, reason="set KERAS_AMP_DATA to a folder with trec/train.tsv to run this"
+)
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch, tmp_path):
+    """Neither the user's folder nor the user's cache is used, unless a test says so."""
+    monkeypatch.delenv("KERAS_AMP_DATA", raising=False)
+    monkeypatch.delenv("KERAS_AMP_MIRROR", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+
+
+def write(path, content, encoding="utf-8"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode(encoding))
+    return path
+
+
+# === The shipped set ===
+
+
+def test_questions_come_with_the_package():
+    data = keras_amp.data.load("questions")
+    assert len(data.class_names) == data.num_classes == 6
+    assert data.dev is None
+    assert 1000 < len(data.train) < 1500
+    assert 200 < len(data.test) < 400
+    for split in (data.train, data.test):
+        assert split.labels.dtype == np.int32
+        assert split.labels.shape == (len(split.texts),)
+        assert set(split.labels) == set(range(6))
+    assert not set(data.train.texts) & set(data.test.texts)
+
+
+# === TREC ===
+
+
+@real_data
+def test_trec_from_a_folder():
+    data = keras_amp.data.load("trec", REAL)
+    assert data.class_names == ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")
+    assert (len(data.train), data.dev, len(data.test)) == (5452, None, 500)
+    # Class sizes as published by Li and Roth.
+    assert np.bincount(data.train.labels).tolist() == [86, 1162, 1250, 1223, 835, 896]
+    assert np.bincount(data.test.labels).tolist() == [9, 138, 94, 65, 81, 113]
+    assert data.test.texts[0] == "How far is it from Denver to Aspen ?"
+    assert data.class_names[data.test.labels[0]] == "NUM"
+    assert "Li and Roth" in data.citation
+
+
+@real_data
+def test_trec_by_the_environment_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_AMP_DATA", REAL)
+    assert len(keras_amp.data.load("trec").train) == 5452
+    # A folder that is passed but does not hold the set is passed over.
+    assert len(keras_amp.data.load("trec", tmp_path).train) == 5452
+
+
+class Server:
+    """A server on 127.0.0.1 that serves a folder of originals and counts requests."""
+
+    def __init__(self, folder, damage=False):
+        self.requested, outer = [], self
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def do_GET(self):
+                outer.requested.append(self.path)
+                path = Path(folder) / Path(self.path).name
+                if not path.exists():
+                    self.send_error(404)
+                    return
+                content = path.read_bytes() + (b"damaged" if damage else b"")
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}/mirror"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Starts a mirror of a folder, which downloads then use."""
+    servers = []
+
+    def start(folder, **kwargs):
+        servers.append(Server(folder, **kwargs))
+        monkeypatch.setenv("KERAS_AMP_MIRROR", servers[-1].address)
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.server.shutdown()
+        server.server.server_close()
+
+
+@real_data
+def test_trec_by_download_equals_the_folder_and_is_fetched_once(serve, capsys):
+    server = serve(Path(REAL) / "originals")
+    downloaded = keras_amp.data.load("trec")
+    assert "Downloading data from" in capsys.readouterr().out
+    assert server.requested == [
+        "/mirror/data/raw/TREC.train",
+        "/mirror/data/raw/TREC.test",
+    ]
+    local = keras_amp.data.load("trec", REAL)
+    for split in ("train", "test"):
+        ours, theirs = getattr(downloaded, split), getattr(local, split)
+        assert ours.texts == theirs.texts
+        np.testing.assert_array_equal(ours.labels, theirs.labels)
+    keras_amp.data.load("trec")
+    assert len(server.requested) == 2
+
+
+@pytest.fixture
+def small_source(monkeypatch, tmp_path):
+    """A public set of two latin-1 lines, so that no real data are needed."""
+    content = "ABBR:exp What is café ?\nHUM:ind  Who   is it ?\n".encode("latin-1")
+    (tmp_path / "served").mkdir()
+    for name in ("TREC.train", "TREC.test"):
+        (tmp_path / "served" / name).write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    files = {
+        split: sources.File(f"data/raw/TREC.{split}", digest)
+        for split in ("train", "test")
+    }
+    trec = sources.SOURCES["trec"]
+    monkeypatch.setitem(
+        sources.SOURCES,
+        "trec",
+        sources.Source(files, trec.encoding, trec.parse, trec.class_names, "cited"),
+    )
+    return tmp_path / "served"
+
+
+def test_downloads_are_decoded_and_cleaned(serve, small_source):
+    serve(small_source)
+    data = keras_amp.data.load("trec")
+    assert data.train.texts == ("What is café ?", "Who is it ?")
+    assert data.train.labels.tolist() == [0, 3]
+
+
+def test_a_damaged_download_is_refused_and_removed(serve, small_source, tmp_path):
+    serve(small_source, damage=True)
+    with pytest.raises(ValueError, match=r"SHA-256 checksum [0-9a-f]{64}.*removed"):
+        keras_amp.data.load("trec")
+    assert not [p for p in (tmp_path / "home").rglob("*") if p.is_file()]
+    serve(small_source)  # and the next try may succeed
+    assert len(keras_amp.data.load("trec").train) == 2
+
+
+def test_a_damaged_file_in_the_cache_is_fetched_again(serve, small_source, tmp_path):
+    server = serve(small_source)
+    keras_amp.data.load("trec")
+    cached = next((tmp_path / "home").rglob("TREC.train"))
+    cached.write_text("HUM:ind half a fi")
+    assert len(keras_amp.data.load("trec").train) == 2
+    assert len(server.requested) == 3
+
+
+def test_a_missing_file_on_the_server_says_what_to_do(serve, tmp_path):
+    serve(tmp_path)
+    with pytest.raises(ConnectionError, match=r"TREC.train.*404.*data_dir.*KERAS_AMP"):
+        keras_amp.data.load("trec")
+
+
+def test_no_network_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_AMP_MIRROR", "http://127.0.0.1:9/")  # nobody listens
+    with pytest.raises(ConnectionError, match=r"download 'trec'.*refused.*data_dir"):
+        keras_amp.data.load("trec")
+    assert not [p for p in (tmp_path / "home").rglob("*") if p.is_file()]
+
+
+# === The user's own files ===
+
+
+def test_a_csv_file_with_quotes_and_more_columns(tmp_path):
+    path = write(
+        tmp_path / "mine.csv",
+        'id,Label,Text\n1,spam,"Buy, ""now"""\n2,ham,see  you\n\n3,spam,"two\nlines"\n',
+    )
+    data = keras_amp.data.load(path)
+    assert data.class_names == ("ham", "spam")
+    assert data.train.texts == ('Buy, "now"', "see you", "two lines")
+    assert data.train.labels.tolist() == [1, 0, 1]
+    assert data.dev is data.test is None
+
+
+def test_a_tsv_file_without_a_header(tmp_path):
+    path = write(tmp_path / "mine.tsv", '10\ta "quoted" word\r\n9\tb\r\n10\tc\r\n')
+    data = keras_amp.data.load(str(path))
+    assert data.class_names == ("9", "10")  # numbers in numerical order
+    assert data.train.texts == ('a "quoted" word', "b", "c")
+    assert data.train.labels.tolist() == [1, 0, 1]
+
+
+def test_a_tsv_file_with_a_header_and_a_byte_order_mark(tmp_path):
+    path = write(tmp_path / "mine.tsv", "\ufeffsentence\tlabel\nÄrger\tx\nb\ty\n")
+    data = keras_amp.data.load(path)
+    assert data.train.texts == ("Ärger", "b")
+    assert data.class_names == ("x", "y")
+
+
+def test_a_folder_of_splits(tmp_path):
+    write(tmp_path / "train.tsv", "x\ta\ny\tb\n")
+    write(tmp_path / "dev.csv", "text,label\nc,y\n")
+    write(tmp_path / "test.tsv", "x\td\n")
+    data = keras_amp.data.load(tmp_path)
+    assert (len(data.train), len(data.dev), len(data.test)) == (2, 1, 1)
+    assert data.dev.labels.tolist() == [1]
+    assert repr(data).endswith("train=2, dev=1, test=1, classes=['x', 'y'])")
+
+
+WRONG_FILES = {
+    "empty": ("a.tsv", "", "a.tsv, which is empty"),
+    "blank": ("a.tsv", "\n \n", "which is empty"),
+    "header only": ("a.csv", "text,label\n", "a header only"),
+    "csv without header": ("a.csv", "x,some text\n", "a header that names.*some text"),
+    "no label column": ("a.csv", "text,colour\nx,y\n", "first row is.*colour"),
+    "two text columns": ("a.csv", "text,review,label\nx,y,z\n", "first row is"),
+    "missing column": ("a.tsv", "x\ta\ny\n", r"a.tsv, line 2, with 1: \['y'\]"),
+    "extra column": ("a.tsv", "x\ta\ny\tb\tc\n", "2 columns.*line 2, with 3"),
+    "csv missing column": ("a.csv", "text,label\na,x\nb\n", "line 3, with 1"),
+    "empty text": ("a.tsv", "x\ta\ny\t \n", "line 2, whose text is empty"),
+    "empty label": ("a.csv", "text,label\na,\n", "line 2, whose label is empty"),
+    "single class": ("a.tsv", "x\ta\nx\tb\n", "at least two classes.*'x'"),
+    "open quote": ("a.csv", 'text,label\n"a,x\n', "a.csv, line 2"),
+    "swapped columns": (
+        "a.tsv",
+        "".join(f"text {i}\tx{i % 2}\n" for i in range(9)),
+        "texts may stand where the labels",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(WRONG_FILES))
+def test_wrong_files_are_explained(case, tmp_path):
+    name, content, message = WRONG_FILES[case]
+    with pytest.raises(ValueError, match=f"Expected .*Received: .*{message}|{message}"):
+        keras_amp.data.load(write(tmp_path / name, content))
+
+
+def test_another_encoding_is_located(tmp_path):
+    path = write(tmp_path / "a.tsv", "x\ta\ny\tcafé\n", encoding="latin-1")
+    with pytest.raises(ValueError, match="UTF-8 file.*line 2.*iconv"):
+        keras_amp.data.load(path)
+
+
+def test_unknown_names_list_the_known_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="'questions', 'trec'.*Did you mean 'trec'"):
+        keras_amp.data.load("trek")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        keras_amp.data.load("missing/mine.csv")
+    with pytest.raises(ValueError, match=r"ends in \.tsv or \.csv"):
+        keras_amp.data.load(write(tmp_path / "a.txt", "x"))
+    with pytest.raises(FileNotFoundError, match="`data_dir` to be a folder"):
+        keras_amp.data.load("trec", tmp_path / "nowhere")
+
+
+def test_folders_must_be_complete(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"train\.tsv in .*holds nothing"):
+        keras_amp.data.load(tmp_path)
+    write(tmp_path / "trec" / "train.tsv", "HUM\ta\nLOC\tb\n")
+    with pytest.raises(FileNotFoundError, match=r"test\.tsv in .*holds train\.tsv"):
+        keras_amp.data.load("trec", tmp_path)
+    write(tmp_path / "trec" / "test.tsv", "HUM\ta\nOTHER\tb\n")
+    with pytest.raises(ValueError, match="classes ABBR, DESC.*labels OTHER"):
+        keras_amp.data.load("trec", tmp_path)
+    write(tmp_path / "trec" / "train.csv", "text,label\na,HUM\n")
+    with pytest.raises(ValueError, match=r"one file for the split 'train'"):
+        keras_amp.data.load("trec", tmp_path)
+
+
+# === Splits, words, batches ===
+
+
+def examples(sizes):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    return keras_amp.data.Split(tuple(map(str, range(len(labels)))), labels)
+
+
+def test_holding_out_is_stratified_seeded_and_complete():
+    split = examples([100, 41, 2, 1])
+    rest, dev = keras_amp.data.hold_out(split, 0.1, seed=3)
+    assert np.bincount(dev.labels, minlength=4).tolist() == [10, 4, 1, 0]
+    assert sorted(rest.texts + dev.texts, key=int) == list(split.texts)
+    again = keras_amp.data.hold_out(split, 0.1, seed=3)[1]
+    other = keras_amp.data.hold_out(split, 0.1, seed=4)[1]
+    assert again.texts == dev.texts != other.texts
+    with pytest.raises(ValueError, match="`fraction`.*between 0 and 1.*1.5"):
+        keras_amp.data.hold_out(split, 1.5, seed=0)
+
+
+def test_every_example_is_held_out_as_often():
+    split = examples([20])
+    counts = np.zeros(20)
+    for seed in range(400):
+        dev = keras_amp.data.hold_out(split, 0.25, seed)[1]
+        counts[[int(text) for text in dev.texts]] += 1
+    # 400 draws with probability 1/4: within five standard deviations of 100.
+    assert np.abs(counts - 100).max() < 5 * np.sqrt(400 * 0.25 * 0.75)
+
+
+def test_words_are_those_of_the_training_texts():
+    vectorizer = keras_amp.data.fit_vectorizer(["What's that?", "that ÜBER-thing (2)"])
+    words = vectorizer.get_vocabulary()
+    assert words[:3] == ["", "[UNK]", "that"]
+    assert set(words[3:]) == {"what's", "?", "über", "-", "thing", "(", "2", ")"}
+    ids = keras_amp.data.word_ids(vectorizer, ["that new", ""])
+    assert ids.dtype == np.int32
+    assert ids.shape == (2, 7)  # the longest: that über - thing ( 2 )
+    assert ids.tolist() == [[2, 1, 0, 0, 0, 0, 0], [0] * 7]
+
+
+def test_lengths_are_fixed_and_may_be_set():
+    fit = functools.partial(keras_amp.data.fit_vectorizer, ["a b c"])
+    for arguments, length in (
+        ({}, 3),
+        ({"min_length": 5}, 5),
+        ({"sequence_length": 2}, 2),
+    ):
+        assert keras_amp.data.word_ids(fit(**arguments), ["a b c d"]).shape == (1, length)
+
+
+def test_batches_are_shuffled_anew_and_alike():
+    x, y = np.arange(10)[:, None] * 2, np.arange(10)
+
+    def epochs(seed):
+        dataset = keras_amp.data.batches(x, y, 4, seed=seed)
+        return [
+            [(ids.numpy()[:, 0].tolist(), labels.numpy().tolist()) for ids, labels in d]
+            for d in [dataset, dataset]
+        ]
+
+    plain = epochs(None)
+    assert [labels for _, labels in plain[0]] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    keras.utils.set_random_seed(1)
+    first, second = epochs(7)
+    assert first != second
+    keras.utils.set_random_seed(1)
+    assert epochs(7) == [first, second]
+    for epoch in (first, second):
+        assert sorted(label for _, labels in epoch for label in labels) == list(range(10))
+        assert all(ids == [2 * label for label in labels] for ids, labels in epoch)
