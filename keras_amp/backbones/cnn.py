@@ -6,16 +6,16 @@ from keras_amp.backbones.seeds import layer_seeds
 
 
 def text_cnn(
-    vocabulary_size,
-    num_classes,
-    sequence_length,
-    embedding_dim=300,
-    filters=100,
-    kernel_sizes=(3, 4, 5),
-    dropout=0.5,
-    l2=1e-8,
-    seed=None,
-    name="text_cnn",
+    vocabulary_size: int,
+    num_classes: int,
+    sequence_length: int,
+    embedding_dim: int = 300,
+    filters: int = 100,
+    kernel_sizes: tuple[int, ...] = (3, 4, 5),
+    dropout: float = 0.5,
+    l2: float = 1e-8,
+    seed: int | None = None,
+    name: str = "text_cnn",
 ):
     """Builds Kim's CNN (EMNLP 2014) with the settings of the paper.
 

@@ -1,0 +1,118 @@
+"""The command line of the recipes: flags from the signatures of what they set."""
+
+import sys
+from dataclasses import field, fields, make_dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from keras_amp.experiments import Comparison, Settings, methods
+from keras_amp.experiments.settings import BACKBONES, backbone_parameters
+from keras_amp.policy import AdversarialMixing
+
+Several = Parameter(consume_multiple=True, negative="")
+Flattened = Parameter(name="*")
+
+
+def compare(defaults, description, arguments=None):
+    """Runs a recipe: compares mixing methods by settings that flags can change.
+
+    The flags are those of ``Settings``, of the backbone and of ``AdversarialMixing``,
+    read off their signatures. What the user got wrong is said in one paragraph, with exit
+    status 1.
+
+    Args:
+        defaults: ``Settings``, the recipe's.
+        description: What the recipe reproduces, for ``--help``.
+        arguments: List of command-line arguments; None for the program's own.
+    """
+    app = App(help=description, version_flags=())
+    shared = _settings_class(defaults)
+    architecture = _backbone_class(defaults)
+
+    @app.default
+    def run(
+        *,
+        mix: Annotated[tuple[Literal["none", "word", "sentence"], ...], Several] = (
+            "none",
+            "word",
+            "sentence",
+        ),
+        policy: Annotated[tuple[Literal["mixup", "amp"], ...], Several] = (
+            "mixup",
+            "amp",
+        ),
+        seeds: int = 3,
+        out: Path | None = None,
+        settings: Annotated[shared, Flattened] = shared(),
+        backbone: Annotated[architecture, Flattened] = architecture(),
+        adversarial: Annotated[AdversarialMixing, Flattened] = AdversarialMixing(),
+    ):
+        """Compares mixing methods.
+
+        Args:
+            mix: Where to mix.
+            policy: What policies to mix by; amp is the Adversarial Mixing Policy.
+            seeds: Number of runs of each method.
+            out: Folder for the results; by default one below runs/.
+        """
+        chosen = Settings(
+            **{f.name: getattr(settings, f.name) for f in fields(settings)},
+            backbone=defaults.backbone,
+            backbone_arguments={
+                f.name: getattr(backbone, f.name) for f in fields(backbone)
+            },
+        )
+        return Comparison(chosen, methods(mix, policy), adversarial, seeds, out)
+
+    try:
+        comparison = app(arguments, result_action="return_value")
+        if not isinstance(comparison, Comparison):  # --help
+            return
+    except (ValueError, OSError) as error:
+        # Only making the comparison is guarded: errors of the training itself are not
+        # the user's and keep their traceback.
+        Console(stderr=True).print(f"[red]Error:[/red] {error}", highlight=False)
+        sys.exit(1)
+    comparison.run()
+
+
+def _settings_class(defaults):
+    """The settings as a class whose defaults are the recipe's."""
+    return _flags(
+        "Settings",
+        {
+            f.name: (f.type, getattr(defaults, f.name))
+            for f in fields(defaults)
+            if f.name not in ("backbone", "backbone_arguments")
+        },
+        Settings.__doc__,
+    )
+
+
+def _backbone_class(defaults):
+    """The backbone's parameters as a class whose defaults are the recipe's."""
+    return _flags(
+        "Backbone",
+        {
+            name: (
+                parameter.annotation,
+                defaults.backbone_arguments.get(name, parameter.default),
+            )
+            for name, parameter in backbone_parameters(defaults.backbone).items()
+        },
+        BACKBONES[defaults.backbone].__doc__,
+    )
+
+
+def _flags(name, members, documentation):
+    """A class of fields that Cyclopts turns into flags."""
+    return make_dataclass(
+        name,
+        [(key, kind, field(default=value)) for key, (kind, value) in members.items()],
+        namespace={"__doc__": documentation, "__module__": __name__},
+        frozen=True,
+        kw_only=True,
+    )

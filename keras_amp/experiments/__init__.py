@@ -1,0 +1,24 @@
+"""Comparing mixing methods: settings, one training path, results.
+
+Needs the extra ``keras-amp[experiments]``.
+"""
+
+from keras_amp.experiments.comparison import Comparison
+from keras_amp.experiments.examples import Examples, prepare
+from keras_amp.experiments.results import Result, markdown, summarize
+from keras_amp.experiments.settings import Method, Settings, methods
+from keras_amp.experiments.training import build_classifier, train
+
+__all__ = [
+    "Comparison",
+    "Examples",
+    "Method",
+    "Result",
+    "Settings",
+    "build_classifier",
+    "markdown",
+    "methods",
+    "prepare",
+    "summarize",
+    "train",
+]

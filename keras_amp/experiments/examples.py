@@ -1,0 +1,64 @@
+"""From a data set to the arrays that one seed trains, chooses and tests on."""
+
+from dataclasses import dataclass
+
+import keras
+
+from keras_amp import data
+
+# One test split for all seeds, so that their errors are comparable.
+TEST_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Word ids and labels of the three splits.
+
+    Attributes:
+        train: Tuple ``(ids, labels)`` of int32 arrays ``(num_examples, sequence_length)``
+            and ``(num_examples,)``.
+        dev: The same, to choose the epoch by.
+        test: The same, to report the error on.
+        vectorizer: The ``TextVectorization`` that made the ids.
+        class_names: The classes' names.
+    """
+
+    train: tuple
+    dev: tuple
+    test: tuple
+    vectorizer: keras.layers.TextVectorization
+    class_names: tuple[str, ...]
+
+
+def prepare(dataset, settings, seed, min_length=1):
+    """Splits a data set where it has no splits of its own, and encodes its texts.
+
+    The vocabulary and the length come from the training texts alone. The development
+    set depends on the seed, a test set that is set aside does not.
+
+    Args:
+        dataset: A ``keras_amp.data.Dataset``.
+        settings: ``Settings``.
+        seed: Integer, the run's seed.
+        min_length: Integer, the least length of the padded texts.
+
+    Returns:
+        ``Examples``.
+    """
+    train, dev, test = dataset.train, dataset.dev, dataset.test
+    if test is None:
+        train, test = data.hold_out(train, settings.test_fraction, TEST_SEED)
+    if dev is None:
+        train, dev = data.hold_out(train, settings.dev_fraction, seed)
+    for name, split in (("train", train), ("dev", dev), ("test", test)):
+        if not len(split):
+            raise ValueError(
+                f"Expected at least one example to {name} on. Received: {dataset!r}, too "
+                "few examples to set some of each class aside."
+            )
+    vectorizer = data.fit_vectorizer(train.texts, min_length=min_length)
+    arrays = [
+        (data.word_ids(vectorizer, split.texts), split.labels)
+        for split in (train, dev, test)
+    ]
+    return Examples(*arrays, vectorizer, dataset.class_names)
