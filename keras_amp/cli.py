@@ -29,8 +29,8 @@ def compare(defaults, description, arguments=None):
         arguments: List of command-line arguments; None for the program's own.
     """
     app = App(help=description, version_flags=())
-    shared = _settings_class(defaults)
-    architecture = _backbone_class(defaults)
+    settings_class, backbone_class = _settings_class(defaults), _backbone_class(defaults)
+    shared, architecture, paper = settings_class(), backbone_class(), AdversarialMixing()
 
     @app.default
     def run(
@@ -46,9 +46,9 @@ def compare(defaults, description, arguments=None):
         ),
         seeds: int = 3,
         out: Path | None = None,
-        settings: Annotated[shared, Flattened] = shared(),
-        backbone: Annotated[architecture, Flattened] = architecture(),
-        adversarial: Annotated[AdversarialMixing, Flattened] = AdversarialMixing(),
+        settings: Annotated[settings_class, Flattened] = shared,
+        backbone: Annotated[backbone_class, Flattened] = architecture,
+        adversarial: Annotated[AdversarialMixing, Flattened] = paper,
     ):
         """Compares mixing methods.
 
@@ -57,6 +57,9 @@ def compare(defaults, description, arguments=None):
             policy: What policies to mix by; amp is the Adversarial Mixing Policy.
             seeds: Number of runs of each method.
             out: Folder for the results; by default one below runs/.
+            settings: The settings of the training.
+            backbone: The arguments of the backbone.
+            adversarial: The Adversarial Mixing Policy; mixup shares its arguments.
         """
         chosen = Settings(
             **{f.name: getattr(settings, f.name) for f in fields(settings)},

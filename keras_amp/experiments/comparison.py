@@ -12,7 +12,12 @@ import tensorflow as tf
 from keras_amp import data
 from keras_amp.experiments.display import Display
 from keras_amp.experiments.examples import prepare
-from keras_amp.experiments.results import new_folder, write_json, write_table
+from keras_amp.experiments.results import (
+    check_new_folder,
+    new_folder,
+    write_json,
+    write_table,
+)
 from keras_amp.experiments.settings import (
     PAPER_POLICY,
     backbone_parameters,
@@ -59,6 +64,7 @@ class Comparison:
         self.dataset = data.load(settings.data, settings.data_dir)
         self._examples(0)
         self.out = Path(out) if out is not None else _default_folder(settings)
+        check_new_folder(self.out)
         self.console = console
 
     def run(self):

@@ -50,10 +50,11 @@ def prepare(dataset, settings, seed, min_length=1):
         train, test = data.hold_out(train, settings.test_fraction, TEST_SEED)
     if dev is None:
         train, dev = data.hold_out(train, settings.dev_fraction, seed)
-    for name, split in (("train", train), ("dev", dev), ("test", test)):
+    purposes = {"train on": train, "choose the epoch by": dev, "test on": test}
+    for purpose, split in purposes.items():
         if not len(split):
             raise ValueError(
-                f"Expected at least one example to {name} on. Received: {dataset!r}, too "
+                f"Expected at least one example to {purpose}. Received: {dataset!r}, too "
                 "few examples to set some of each class aside."
             )
     vectorizer = data.fit_vectorizer(train.texts, min_length=min_length)

@@ -94,9 +94,9 @@ def summarize(results):
 HEADER = ("method", "runs", "dev error %", "test error %", "best test error %", "s a run")
 NOTE = (
     "Mean +- standard deviation over the seeds. The epoch is chosen by the development "
-    "set; `test error` is the result. `best test error` is the least of any epoch, chosen "
-    "by the test set itself: only for comparison with papers that report it. AMP: the "
-    "Adversarial Mixing Policy."
+    "set; `test error` is the result. `best test error` is the least of any epoch, "
+    "chosen by the test set itself: only for comparison with papers that report it. "
+    "AMP: the Adversarial Mixing Policy."
 )
 
 
@@ -141,6 +141,16 @@ def write_json(path, value):
         file.write("\n")
 
 
+def check_new_folder(path):
+    """Raises FileExistsError if there is something at the path but an empty folder."""
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise FileExistsError(
+            f"Expected a new or empty folder for the results. Received: {path}, which "
+            "exists. Name another one; results are never overwritten."
+        )
+
+
 @contextlib.contextmanager
 def new_folder(path):
     """Makes a folder for results; removed again if the block raises.
@@ -152,11 +162,7 @@ def new_folder(path):
         FileExistsError: If there is something at the path.
     """
     path = Path(path)
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise FileExistsError(
-            f"Expected a new or empty folder for the results. Received: {path}, which "
-            "exists. Name another one; results are never overwritten."
-        )
+    check_new_folder(path)
     path.mkdir(parents=True, exist_ok=True)
     try:
         yield path

@@ -1,0 +1,311 @@
+"""Comparisons: protocol, pairing, files, tables, and bad settings."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+from rich.console import Console
+
+import keras_amp
+from keras_amp import experiments
+from keras_amp.experiments import Comparison, Result, Settings, methods
+from keras_amp.experiments.results import new_folder, write_json
+
+TINY = {"embedding_dim": 6, "filters": 4, "kernel_sizes": (2, 3)}
+WORDS = {"fish": "salmon trout carp pike".split(), "tree": "oak elm ash fir".split()}
+
+
+@pytest.fixture(scope="module")
+def own_data(tmp_path_factory):
+    """A CSV file of 80 texts in two classes, without dev and test splits."""
+    rng = np.random.default_rng(3)
+    path = tmp_path_factory.mktemp("data") / "mine.csv"
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for i in range(80):
+            label = list(WORDS)[i % 2]
+            writer.writerow([f"a {rng.choice(WORDS[label])} no {i}", label])
+    return path
+
+
+def settings(path, **changes):
+    return Settings(
+        **{
+            "data": str(path),
+            "backbone_arguments": TINY,
+            "epochs": 3,
+            "batch_size": 16,
+            "learning_rate": 0.02,
+            **changes,
+        }
+    )
+
+
+def quiet():
+    return Console(file=open("/dev/null", "w"), width=120)
+
+
+@pytest.fixture(scope="module")
+def compared(own_data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("compared") / "out"
+    return out, Comparison(settings(own_data), seeds=2, out=out, console=quiet()).run()
+
+
+def test_a_comparison_leaves_everything_in_its_folder(compared):
+    out, results = compared
+    names = ["none", "WordMixup", "WordAMP", "SentMixup", "SentAMP"]
+    assert [(r.seed, r.method) for r in results] == [
+        (s, n) for s in (0, 1) for n in names
+    ]
+
+    with open(out / "results.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["method"] for row in rows] == names * 2
+    for row, result in zip(rows, results, strict=True):
+        assert float(row["test_error"]) == result.test_error
+        assert 0 <= result.best_test_error <= result.test_error <= 100
+        assert 1 <= result.epoch <= 3
+
+    for result in results:
+        run = out / result.method / f"seed-{result.seed}"
+        assert json.loads((run / "result.json").read_text()) == result.as_dict()
+        config = json.loads((run / "config.json").read_text())
+        assert config["seed"] == result.seed
+        assert config["backbone_arguments"] == {
+            **TINY,
+            "kernel_sizes": [2, 3],
+            "dropout": 0.5,
+            "l2": 1e-8,
+        }
+        assert config["versions"]["keras"] == keras.__version__
+        # 80 texts: 20% are the test set, 10% of the rest the development set.
+        assert config["examples"] == {"train": 58, "dev": 6, "test": 16}
+        with open(run / "epochs.csv") as file:
+            epochs = list(csv.DictReader(file))
+        assert len(epochs) == 3
+        best = max(epochs, key=lambda row: float(row["val_accuracy"]))  # the first best
+        assert int(best["epoch"]) == result.epoch - 1
+        np.testing.assert_allclose(
+            100 * (1 - float(best["test_accuracy"])), result.test_error, atol=1e-4
+        )
+        np.testing.assert_allclose(
+            100 * (1 - float(best["val_accuracy"])), result.dev_error, atol=1e-4
+        )
+        assert list((run / "tensorboard" / "train").glob("events.out.tfevents*"))
+        assert ("mask_rate" in epochs[0]) == (result.method != "none")
+        policy = config["policy_arguments"]
+        assert policy.get("step_size") == (0.002 if "AMP" in result.method else None)
+    assert not list(out.rglob("*.partial"))
+    table = (out / "table.md").read_text()
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:7]] == names
+
+
+def test_tensorboard_holds_what_the_step_reports(compared):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    out, _ = compared
+    events = EventAccumulator(str(out / "WordAMP" / "seed-0" / "tensorboard" / "train"))
+    events.Reload()
+    tags = events.Tags()["tensors"]
+    assert {"epoch_loss", "epoch_lam_delta", "epoch_mask_rate"} <= set(tags)
+    assert [event.step for event in events.Tensors("epoch_loss")] == [0, 1, 2]
+
+
+def test_the_chosen_weights_are_those_of_the_best_epoch(own_data, tmp_path):
+    chosen = settings(own_data)
+    dataset = keras_amp.data.load(own_data)
+    examples = experiments.prepare(dataset, chosen, seed=0, min_length=3)
+    built = []
+
+    def build(*args, **kwargs):
+        built.append(keras_amp.backbones.text_cnn(*args, **kwargs))
+        return built[-1]
+
+    method = experiments.Method("word", "amp")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(experiments.training.BACKBONES, "cnn", build)
+        result = experiments.train(
+            chosen, method, keras_amp.AdversarialMixing(), 0, examples, tmp_path
+        )
+    ids, labels = examples.test
+    wrong = built[0].predict(ids, verbose=0).argmax(1) != labels
+    np.testing.assert_allclose(100 * wrong.mean(), result.test_error, atol=1e-4)
+
+
+def test_methods_of_a_seed_share_everything_but_the_mixing(own_data, tmp_path):
+    """Without a step and with lambda = 1 mixing is no mixing: the runs must be equal."""
+    chosen = settings(own_data)
+    dataset = keras_amp.data.load(own_data)
+    examples = experiments.prepare(dataset, chosen, seed=5, min_length=3)
+    results = []
+    for i, (method, policy) in enumerate(
+        [
+            (experiments.Method("none"), None),
+            (experiments.Method("sentence", "mixup"), keras_amp.Mixup(probability=0.0)),
+        ]
+    ):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        experiments.train(chosen, method, policy, 5, examples, folder)
+        with open(folder / "epochs.csv") as file:
+            results.append(list(csv.DictReader(file)))
+    for plain, unmixed in zip(*results, strict=True):
+        for name in plain:
+            np.testing.assert_allclose(
+                float(plain[name]), float(unmixed[name]), rtol=1e-4, err_msg=name
+            )
+
+
+def test_the_same_seed_gives_the_same_run(own_data, tmp_path):
+    runs = []
+    for i in range(2):
+        comparison = Comparison(
+            settings(own_data),
+            methods(["word"], ["amp"]),
+            seeds=1,
+            out=tmp_path / str(i),
+            console=quiet(),
+        )
+        comparison.run()
+        runs.append((tmp_path / str(i) / "WordAMP" / "seed-0" / "epochs.csv").read_text())
+    assert runs[0] == runs[1]
+
+
+def test_the_development_set_depends_on_the_seed_the_test_set_does_not(own_data):
+    chosen = settings(own_data)
+    dataset = keras_amp.data.load(own_data)
+    first, second = (experiments.prepare(dataset, chosen, seed) for seed in (0, 1))
+    texts = [
+        {" ".join(e.vectorizer.get_vocabulary()[i] for i in ids) for ids in e.test[0]}
+        for e in (first, second)
+    ]
+    assert len(first.test[1]) == 16
+    assert not np.array_equal(first.dev[0], second.dev[0])
+    np.testing.assert_array_equal(first.test[1], second.test[1])
+    # Words that only the test texts hold are unknown: the vocabulary is the training's.
+    assert any("[UNK]" in text for text in texts[0])
+
+
+def test_a_run_that_fails_leaves_nothing_and_spares_the_others(
+    own_data, tmp_path, monkeypatch
+):
+    out = tmp_path / "out"
+    comparison = Comparison(settings(own_data), seeds=1, out=out, console=quiet())
+    fit = keras_amp.MixupAMPModel.fit
+
+    def failing(self, *args, **kwargs):
+        if self.policy.adversarial:
+            raise KeyboardInterrupt
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(keras_amp.MixupAMPModel, "fit", failing)
+    with pytest.raises(KeyboardInterrupt):
+        comparison.run()
+    assert not list((out / "WordAMP").iterdir())
+    with open(out / "results.csv") as file:
+        assert [row["method"] for row in csv.DictReader(file)] == ["none", "WordMixup"]
+
+
+def test_summaries_are_means_and_sample_deviations():
+    errors = {"a": [10.0, 11.0, 15.0], "b": [20.0]}
+    results = [
+        Result(method, seed, error + 1, error, error - 1, 3, 2.0)
+        for method, values in errors.items()
+        for seed, error in enumerate(values)
+    ]
+    first, second = experiments.summarize(results)
+    assert (first.method, first.runs) == ("a", 3)
+    np.testing.assert_allclose(first.test_error, (12.0, np.std([10, 11, 15], ddof=1)))
+    np.testing.assert_allclose(first.best_test_error[0], 11.0)
+    assert second.test_error == (20.0, None)
+    lines = experiments.markdown([first, second]).splitlines()
+    assert lines[2] == "| a | 3 | 13.00 +- 2.65 | 12.00 +- 2.65 | 11.00 +- 2.65 | " + (
+        "2.0 +- 0.0 |"
+    )
+    assert lines[3] == "| b | 1 | 21.00 | 20.00 | 19.00 | 2.0 |"
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal(own_data, tmp_path):
+    with open(tmp_path / "shown.txt", "w") as file:
+        console = Console(file=file, width=100)
+        Comparison(
+            settings(own_data),
+            methods(["none"]),
+            seeds=2,
+            out=tmp_path / "o",
+            console=console,
+        ).run()
+    shown = (tmp_path / "shown.txt").read_text()
+    assert "\x1b" not in shown
+    for seed in (0, 1):
+        assert f"none, seed {seed}: dev error" in shown
+    assert "best test error %" in shown
+
+
+def test_a_terminal_sees_a_bar_and_the_table(own_data, tmp_path):
+    with open(tmp_path / "shown.txt", "w") as file:
+        console = Console(file=file, width=100, force_terminal=True)
+        Comparison(
+            settings(own_data),
+            methods(["none"]),
+            seeds=1,
+            out=tmp_path / "o",
+            console=console,
+        ).run()
+    shown = (tmp_path / "shown.txt").read_text()
+    assert "/3 epochs" in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "`epochs`.*>= 1.*epochs=0"),
+        ({"batch_size": 1.5}, "`batch_size`.*batch_size=1.5"),
+        ({"learning_rate": float("nan")}, "`learning_rate`.*> 0.*nan"),
+        ({"dev_fraction": 0}, "`dev_fraction`.*between 0 and 1"),
+        ({"test_fraction": 1.0}, "`test_fraction`.*between 0 and 1"),
+        ({"backbone": "rnn"}, "`backbone`.*'cnn'.*'rnn'"),
+        ({"backbone_arguments": {"drop": 0.1}}, "`backbone_arguments`.*dropout.*: drop"),
+    ],
+)
+def test_wrong_settings_are_explained(changes, message):
+    with pytest.raises(ValueError, match=message):
+        settings("questions", **changes)
+
+
+def test_a_wrong_comparison_is_explained_before_training(own_data, tmp_path):
+    with pytest.raises(ValueError, match="`seeds`.*seeds=0"):
+        Comparison(settings(own_data), seeds=0)
+    with pytest.raises(ValueError, match="at least one method"):
+        Comparison(settings(own_data), [])
+    path = tmp_path / "few.csv"
+    path.write_text("text,label\na,x\nb,y\n")
+    with pytest.raises(ValueError, match="at least one example to choose the epoch by"):
+        Comparison(settings(path))
+
+
+def test_results_are_never_overwritten(own_data, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("kept")
+    with pytest.raises(FileExistsError, match="new or empty folder.*never overwritten"):
+        Comparison(settings(own_data), out=tmp_path / "out", console=quiet())
+    assert (tmp_path / "out" / "mine.txt").read_text() == "kept"
+
+
+def test_files_are_whole_or_absent(tmp_path):
+    value = []
+    value.append(value)
+    with pytest.raises(ValueError, match="Circular"):
+        write_json(tmp_path / "a.json", value)
+
+    def interrupted():
+        with new_folder(tmp_path / "run") as folder:
+            (folder / "half").write_text("x")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not list(tmp_path.iterdir())
