@@ -1,6 +1,8 @@
 """Checks of what a user hands in, before it can fail deep inside a training step."""
 
 import math
+import numbers
+import re
 import warnings
 
 import keras
@@ -9,6 +11,7 @@ import tensorflow as tf
 from keras import tree
 
 from keras_amp import surgery
+from keras_amp.policy import Mixup
 
 
 def check_classifier(classifier):
@@ -24,49 +27,231 @@ def check_classifier(classifier):
         )
 
 
-def check_labels(x, y, classifier, loss):
-    """Checks array labels before training: their number, and their classes.
+def check_mix_at(mix_at):
+    """Returns ``mix_at`` as a name, a list of names or None; raises if it is neither."""
+    if mix_at is None or isinstance(mix_at, str):
+        return mix_at
+    names = list(mix_at) if isinstance(mix_at, (list, tuple)) else [mix_at]
+    layers = [name for name in names if isinstance(name, keras.layers.Layer)]
+    if isinstance(mix_at, (list, tuple)) and all(isinstance(n, str) for n in names):
+        return names
+    hint = f" Pass the layer's name, {layers[0].name!r}." if layers else ""
+    raise TypeError(
+        "Expected `mix_at` to be a layer's name, a list of names, or None when the "
+        f"classifier holds MixLayers. Received: mix_at={mix_at!r}.{hint}"
+    )
+
+
+def check_policy(policy):
+    """Raises unless ``policy`` is one."""
+    if isinstance(policy, Mixup):
+        return
+    hint = ""
+    if isinstance(policy, type) and issubclass(policy, Mixup):
+        hint = f" That is the class; pass an instance, {policy.__name__}()."
+    raise TypeError(
+        "Expected `policy` to be a keras_amp.Mixup, keras_amp.AdversarialMixing or a "
+        f"subclass. Received: policy={policy!r}.{hint}"
+    )
+
+
+def check_seed(seed):
+    """Returns ``seed`` as a Python integer or None; raises if it is neither."""
+    if seed is None:
+        return None
+    if isinstance(seed, numbers.Integral) and not isinstance(seed, bool):
+        return int(seed)
+    raise TypeError(
+        f"Expected `seed` to be an integer or None. Received: seed={seed!r} (of type "
+        f"{type(seed)})"
+    )
+
+
+def check_draw(lam, permutation, batch_size, policy):
+    """Returns a policy's draw as float32 and int32; raises if a shape is wrong."""
+    lam, permutation = tf.cast(lam, "float32"), tf.cast(permutation, "int32")
+    for name, value in (("lam", lam), ("permutation", permutation)):
+        static = batch_size if isinstance(batch_size, int) else None
+        if not value.shape.is_compatible_with([static]):
+            size = "batch_size" if static is None else static
+            raise ValueError(
+                f"Expected `policy.draw` to return `{name}` of shape ({size},). "
+                f"Received: shape {tuple(value.shape)} from {policy!r}"
+            )
+    return lam, permutation
+
+
+class LabelCheck:
+    """What the labels must look like, by the classifier's output and the loss.
 
     Args:
-        x: ``fit``'s inputs: arrays or tensors, or a data set (not looked into).
-        y: ``fit``'s labels, or None where ``x`` is a data set.
-        classifier: The classifier.
-        loss: The loss as compiled.
-
-    Raises:
-        ValueError: If the numbers differ or a class index is outside the classes.
+        classifier: A classifier with one output.
+        loss: The loss as compiled. Of losses that Keras does not bring nothing is known,
+            so that only the number of labels is checked.
     """
-    if y is None or not all(_is_array(v) for v in tree.flatten(y)):
-        return
-    labels = tree.flatten(y)[0]
-    sizes = {len(v) for v in tree.flatten(x) if _is_array(v) and len(v.shape)}
-    if sizes and sizes != {len(labels)}:
-        raise ValueError(
-            "Expected `y` to hold one label for each example of `x`. Received: "
-            f"{len(labels)} labels for {', '.join(map(str, sorted(sizes)))} examples."
+
+    def __init__(self, classifier, loss):
+        self.output_shape = tuple(tree.flatten(classifier.outputs)[0].shape)
+        self.classes = self.output_shape[-1]
+        self.loss = _loss_name(loss)
+        self.ignored = getattr(loss, "ignore_class", None)
+
+    def check_arrays(self, x, y, argument="`y`"):
+        """Checks the labels that ``fit`` is given as arrays or tensors.
+
+        Args:
+            x: Arrays or tensors; anything else, such as a data set, is not looked into.
+            y: Labels, or None where ``x`` is a data set.
+            argument: What the user called the labels.
+
+        Raises:
+            ValueError: If the numbers differ, there is none, or a label has the wrong
+                shape or lies outside the classes.
+        """
+        sizes = {len(v) for v in tree.flatten(x) if _is_array(v) and len(v.shape)}
+        if 0 in sizes:
+            raise ValueError(
+                f"Expected at least one example beside {argument}. Received: inputs of "
+                "length 0."
+            )
+        leaves = tree.flatten(y)
+        if len(leaves) != 1 or not _is_array(leaves[0]):
+            return
+        labels = leaves[0]
+        number = len(labels) if len(labels.shape) else 1
+        if sizes and sizes != {number}:
+            raise ValueError(
+                f"Expected {argument} to hold one label for each example. Received: "
+                f"{number} labels for {', '.join(map(str, sorted(sizes)))} examples."
+            )
+        self.check_shape(labels, argument)
+        self.check_values(np.asarray(labels), argument)
+
+    def check_shape(self, y, argument="`y`"):
+        """Raises if the labels' shape, as far as it is known, does not suit the loss."""
+        received = tf.TensorShape(y.shape)
+        if received.rank is None or self._kind(y) is None:
+            return
+        expected = self.output_shape[1:]
+        if self._kind(y) == "index":
+            fitting = [expected[:-1], (*expected[:-1], 1)]
+        else:
+            fitting = [expected, expected[:-1]] if self.classes == 1 else [expected]
+        if not any(received[1:].is_compatible_with(shape) for shape in fitting):
+            shapes = " or ".join(_shape(("batch_size", *shape)) for shape in fitting)
+            raise ValueError(
+                f"Expected {argument} to have the shape {shapes}: the classifier has "
+                f"the output shape {_shape(self.output_shape)} and the loss is "
+                f"{self.loss!r}. Received: shape {_shape(tuple(y.shape))}."
+            )
+
+    def check_values(self, y, argument="`y`"):
+        """Raises if an array holds a label that is no class."""
+        if y.dtype.kind in "OSU":
+            raise ValueError(
+                f"Expected {argument} to hold numbers. Received: dtype {y.dtype}. Give "
+                "every class an index, by `keras.layers.StringLookup` for instance."
+            )
+        if self._kind(y) is None:
+            return
+        y = y.astype("float64")
+        wrong = ~np.asarray(self._allowed(y, np.floor))
+        if wrong.any():
+            first = tuple(int(i) for i in np.argwhere(wrong)[0])
+            raise ValueError(
+                f"{self._expectation(y, argument)} Received: {y[first]:g} (label "
+                f"{first[0]}), {wrong.sum()} such of {y.size}."
+            )
+
+    def assertion(self, y, argument="`y`"):
+        """Returns an operation that fails where ``check_values`` raises.
+
+        XLA drops assertions; there a class index out of range makes the loss NaN.
+        """
+        if self._kind(y) is None:
+            return tf.no_op()
+        labels = tf.cast(y, "float32")
+        received = (tf.reduce_min(labels), "to", tf.reduce_max(labels))
+        return tf.debugging.Assert(
+            tf.reduce_all(self._allowed(labels, tf.floor)),
+            [f"{self._expectation(y, argument)} Received: values from", *received],
         )
-    classes = _class_range(classifier, loss)
-    if classes is None or not len(labels):
-        return
-    low, high = (float(f(np.asarray(labels))) for f in (np.min, np.max))
-    if not 0 <= low <= high <= classes - 1:
-        raise ValueError(
-            f"Expected `y` to hold class indices from 0 to {classes - 1}: the classifier "
-            f"has {classes} classes. Received: labels from {low:g} to {high:g}."
+
+    def check_dataset(self, dataset, argument):
+        """Returns the data set with its labels checked as they are read.
+
+        The check runs in the input pipeline, where it works under XLA too.
+
+        Raises:
+            ValueError: If the data set is known to be empty, or its labels' shape to be
+                wrong.
+        """
+        if tf.get_static_value(dataset.cardinality()) == 0:
+            raise ValueError(
+                f"Expected {argument} to hold at least one batch. Received: a data set "
+                "of length 0."
+            )
+        spec = dataset.element_spec
+        if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+            return dataset
+        leaves = tree.flatten(spec[1])
+        if len(leaves) != 1 or not isinstance(leaves[0], tf.TensorSpec):
+            return dataset
+        labels = f"the labels of {argument}"
+        self.check_shape(leaves[0], labels)
+        if self._kind(leaves[0]) is None:
+            return dataset
+
+        def checked(x, y, *weight):
+            with tf.control_dependencies([self.assertion(tree.flatten(y)[0], labels)]):
+                return x, tree.map_structure(tf.identity, y), *weight
+
+        return dataset.map(checked)
+
+    def _kind(self, y):
+        """``"index"`` or ``"share"`` (of a class), or None where nothing is known."""
+        if self.loss in ("crossentropy", "ce"):  # Keras resolves these by shape
+            if self.classes == 1:
+                return "share"
+            rank = len(y.shape)
+            column = y.shape[-1] == 1
+            return "index" if rank < len(self.output_shape) or column else "share"
+        return {
+            "sparse_categorical_crossentropy": "index",
+            "categorical_crossentropy": "share",
+            "categorical_focal_crossentropy": "share",
+            "binary_crossentropy": "share",
+            "binary_focal_crossentropy": "share",
+        }.get(self.loss)
+
+    def _allowed(self, labels, floor):
+        if self._kind(labels) == "share":
+            return (labels >= 0) & (labels <= 1)
+        inside = (labels >= 0) & (labels < self.classes) & (labels == floor(labels))
+        return inside if self.ignored is None else inside | (labels == self.ignored)
+
+    def _expectation(self, y, argument):
+        if self._kind(y) == "share":
+            return f"Expected {argument} to lie between 0 and 1, as {self.loss!r} asks."
+        return (
+            f"Expected {argument} to hold class indices from 0 to {self.classes - 1}, as "
+            f"the classifier has {self.classes} classes."
         )
 
 
-def check_batch(x, y, classifier, loss):
+def check_batch(x, y, label_check):
     """Checks one batch inside a training step.
 
     What the shapes tell is raised while the step is traced; values are asserted while it
-    runs (XLA drops assertions; there, a class index out of range makes the loss NaN).
+    runs.
 
     Returns:
-        The batch size, an integer where it is static, else a scalar tensor.
+        The labels and the batch size, an integer where it is static, else a scalar
+        tensor. Using these labels implies that the assertions hold.
 
     Raises:
-        ValueError: If there are no labels, or the static batch sizes differ.
+        ValueError: If there are no labels, their shape is wrong or the static batch
+            sizes differ; in eager mode also if a label is no class.
     """
     inputs = next(v for v in tree.flatten(x) if v is not None)
     if y is None:
@@ -80,21 +265,33 @@ def check_batch(x, y, classifier, loss):
             "Expected `y` to hold one label for each example of the batch. Received: "
             f"{received} labels for {expected} examples."
         )
+    label_check.check_shape(y)
+    if tf.executing_eagerly():
+        label_check.check_values(np.asarray(y))
+        return y, expected
     batch_size = expected if expected is not None else tf.shape(inputs)[0]
+    assertions = [label_check.assertion(y)]
     if expected is None or received is None:
-        tf.debugging.assert_equal(
-            tf.shape(y)[0],
-            batch_size,
-            message="Expected `y` to hold one label for each example of the batch.",
+        assertions.append(
+            tf.debugging.Assert(
+                tf.equal(tf.shape(y)[0], batch_size),
+                [
+                    "Expected `y` to hold one label for each example of the batch. "
+                    "Received:",
+                    *(tf.shape(y)[0], "labels for", batch_size, "examples."),
+                ],
+            )
         )
-    classes = _class_range(classifier, loss)
-    if classes is not None:
-        labels = tf.cast(y, "float32")
-        tf.debugging.Assert(
-            tf.reduce_all((labels >= 0) & (labels <= classes - 1)),
-            [f"Expected `y` to hold class indices from 0 to {classes - 1}. Received:", y],
-        )
-    return batch_size
+    with tf.control_dependencies(assertions):
+        return tf.identity(y), batch_size
+
+
+def as_value_error(error):
+    """Returns the ValueError that a failed assertion of ours stands for, else None."""
+    found = re.search(r"assertion failed: (\[Expected .*\])", str(error))
+    if not found:
+        return None
+    return ValueError(" ".join(re.findall(r"\[(.*?)\](?= \[|$)", found.group(1))))
 
 
 class NonFiniteLoss(keras.callbacks.Callback):
@@ -106,7 +303,7 @@ class NonFiniteLoss(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Looks at the epoch's mean loss."""
-        loss = float((logs or {}).get("loss", 0.0))
+        loss = float(np.sum((logs or {}).get("loss", 0.0)))
         if math.isfinite(loss) or self._warned:
             return
         self._warned = True
@@ -121,14 +318,26 @@ class NonFiniteLoss(keras.callbacks.Callback):
         )
 
 
-def _class_range(classifier, loss):
-    """The number of classes where labels are class indices by the loss, else None."""
-    name = loss if isinstance(loss, str) else getattr(loss, "__name__", None)
-    sparse = name == "sparse_categorical_crossentropy" or (
-        isinstance(loss, keras.losses.SparseCategoricalCrossentropy)
-        and getattr(loss, "ignore_class", None) is None
-    )
-    return classifier.outputs[0].shape[-1] if sparse else None
+def _loss_name(loss):
+    """The snake-case name of one of Keras' own losses, else None."""
+    leaves = tree.flatten(loss)
+    loss = leaves[0] if len(leaves) == 1 else None
+    if isinstance(loss, str):
+        if loss.lower() in ("crossentropy", "ce"):
+            return loss.lower()
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError:  # a name that Keras will complain of itself
+            return None
+    if getattr(loss, "axis", -1) != -1:
+        return None  # its classes stand elsewhere
+    function = getattr(loss, "fn", loss)  # a loss object wraps its function
+    name = getattr(function, "__name__", None)
+    return name if function is getattr(keras.losses, str(name), None) else None
+
+
+def _shape(shape):
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
 def _is_array(value):

@@ -56,11 +56,3 @@ class MixLayer(keras.layers.Layer):
                 f"`{missing}`."
             )
         return mix(inputs, partner, lam)
-
-    def compute_output_shape(self, input_shape, *args, **kwargs):
-        """The shape of ``inputs``."""
-        return input_shape
-
-    def compute_output_spec(self, inputs, partner=None, lam=None):
-        """The shape and dtype of ``inputs``."""
-        return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import warnings
 from typing import Any, NamedTuple
 
 import keras
@@ -10,7 +11,7 @@ from keras import ops, tree
 
 from keras_amp import checks, surgery
 from keras_amp.losses import ExampleLoss
-from keras_amp.policy import AdversarialMixing, Mixup, mix
+from keras_amp.policy import AdversarialMixing, mix
 from keras_amp.search import Choice, search
 
 # What every training step reports beside the loss and the compiled metrics.
@@ -64,7 +65,7 @@ class MixupAMPModel(keras.Model):
     Raises:
         ValueError: If the classifier has no graph or several outputs, a name is unknown,
             ambiguous or denotes integers, or an input bypasses the mix point.
-        TypeError: If ``policy`` is no policy.
+        TypeError: If ``policy`` is no policy, ``seed`` no integer or ``mix_at`` no name.
 
     Example:
     >>> classifier = keras.Sequential([
@@ -87,17 +88,15 @@ class MixupAMPModel(keras.Model):
 
     def __init__(self, classifier, mix_at=None, policy=None, seed=None, **kwargs):
         checks.check_classifier(classifier)
+        policy = AdversarialMixing() if policy is None else policy
+        checks.check_policy(policy)
+        mix_at, seed = checks.check_mix_at(mix_at), checks.check_seed(seed)
         # The classifier converts its own inputs; its precision decides on loss scaling.
         kwargs.setdefault("dtype", classifier.dtype_policy)
         super().__init__(autocast=False, **kwargs)
         self.classifier = classifier
-        self.policy = AdversarialMixing() if policy is None else policy
-        if not isinstance(self.policy, Mixup):
-            raise TypeError(
-                "Expected `policy` to be a keras_amp.Mixup, keras_amp.AdversarialMixing "
-                f"or a subclass. Received: policy={policy!r}"
-            )
-        self.mix_at = list(mix_at) if isinstance(mix_at, tuple) else mix_at
+        self.policy = policy
+        self.mix_at = mix_at
         self.seed = seed
         self.seed_generator = _ReplicaSeedGenerator(seed)
         self._mixing = _Mixing(surgery.splits(classifier, self.mix_at))
@@ -125,44 +124,93 @@ class MixupAMPModel(keras.Model):
     def fit(self, x=None, y=None, *args, **kwargs):
         """Trains as ``keras.Model.fit`` does, by mixing; see the class for the step.
 
-        Array labels are checked before training begins.
+        Labels given as arrays are checked before training begins, those of a
+        ``tf.data.Dataset`` as they are read; those of ``validation_data`` likewise.
 
         Raises:
-            ValueError: If ``y`` has another number of examples than ``x``, or class
-                indices outside the classifier's classes.
+            ValueError: If ``y`` has another number of examples than ``x``, or labels
+                outside the classifier's classes; if there is no example at all.
         """
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
-        checks.check_labels(x, y, self.classifier, self._compiled_loss)
+        self._check_compiled()
+        given["x"] = self._checked(x, y, "`x`", "`y`")
+        validation = given.get("validation_data")
+        if validation is not None:
+            name = "`validation_data`"
+            if isinstance(validation, (tuple, list)):
+                self._checked(*validation[:2], name, f"the labels of {name}")
+            else:
+                given["validation_data"] = self._checked(validation, None, name, name)
         callbacks = given.get("callbacks")
         if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = [*tree.flatten(callbacks or []), checks.NonFiniteLoss()]
-        return super().fit(**{**given, "callbacks": callbacks})
+            given["callbacks"] = [
+                *tree.flatten(callbacks or []),
+                checks.NonFiniteLoss(),
+            ]
+        try:
+            return super().fit(**given)
+        except tf.errors.InvalidArgumentError as error:
+            raise checks.as_value_error(error) or error from None
+
+    def train_on_batch(self, x, y=None, *args, **kwargs):
+        """Takes one training step, as ``keras.Model.train_on_batch`` does, by mixing.
+
+        Raises:
+            ValueError: As ``fit``.
+        """
+        self._check_compiled()
+        self._checked(x, y, "`x`", "`y`")
+        return super().train_on_batch(x, y, *args, **kwargs)
+
+    def _check_compiled(self):
+        """Raises what would fail in the middle of the first step."""
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if self.compiled and self.jit_compile and replicas > 1:
+            raise ValueError(
+                "Expected `jit_compile` to be False or 'auto' where training is "
+                "distributed: TensorFlow does not compile a step whose variables lie on "
+                f"several devices. Received: jit_compile=True with {replicas} replicas."
+            )
+
+    def _checked(self, x, y, inputs_name, labels_name):
+        """Checks labels before training; returns ``x``, checked as it is read."""
+        label_check = self._label_check
+        if isinstance(x, tf.data.Dataset):
+            return label_check.check_dataset(x, inputs_name)
+        label_check.check_arrays(x, y, labels_name)
+        return x
+
+    @property
+    def _label_check(self):
+        return checks.LabelCheck(self.classifier, getattr(self, "loss", None))
 
     def train_step(self, data):
         """One step of mixing, search and descent on a batch; returns what it reports."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         y, sample_weight = _single(y, "y"), _single(sample_weight, "sample_weight")
-        batch_size = checks.check_batch(x, y, self.classifier, self._compiled_loss)
+        y, batch_size = checks.check_batch(x, y, self._label_check)
 
-        lam, permutation = self.policy.draw(batch_size, self.seed_generator)
+        lam, permutation = checks.check_draw(
+            *self.policy.draw(batch_size, self.seed_generator), batch_size, self.policy
+        )
         labels = _Labels(y, sample_weight, lam, permutation)
-
+        self._build_loss(y)
         result = self._mixing.at_random_point(
             lambda split: self._forward_and_gradients(split, x, labels),
             self.seed_generator,
         )
-        self.optimizer.apply_gradients(
-            (gradient, weight)
-            for gradient, weight in zip(
-                result.gradients, self.trainable_weights, strict=True
-            )
-            if gradient is not None
-        )
+        if self.trainable_weights:
+            # The optimizer must know them all, also those without a gradient, or its
+            # state could not be loaded.
+            self.optimizer.apply(result.gradients, self.trainable_weights)
+        else:
+            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self._loss_tracker.update_state(result.loss * replicas, sample_weight=batch_size)
         for name, value in result.report.items():
             self._reported[name].update_state(value)
         y_major, weight_major = labels.of_larger_share()
+        y_major = tree.pack_sequence_as(result.y_pred, [y_major])
         return self.compute_metrics(x, y_major, result.y_pred, sample_weight=weight_major)
 
     def test_step(self, data):
@@ -172,20 +220,21 @@ class MixupAMPModel(keras.Model):
 
     def _forward_and_gradients(self, split, x, labels):
         """Steps 2 to 5 of the class docstring, mixing at one point."""
-        lam, loss_of = labels.lam, None
+        lam = labels.lam
         with tf.GradientTape() as tape:
             pair = split.run_below(x).pair(lam, labels.permutation)
             with tape.stop_recording():
                 choice = self._search(split, pair, labels)
             y_pred = split.run_above(pair, choice.lam)
-            loss_of = ExampleLoss(self._compile_loss, labels.y, y_pred)
-            example_loss = labels.mixup_loss(loss_of, y_pred)
+            loss_of, example_loss = self._example_loss(labels, y_pred)
             loss = loss_of.reduce(example_loss, labels.weight)
             for additional in self.losses:
                 # A loss compiled without reduction is a vector, whose gradient is that
                 # of its sum; the penalty counts once in that sum.
-                penalty = self._aggregate_additional_loss(additional)
-                loss = loss + penalty / ops.cast(ops.size(loss), penalty.dtype)
+                penalty = ops.cast(
+                    self._aggregate_additional_loss(additional), loss.dtype
+                )
+                loss = loss + penalty / ops.cast(ops.size(loss), loss.dtype)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_weights)
         return _Result(gradients, loss, y_pred, _report(lam, choice, example_loss))
@@ -200,14 +249,27 @@ class MixupAMPModel(keras.Model):
         def loss_at(input_lam):
             with self._probe(split):
                 y_pred = split.run_above(pair, input_lam)
-                loss_of = ExampleLoss(self._compile_loss, labels.y, y_pred)
-                return labels.mixup_loss(loss_of, y_pred)
+                return self._example_loss(labels, y_pred)[1]
 
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         choice = search(
             loss_at, lam, self.policy, _value_and_gradient, ops.shape(lam)[0] * replicas
         )
         return Choice(*(v if v is None else tf.stop_gradient(v) for v in choice))
+
+    def _build_loss(self, y):
+        """Builds the compiled loss as evaluation does, in the output's structure."""
+        if self._compile_loss is not None and not self._compile_loss.built:
+            output = surgery.as_function(self.classifier, "classifier").output
+            if isinstance(output, (list, tuple)):
+                (output,) = output  # as a call returns it
+            self._compile_loss.build(tree.pack_sequence_as(output, [y]), output)
+
+    def _example_loss(self, labels, y_pred):
+        """The compiled loss, and each example's mixup loss ``(batch_size,)``."""
+        (y_pred,) = tree.flatten(y_pred)
+        loss_of = ExampleLoss(self._compile_loss, labels.y, y_pred)
+        return loss_of, labels.mixup_loss(loss_of, y_pred)
 
     @contextlib.contextmanager
     def _probe(self, split):
@@ -224,17 +286,13 @@ class MixupAMPModel(keras.Model):
                 if moved is not None:
                     state.assign(moved)
 
-    @property
-    def _compiled_loss(self):
-        return getattr(self, "loss", None)
-
     # Keras saves no states of random generators; without them a run that is resumed
     # would draw its first coefficients and dropout masks again.
 
     def _random_states(self):
         known = {id(v) for v in self.weights + self.metrics_variables}
-        optimizer = self.optimizer.variables if self.optimizer is not None else []
-        known.update(id(v) for v in optimizer)
+        optimizer = getattr(self, "optimizer", None)  # set by `compile`
+        known.update(id(v) for v in (optimizer.variables if optimizer else []))
         return [v for v in self.variables if id(v) not in known]
 
     def save_own_variables(self, store):
@@ -253,7 +311,7 @@ class MixupAMPModel(keras.Model):
         config = super().get_config()
         config.pop("autocast", None)
         return {
-            **{key: config[key] for key in ("name", "trainable") if key in config},
+            **{k: config[k] for k in ("name", "trainable", "dtype") if k in config},
             "classifier": keras.saving.serialize_keras_object(self.classifier),
             "mix_at": self.mix_at,
             "policy": keras.saving.serialize_keras_object(self.policy),
@@ -276,8 +334,8 @@ class _Result(NamedTuple):
 
     gradients: Any  # of trainable_weights; None where a weight plays no part
     loss: Any  # scalar, scaled for distribution as Keras does
-    y_pred: Any
-    report: dict
+    y_pred: Any  # in the structure of the classifier's output
+    report: dict  # of tensors (batch_size,), whose means are reported
 
 
 class _Labels:
@@ -341,20 +399,28 @@ class _Mixing:
         if len(self.splits) == 1:
             return step(self.splits[0])
         point = keras.random.randint((), 0, len(self.splits), seed=seed_generator)
-        connected = []
+        # All branches must return tensors alike: none stands for a weight that plays no
+        # part, which is the same at every mix point, or for a mask that is not there.
+        here = {}
 
         def branch(split):
             result = step(split)
-            # All branches must return alike: dense gradients, and none for the weights
-            # that play no part (the same at every mix point).
-            connected[:] = [gradient is not None for gradient in result.gradients]
-            dense = [tf.convert_to_tensor(g) for g in result.gradients if g is not None]
-            return result._replace(gradients=dense)
+            masks = [getattr(y, "_keras_mask", None) for y in tree.flatten(result.y_pred)]
+            here["gradients"] = [g is not None for g in result.gradients]
+            here["masks"] = [mask is not None for mask in masks]
+            gradients = [g for g in result.gradients if g is not None]
+            masks = [mask for mask in masks if mask is not None]
+            return result._replace(gradients=gradients), masks
 
-        result = tf.switch_case(point, [lambda s=s: branch(s) for s in self.splits])
-        dense = iter(result.gradients)
+        result, masks = tf.switch_case(
+            point, [lambda s=s: branch(s) for s in self.splits]
+        )
+        masks, gradients = iter(masks), iter(result.gradients)
+        for y, masked in zip(tree.flatten(result.y_pred), here["masks"], strict=True):
+            if masked:
+                y._keras_mask = next(masks)
         return result._replace(
-            gradients=[next(dense) if here else None for here in connected]
+            gradients=[next(gradients) if g else None for g in here["gradients"]]
         )
 
 
@@ -379,15 +445,15 @@ def _value_and_gradient(function, lam):
 
 
 def _report(lam, choice, final_loss):
-    """The means over the batch of what the search did."""
+    """What the search did with each example; every entry is ``(batch_size,)``."""
     adversarial_loss = choice.adversarial_loss
     if adversarial_loss is None:  # lambda' was taken unseen: the final pass is the first
         adversarial_loss = tf.stop_gradient(final_loss)
     return {
-        "lam": ops.mean(lam),
-        "lam_delta": ops.mean(ops.abs(choice.adversarial_lam - lam)),
-        "mask_rate": ops.mean(choice.mask),
-        "loss_gap": ops.mean(adversarial_loss - choice.loss),
+        "lam": lam,
+        "lam_delta": ops.abs(choice.adversarial_lam - lam),
+        "mask_rate": choice.mask,
+        "loss_gap": adversarial_loss - choice.loss,
     }
 
 

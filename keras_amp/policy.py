@@ -8,7 +8,10 @@ Reference:
     Mixup*, EMNLP 2021. Equation numbers in this package are that paper's.
 """
 
+import inspect
 import math
+import numbers
+from typing import Literal
 
 import keras
 from keras import ops
@@ -170,10 +173,26 @@ class Mixup:
 
     adversarial = False  # whether a step looks for lambda' at all
 
-    def __init__(self, alpha=1.0, lam_per="example", probability=1.0):
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        lam_per: Literal["example", "batch"] = "example",
+        probability: float = 1.0,
+    ):
         self.alpha = _number("alpha", alpha, above=0)
         self.lam_per = _one_of("lam_per", lam_per, ("example", "batch"))
         self.probability = _number("probability", probability, at_least=0, at_most=1)
+
+    def __setattr__(self, name, value):
+        # A subclass may keep what it likes; here an unknown name is a slip of the pen.
+        if type(self).__module__ == __name__ and not hasattr(self, name):
+            settings = list(inspect.signature(type(self)).parameters)
+            if name not in settings:
+                raise AttributeError(
+                    f"{type(self).__name__} has no setting {name!r}; it has "
+                    f"{', '.join(settings)}."
+                )
+        super().__setattr__(name, value)
 
     def draw(self, batch_size, seed_generator):
         """Draws the coefficients and the partners of one batch (Eq. 10).
@@ -267,15 +286,15 @@ class AdversarialMixing(Mixup):
 
     def __init__(
         self,
-        alpha=1.0,
-        step_size=0.002,
-        max_gradient=1.0,
-        min_op=True,
-        noise="shared",
-        gradient="example",
-        lam_per="example",
-        probability=1.0,
-        clip_lam=False,
+        alpha: float = 1.0,
+        step_size: float = 0.002,
+        max_gradient: float | None = 1.0,
+        min_op: bool = True,
+        noise: Literal["shared", "independent"] = "shared",
+        gradient: Literal["example", "mean"] = "example",
+        lam_per: Literal["example", "batch"] = "example",
+        probability: float = 1.0,
+        clip_lam: bool = False,
     ):
         super().__init__(alpha=alpha, lam_per=lam_per, probability=probability)
         self.step_size = _number("step_size", step_size, at_least=0)
@@ -336,17 +355,15 @@ def _number(name, value, above=None, at_least=None, at_most=None):
     """Returns ``value`` as a float, or says what range was expected."""
     bounds = {"> ": above, ">= ": at_least, "<= ": at_most}
     expected = " and ".join(f"{k}{v}" for k, v in bounds.items() if v is not None)
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    number = float(value) if is_number else math.nan
     inside = (
         math.isfinite(number)
         and (above is None or number > above)
         and (at_least is None or number >= at_least)
         and (at_most is None or number <= at_most)
     )
-    if not inside or isinstance(value, bool):
+    if not inside:
         raise ValueError(
             f"Expected `{name}` to be a finite number {expected}. "
             f"Received: {name}={value!r}"
@@ -356,9 +373,7 @@ def _number(name, value, above=None, at_least=None, at_most=None):
 
 def _one_of(name, value, options):
     """Returns ``value`` if it is one of ``options``, or lists them."""
-    if not any(value is option or value == option for option in options) or (
-        isinstance(options[0], bool) and not isinstance(value, bool)
-    ):
+    if not isinstance(value, type(options[0])) or value not in options:
         raise ValueError(
             f"Expected `{name}` to be one of {', '.join(map(repr, options))}. "
             f"Received: {name}={value!r}"

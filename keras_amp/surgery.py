@@ -91,7 +91,9 @@ def splits(model, mix_at):
             )
         return [Split(opened, layer, layer.name) for layer in layers]
     names = [mix_at] if isinstance(mix_at, str) else list(mix_at)
-    if not names or len(set(names)) != len(names):
+    function = as_function(model, "classifier")
+    layers = {id(_find(function, name, model).operation) for name in names}
+    if not names or len(layers) != len(names):
         raise ValueError(
             "Expected `mix_at` to name at least one layer, and none twice. Received: "
             f"mix_at={mix_at!r}"
@@ -142,11 +144,23 @@ def as_function(model, argument):
     Raises:
         ValueError: If ``model`` has no graph.
     """
+    if _has_own_call(model):
+        raise ValueError(
+            f"Expected `{argument}` to compute what its graph says: the graph is cut "
+            f"where it mixes. Received: '{model.name}', whose class "
+            f"{type(model).__name__} overrides `call()`. Put what it adds into the "
+            "graph, as layers."
+        )
     if isinstance(model, keras.Function):
         return model
     if isinstance(model, keras.Sequential):
         if model.built and model.layers:
-            return keras.Model(model.inputs, model.outputs, name=model.name)
+            # Without a list around it, so that a plain array fits its structure.
+            inputs, outputs = (
+                tensors[0] if len(tensors) == 1 else tensors
+                for tensors in (model.inputs, model.outputs)
+            )
+            return keras.Model(inputs, outputs, name=model.name)
         raise ValueError(
             f"Expected `{argument}` to be a functional model or a built Sequential. "
             f"Received: the Sequential '{model.name}', not built yet. Begin it with "
@@ -168,7 +182,8 @@ class Split:
     Masks reach the upper part in two ways, and both are handed over: as the implicit
     Keras mask of the mixed tensor (``Embedding(mask_zero=True)``), and as tensors that
     bypass the mix point: mask inputs such as KerasHub's ``padding_mask`` (recognised by
-    a name that contains "mask") and whatever is computed as a boolean.
+    the word "mask" in the name; 1 or True where a position counts) and booleans that the
+    model computes, such as ``ids != 0`` (or ``ids == 0``, which marks the padding).
 
     Args:
         model: A functional model whose graph holds ``mix_layer``.
@@ -207,6 +222,7 @@ class Split:
                 "model whose output it is. Mix behind an earlier layer."
             )
         masks = _masks_around(model, mixed, mix_layer.name)
+        self.mark_padding = [_marks_padding(mask) for mask in masks]
         self.below = keras.Model(model.input, [hidden, *masks], name="below")
         self.above = _Above([mixed, *masks], model.output, name="above")
         self.above.supports_masking = True
@@ -218,7 +234,8 @@ class Split:
             A ``Hidden``.
         """
         hidden, *masks = tree.flatten(self.below(inputs, training=True))
-        return Hidden(hidden, getattr(hidden, "_keras_mask", None), masks)
+        mask = getattr(hidden, "_keras_mask", None)
+        return Hidden(hidden, mask, masks, self.mark_padding)
 
     def run_above(self, pair, lam):
         """Mixes a ``Pair`` by ``lam`` and computes the predictions in training mode."""
@@ -250,10 +267,12 @@ class Hidden:
         tensor: ``(batch_size, ...)``.
         mask: The Keras mask of ``tensor``, boolean ``(batch_size, length)``, or None.
         masks: The mask tensors that bypass the mix point, each ``(batch_size, ...)``.
+        mark_padding: For each of ``masks`` whether True marks padding, not words.
     """
 
-    def __init__(self, tensor, mask, masks):
-        self.tensor, self.mask, self.masks = tensor, mask, masks
+    def __init__(self, tensor, mask, masks, mark_padding):
+        self.tensor, self.mask = tensor, mask
+        self.masks, self.mark_padding = masks, mark_padding
 
     def pair(self, lam, permutation):
         """Pairs every example with its partner, and unites the masks of the two.
@@ -272,11 +291,17 @@ class Hidden:
         def unite(mask):
             return _union(mask, ops.take(mask, permutation, axis=0), lam)
 
+        def unite_padding(mask):
+            return ops.logical_not(unite(ops.logical_not(mask)))
+
         return Pair(
             self.tensor,
             ops.take(self.tensor, permutation, axis=0),
             None if self.mask is None else unite(self.mask),
-            [unite(mask) for mask in self.masks],
+            [
+                (unite_padding if marks_padding else unite)(mask)
+                for mask, marks_padding in zip(self.masks, self.mark_padding, strict=True)
+            ],
         )
 
 
@@ -334,9 +359,19 @@ def _places(function, path=(), opened=()):
 
 
 def _is_graph(operation):
+    if _has_own_call(operation):
+        return False
     return isinstance(operation, keras.Function) or (
         isinstance(operation, keras.Sequential) and operation.built
     )
+
+
+def _has_own_call(model):
+    """Whether a functional model's class computes something else than its graph."""
+    if not isinstance(model, (keras.Function, keras.Sequential)):
+        return False
+    owner = next(c for c in type(model).__mro__ if "call" in vars(c))
+    return owner.__module__.split(".")[0] != "keras"
 
 
 def _matches(function, name):
@@ -400,8 +435,8 @@ def _check_floating(tensor, where):
     if not keras.backend.is_float_dtype(tensor.dtype):
         raise ValueError(
             f"Expected a floating-point tensor at the mix point. Received: {where}, "
-            f"whose output is {tensor.dtype}: a weighted mean of token ids means nothing. Mix "
-            "behind the layer that turns ids into vectors (the embedding)."
+            f"whose output is {tensor.dtype}: a weighted mean of token ids means "
+            "nothing. Mix behind the layer that turns ids into vectors (the embedding)."
         )
 
 
@@ -428,17 +463,24 @@ def _replay(function, inputs, opened, behind, training=None):
     """
 
     def call(operation, *args, **kwargs):
+        # A nested graph knows of no mask where its inputs came with none; the tensors of
+        # the outer graph bring theirs.
+        kwargs = {
+            key: value
+            for key, value in kwargs.items()
+            if value is not None or not key.endswith("mask")
+        }
         if any(operation is nested for nested in opened):
-            inner_training = kwargs.get("training", training)
+            inner_training = kwargs.get("training") if training is None else training
             inner = as_function(operation, "model")
             given = args[0] if args else kwargs["inputs"]
-            given = _fit_structure(inner, given)
+            given = _fit_structure(inner, given, kwargs.get("mask"))
             outputs = _replay(inner, given, opened, behind, inner_training)
         else:
             if training is not None and getattr(
                 operation, "_call_has_training_arg", False
             ):
-                kwargs.setdefault("training", training)
+                kwargs["training"] = training  # over its own, as Keras does
             outputs = operation(*args, **kwargs)
         return behind(operation, outputs)
 
@@ -449,14 +491,24 @@ def _replay(function, inputs, opened, behind, training=None):
     return function._run_through_graph(inputs, call_fn=call)
 
 
-def _fit_structure(function, inputs):
-    """Orders and casts the tensors given to a nested model as its inputs expect them."""
-    if isinstance(inputs, dict) and not isinstance(function.input, dict):
-        inputs = [inputs[x.name] for x in function.inputs]
-    return [
-        given if given.dtype == x.dtype else ops.cast(given, x.dtype)
-        for x, given in zip(function.inputs, tree.flatten(inputs), strict=True)
+def _fit_structure(function, inputs, masks):
+    """Orders, casts and masks what a nested model is given, as its call would."""
+
+    def in_order(value):
+        if isinstance(value, dict) and not isinstance(function.input, dict):
+            value = [value[x.name] for x in function.inputs]
+        return tree.flatten(value)
+
+    given = [
+        x if x.dtype == expected.dtype else ops.cast(x, expected.dtype)
+        for x, expected in zip(in_order(inputs), function.inputs, strict=True)
     ]
+    for i, mask in enumerate([] if masks is None else in_order(masks)):
+        if mask is not None:
+            # On a copy: the tensor's other readers have not been given this mask.
+            given[i] = ops.copy(given[i])
+            given[i]._keras_mask = mask
+    return given
 
 
 def _check_names(function, opened):
@@ -506,17 +558,19 @@ def _mask_sources(x, reader, name, seen):
     if id(x) in seen:
         return []
     seen.add(id(x))
-    if x.dtype == "bool" or _is_mask_input(x):
+    if _is_mask_input(x):
         return [x]
-    operation, index, _ = x._keras_history
-    node = operation._inbound_nodes[index]
+    node = _node_of(x)
+    if x.dtype == "bool" and not _comes_from_mask_inputs(x):
+        return [x]
     if node.is_input:
         raise ValueError(
             f"Expected every input to reach the layers above the mix layer '{name}' "
-            f"through it, masks apart. Received: the input '{operation.name}' reaches "
-            f"'{reader.name}' around it, so the two examples' values would not be mixed. "
+            "through it, masks apart. Received: the input "
+            f"'{node.operation.name}' reaches '{reader.name}' around it, so the two "
+            "examples' values would not be mixed. "
             "Mix behind the layer where the paths have joined; if the input is a mask, "
-            'give it a name that contains "mask".'
+            'give it a name with the word "mask", such as "padding_mask".'
         )
     return [
         mask
@@ -525,11 +579,31 @@ def _mask_sources(x, reader, name, seen):
     ]
 
 
-def _is_mask_input(x):
+def _node_of(x):
     operation, index, _ = x._keras_history
-    return operation._inbound_nodes[index].is_input and "mask" in re.split(
-        r"[^a-z]+", operation.name.lower()
-    )
+    return operation._inbound_nodes[index]
+
+
+def _is_mask_input(x):
+    node = _node_of(x)
+    return node.is_input and "mask" in re.split(r"[^a-z]+", node.operation.name.lower())
+
+
+def _comes_from_mask_inputs(x):
+    """Whether a tensor is computed from mask inputs alone, which are then united."""
+    node = _node_of(x)
+    if node.is_input:
+        return _is_mask_input(x)
+    return all(_comes_from_mask_inputs(parent) for parent in node.input_tensors)
+
+
+def _marks_padding(mask):
+    """Whether True marks padding: ``ids == 0``, or what is not ``ids != 0``."""
+    node = _node_of(mask)
+    kind = type(node.operation).__name__
+    if kind == "LogicalNot":
+        return not _marks_padding(node.input_tensors[0])
+    return kind == "Equal"
 
 
 def _in_order(function):

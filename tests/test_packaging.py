@@ -57,7 +57,8 @@ def test_every_extra_is_pinned_but_those_for_gpus():
         if name not in ("gpu", "all")
         for requirement in requirements
     ]
-    pinned = set(re.findall(r"(?m)^([a-z0-9-]+)==", (ROOT / "requirements.txt").read_text()))
+    text = (ROOT / "requirements.txt").read_text()
+    pinned = set(re.findall(r"(?m)^([a-z0-9-]+)==", text))
     assert {re.match(r"[a-z0-9-]+", requirement)[0] for requirement in wanted} <= pinned
 
 

@@ -79,8 +79,8 @@ def read_table(path):
     if not first and len(rows) > 4 and len(set(labels)) > 0.8 * len(rows):
         raise ValueError(
             f"Expected labels that several texts share. Received: {path}, with "
-            f"{len(set(labels))} different labels in {len(rows)} rows; the texts may stand "
-            "where the labels are expected. Name the columns in a header, or write "
+            f"{len(set(labels))} different labels in {len(rows)} rows; the texts may "
+            "stand where the labels are expected. Name the columns in a header, or write "
             "`label<TAB>text`."
         )
     return labels, texts

@@ -1,0 +1,94 @@
+"""The documentation's examples run, and the public names are the documented ones."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import types
+
+import keras
+import numpy as np
+import pytest
+
+import keras_amp
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(keras_amp.__path__, "keras_amp.")
+    if not module.name.endswith("__main__")
+)
+# What recipes need and the library does not.
+OPTIONAL = {"cyclopts", "keras_hub", "matplotlib", "pandas", "rich", "tensorboard"}
+
+
+def load(name):
+    """Imports a module; skips where one of the extras is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name not in OPTIONAL:
+            raise
+        pytest.skip(f"{name} needs {error.name}, which is not installed")
+
+
+@pytest.mark.parametrize("name", ["keras_amp", *MODULES])
+def test_examples_run(name, tmp_path, monkeypatch):
+    module = load(name)
+    monkeypatch.chdir(tmp_path)  # what an example writes, it writes there
+    names = {"np": np, "keras": keras, "keras_amp": keras_amp}
+    options = doctest.NORMALIZE_WHITESPACE
+    result = doctest.testmod(module, extraglobs=names, optionflags=options)
+    assert result.failed == 0, "see the output above"
+
+
+def test_examples_exist():
+    """The test above would pass if no example were found."""
+    finder = doctest.DocTestFinder()
+    tests = finder.find(keras_amp.policy, extraglobs={})
+    assert sum(len(test.examples) for test in tests) > 8
+
+
+@pytest.mark.parametrize("name", ["keras_amp", *MODULES])
+def test_every_module_says_what_it_is_for(name):
+    assert load(name).__doc__.strip()
+
+
+def test_all_is_the_public_namespace():
+    public = {
+        name
+        for name, value in vars(keras_amp).items()
+        if not name.startswith("_")
+        # Modules that the package is made of appear in it once they are imported.
+        and not (isinstance(value, types.ModuleType) and name not in keras_amp.__all__)
+    }
+    assert public | {"__version__"} == set(keras_amp.__all__)
+    assert list(keras_amp.__all__) == sorted(keras_amp.__all__)
+
+
+def test_public_names_are_the_promised_ones():
+    promised = {"AdversarialMixing", "MixLayer", "Mixup", "MixupAMPModel", "data"}
+    assert promised | {"insert_mix_layer", "policy"} <= set(keras_amp.__all__)
+    for operator in ("mix", "rand_op", "max_op", "min_op"):
+        assert callable(getattr(keras_amp.policy, operator))
+
+
+def public_objects():
+    """What a user calls: the package's names, and those of its public modules."""
+    for name in keras_amp.__all__:
+        value = getattr(keras_amp, name)
+        if callable(value):
+            yield f"keras_amp.{name}", value
+        elif isinstance(value, types.ModuleType):
+            listed = getattr(value, "__all__", None)
+            for n, v in vars(value).items():
+                own = getattr(v, "__module__", None) == value.__name__
+                if callable(v) and (n in listed if listed else own and n[0] != "_"):
+                    yield f"keras_amp.{name}.{n}", v
+
+
+@pytest.mark.parametrize(
+    "named", [pytest.param(v, id=n) for n, v in dict(public_objects()).items()]
+)
+def test_every_public_name_is_documented_with_an_example(named):
+    assert "Example:\n" in (inspect.getdoc(named) or "").replace("Examples:", "Example:")
+    assert ">>> " in inspect.getdoc(named)

@@ -1,0 +1,381 @@
+"""Noise, statistics, penalties and the work of a step: what moves, and how often."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import MODES
+from helpers import LAM, PERMUTATION, fitted, injected, same_start, text_classifier
+from keras import ops
+
+import keras_amp
+
+# Policies, and how many passes above the mix point a step of theirs takes.
+PASSES = {
+    "mixup": (keras_amp.Mixup, {}, 1),
+    "adversarial mixing": (keras_amp.AdversarialMixing, {}, 3),
+    "independent noise": (keras_amp.AdversarialMixing, {"noise": "independent"}, 3),
+    "without MinOp": (keras_amp.AdversarialMixing, {"min_op": False}, 2),
+    "step size 0": (keras_amp.AdversarialMixing, {"step_size": 0.0}, 3),
+}
+Y = np.array([0, 1, 2, 2, 0, 1])
+X = np.random.default_rng(6).normal(size=(6, 4)).astype("float32")
+SGD = keras.optimizers.SGD
+# Compiling takes seconds and follows the same trace: it is tried where it could differ.
+uncompiled = pytest.mark.parametrize("mode", [MODES["eager"], MODES["graph"]])
+
+
+class Counter(keras.layers.Layer):
+    """The identity; counts at run time how often it is computed."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.computed = tf.Variable(0, trainable=False)
+
+    def call(self, inputs):
+        if not isinstance(inputs, keras.KerasTensor) and self.counting:
+            self.computed.assign_add(1)
+        return inputs
+
+    counting = False  # off while the graph is built
+
+
+class Noise(keras.layers.Layer):
+    """Adds noise; keeps what it added in every pass, in order."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.generator = keras.random.SeedGenerator(9)
+        self.seen = tf.Variable(tf.zeros((4, 6, 3)), trainable=False)
+        self.passes = tf.Variable(0, trainable=False)
+
+    def call(self, inputs, training=False):
+        if not training or not self.counting:
+            return inputs
+        noise = keras.random.normal((6, 3), seed=self.generator)
+        self.seen.scatter_nd_update([[self.passes % 4]], noise[None])
+        self.passes.assign_add(1)
+        return inputs + noise
+
+    counting = False
+
+    def take(self):
+        count = int(self.passes)
+        self.passes.assign(0)
+        return self.seen.numpy()[:count]
+
+
+@pytest.fixture(autouse=True)
+def counting(monkeypatch):
+    """Returns a function that starts the counting, behind the building of a model."""
+
+    def start():
+        for layer_class in (Counter, Noise):
+            monkeypatch.setattr(layer_class, "counting", True)
+
+    return start
+
+
+def counted_network():
+    x = inputs = keras.Input((4,))
+    x = Counter(name="at_the_bottom")(x)
+    x = keras.layers.Dense(5, "tanh", name="low")(x)
+    x = Counter(name="below")(x)
+    x = keras.layers.Dense(5, name="hidden")(x)
+    x = Counter(name="above")(x)
+    x = keras.layers.Dense(3, "softmax")(x)
+    return keras.Model(inputs, Counter(name="at_the_top")(x))
+
+
+@uncompiled
+@pytest.mark.parametrize("name", list(PASSES))
+def test_what_lies_below_is_computed_once_a_step(name, mode, counting):
+    policy_class, settings, passes = PASSES[name]
+    network = counted_network()
+    model = keras_amp.MixupAMPModel(network, "hidden", policy_class(**settings))
+    model.compile(SGD(0.1), "sparse_categorical_crossentropy", **mode)
+    counting()
+    for step in (1, 2, 3):
+        model.train_on_batch(X, Y)
+        counts = {
+            layer.name: int(layer.computed)
+            for layer in network.layers
+            if isinstance(layer, Counter)
+        }
+        assert counts == {
+            "at_the_bottom": step,
+            "below": step,
+            "above": passes * step,
+            "at_the_top": passes * step,
+        }
+
+
+@uncompiled
+def test_plain_training_computes_everything_once(mode, counting):
+    network = counted_network()
+    network.compile(SGD(0.1), "sparse_categorical_crossentropy", **mode)
+    counting()
+    network.train_on_batch(X, Y)
+    assert [int(c.computed) for c in network.layers if isinstance(c, Counter)] == [1] * 4
+
+
+# === Noise ===
+
+
+def noisy_network():
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(3, name="hidden")(inputs)
+    x = Noise(name="noise")(x)
+    return keras.Model(inputs, keras.layers.Dense(3, "softmax")(x))
+
+
+def noise_of_steps(mode, counting, policy, steps=2):
+    network = noisy_network()
+    model = keras_amp.MixupAMPModel(network, "hidden", policy)
+    model.compile(SGD(0.1), "sparse_categorical_crossentropy", **mode)
+    counting()
+    taken = []
+    for _ in range(steps):
+        model.train_on_batch(X, Y)
+        taken.append(network.get_layer("noise").take())
+    return taken
+
+
+def test_shared_noise_is_the_same_in_all_passes_and_new_in_each_step(mode, counting):
+    policy = keras_amp.AdversarialMixing(noise="shared")
+    first, second = noise_of_steps(mode, counting, policy)
+    for passes in (first, second):
+        assert len(passes) == 3
+        for noise in passes[1:]:
+            np.testing.assert_array_equal(noise, passes[0])
+    assert (first[0] != second[0]).all()
+
+
+@uncompiled
+@pytest.mark.parametrize("min_op", [True, False])
+def test_independent_noise_is_new_in_every_pass(mode, counting, min_op):
+    policy = keras_amp.AdversarialMixing(noise="independent", min_op=min_op)
+    taken = np.concatenate(noise_of_steps(mode, counting, policy))
+    assert len(taken) == (6 if min_op else 4)
+    assert len(np.unique(taken[:, 0, 0])) == len(taken)
+
+
+@uncompiled
+def test_shared_noise_goes_on_as_in_plain_training(mode, counting):
+    """A step draws once, as a step of the classifier itself would."""
+    shared = noise_of_steps(mode, counting, keras_amp.AdversarialMixing(), steps=3)
+    plain = noisy_network()
+    plain.compile(SGD(0.1), "sparse_categorical_crossentropy", **mode)
+    for passes in shared:
+        plain.train_on_batch(X, Y)
+        np.testing.assert_array_equal(plain.get_layer("noise").take()[0], passes[0])
+
+
+class Losses(keras_amp.AdversarialMixing):
+    """Keeps the two losses that it chooses between."""
+
+    def __init__(self, **settings):
+        super().__init__(step_size=0.0, **settings)
+        self.loss, self.adversarial_loss = (tf.Variable(tf.zeros(10)) for _ in range(2))
+
+    def select(self, loss, adversarial_loss):
+        self.loss.assign(loss)
+        self.adversarial_loss.assign(adversarial_loss)
+        return super().select(loss, adversarial_loss)
+
+
+@pytest.mark.parametrize("mix_at", ["embedding", "sentence"])
+def test_without_a_step_the_two_losses_are_equal(mode, mix_at, text_batch):
+    policy = Losses()
+    network = text_classifier(dropout=0.5, normalize=True)
+    _, history = fitted(network, mix_at, policy, text_batch, **mode)
+    if mode.get("jit_compile"):
+        np.testing.assert_allclose(policy.loss, policy.adversarial_loss, rtol=1e-6)
+        np.testing.assert_allclose(history["loss_gap"], 0, atol=1e-7)
+    else:
+        np.testing.assert_array_equal(policy.loss, policy.adversarial_loss)
+        assert history["loss_gap"] == history["mask_rate"] == [0.0]
+    assert history["lam_delta"] == [0.0]
+    assert policy.loss.numpy().std() > 0
+
+
+@uncompiled
+def test_with_independent_noise_the_two_losses_differ(mode, text_batch):
+    """The trap that shared noise avoids: a choice between dropout masks."""
+    policy = Losses(noise="independent")
+    _, history = fitted(
+        text_classifier(dropout=0.5), "embedding", policy, text_batch, **mode
+    )
+    assert (policy.loss.numpy() != policy.adversarial_loss.numpy()).all()
+    assert 0 < history["mask_rate"][0] < 1
+
+
+# === Statistics and penalties ===
+
+
+def normalizing_network():
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(5, name="low")(inputs)
+    x = keras.layers.BatchNormalization(momentum=0.8, name="below")(x)
+    x = keras.layers.Dense(5, name="hidden")(x)
+    x = keras.layers.BatchNormalization(momentum=0.8, name="above")(x)
+    return keras.Model(inputs, keras.layers.Dense(3, "softmax")(x))
+
+
+@pytest.mark.parametrize("name", list(PASSES))
+def test_batch_statistics_move_once_a_step(name, mode):
+    """Against NumPy: the statistics of the batch below, of the mixed batch above."""
+    policy_class, settings, _ = PASSES[name]
+    if "step_size" not in settings and policy_class is keras_amp.AdversarialMixing:
+        settings = {**settings, "step_size": 1e-9}  # lambda' = lambda: one known mixture
+    network = normalizing_network()
+    w, b, *_ = network.get_layer("low").get_weights()
+    v, c = network.get_layer("hidden").get_weights()
+    model = keras_amp.MixupAMPModel(network, "hidden", injected(policy_class, **settings))
+    model.compile(SGD(0.0), "sparse_categorical_crossentropy", **mode)
+    model.train_on_batch(X, Y)
+
+    low = X @ w + b
+    normal = (low - low.mean(0)) / np.sqrt(low.var(0) + 1e-3)
+    hidden = normal @ v + c
+    mixed = LAM[:, None] * hidden + (1 - LAM[:, None]) * hidden[PERMUTATION]
+    for layer, values in (("below", low), ("above", mixed)):
+        _, _, mean, variance = network.get_layer(layer).get_weights()
+        np.testing.assert_allclose(mean, 0.2 * values.mean(0), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(variance, 0.8 + 0.2 * values.var(0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+@pytest.mark.parametrize("name", list(PASSES))
+@pytest.mark.parametrize("where", ["low", "high"])
+def test_penalties_count_once(name, where, eagerly):
+    """Of weights and of activities (0.7 here), on either side of the mix point."""
+
+    class Penalty(keras.layers.Layer):
+        def call(self, inputs):
+            self.add_loss(ops.convert_to_tensor(0.7))
+            return inputs
+
+    policy_class, settings, _ = PASSES[name]
+    if "step_size" not in settings and policy_class is keras_amp.AdversarialMixing:
+        settings = {**settings, "step_size": 1e-9}  # lambda' = lambda: one known mixture
+    regularized = {"kernel_regularizer": keras.regularizers.L2(0.1)}
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(5, name="low", **(regularized if where == "low" else {}))(
+        inputs
+    )
+    x = Penalty()(x) if where == "low" else x
+    x = keras.layers.Activation("tanh", name="hidden")(x)
+    x = keras.layers.Dense(5, name="high", **(regularized if where == "high" else {}))(x)
+    x = Penalty()(x) if where == "high" else x
+    network = keras.Model(inputs, keras.layers.Dense(3, "softmax", name="top")(x))
+    model = keras_amp.MixupAMPModel(network, "hidden", injected(policy_class, **settings))
+    model.compile(SGD(0.0), "sparse_categorical_crossentropy", run_eagerly=eagerly)
+
+    weights = {layer.name: layer.get_weights() for layer in network.layers}
+    penalty = 0.1 * (weights[where][0].astype("float64") ** 2).sum() + 0.7
+    unmixed = np.tanh(X @ weights["low"][0] + weights["low"][1])
+    mixed = LAM[:, None] * unmixed + (1 - LAM[:, None]) * unmixed[PERMUTATION]
+    z = (mixed @ weights["high"][0] + weights["high"][1]) @ weights["top"][0]
+    z = z + weights["top"][1]
+    log_p = z - np.log(np.exp(z).sum(1, keepdims=True))
+    own, other = log_p[range(6), Y], log_p[range(6), Y[PERMUTATION]]
+    loss = -(LAM * own + (1 - LAM) * other).mean()
+    for _ in range(2):  # nothing piles up from step to step either
+        logs = model.train_on_batch(X, Y, return_dict=True)
+        np.testing.assert_allclose(logs["loss"], loss + penalty, rtol=1e-5)
+        model.reset_metrics()
+
+
+# === Policies that amount to one another ===
+
+
+def assert_same_weights(first, second, atol):
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=atol)
+
+
+def masked_classifier():
+    """Its pooling leaves padding out, so that a wrong mask shows."""
+    ids = keras.Input((7,), dtype="int32")
+    x = keras.layers.Embedding(30, 6, mask_zero=True, name="embedding")(ids)
+    x = keras.layers.Dropout(0.4, seed=3)(x)
+    x = keras.layers.Dense(5, "tanh")(x)
+    x = keras.layers.GlobalAveragePooling1D(name="sentence")(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Dropout(0.4, seed=4)(x)
+    return keras.Model(ids, keras.layers.Dense(3, "softmax")(x))
+
+
+def test_mixup_is_adversarial_mixing_without_a_step(mode, text_batch):
+    networks = same_start(masked_classifier, "first", "second")
+    policies = keras_amp.Mixup(0.5), keras_amp.AdversarialMixing(0.5, step_size=0)
+    histories = [
+        fitted(network, "embedding", policy, text_batch, epochs=3, **mode)[1]
+        for network, policy in zip(networks, policies, strict=True)
+    ]
+    assert_same_weights(*networks, atol=2e-6 if mode.get("jit_compile") else 1e-7)
+    np.testing.assert_allclose(histories[0]["loss"], histories[1]["loss"], rtol=1e-5)
+    assert histories[0]["lam"] == histories[1]["lam"]
+
+
+def test_a_step_on_lambda_changes_the_weights(text_batch):
+    """The equality above has teeth."""
+    networks = same_start(text_classifier, "first", "second")
+    for network, step_size in zip(networks, (0.0, 0.3), strict=True):
+        policy = keras_amp.AdversarialMixing(0.5, step_size=step_size)
+        fitted(network, "embedding", policy, text_batch, epochs=3)
+    gap = [
+        np.abs(a - b).max()
+        for a, b in zip(*(n.get_weights() for n in networks), strict=True)
+    ]
+    assert max(gap) > 1e-5
+
+
+NEVER = {
+    "probability 0": (keras_amp.Mixup, {"probability": 0.0}),
+    "adversarial, probability 0": (keras_amp.AdversarialMixing, {"probability": 0.0}),
+    "lambda 1, itself": (keras_amp.AdversarialMixing, {"lam": 1, "partner": "itself"}),
+    "lambda 1, any partner": (keras_amp.Mixup, {"lam": 1, "partner": "another"}),
+}
+
+
+def never_mixing(name):
+    policy_class, settings = NEVER[name]
+    if "lam" not in settings:
+        return policy_class(**settings)
+    order = np.arange(10) if settings["partner"] == "itself" else np.arange(10)[::-1]
+    return injected(policy_class, np.ones(10, "float32"), order.astype("int32"))
+
+
+def assert_plain_fit(mix_at, policy, mode, data):
+    """Step for step, with dropout, batch normalization, masks, weights and Adam."""
+    plain, network = same_start(masked_classifier, "plain", "mixing")
+    model = keras_amp.MixupAMPModel(network, mix_at, policy)
+    x, y = data
+    weight = np.linspace(0.2, 2.0, 20)
+    histories = []
+    for trained in (plain, model):
+        trained.compile(
+            keras.optimizers.Adam(0.02),
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            **mode,
+        )
+        fit = trained.fit(x, y, 10, 3, 0, sample_weight=weight, shuffle=False)
+        histories.append(fit.history)
+    assert_same_weights(plain, network, atol=1e-4 if mode.get("jit_compile") else 1e-5)
+    for quantity in ("loss", "accuracy"):
+        np.testing.assert_allclose(*(h[quantity] for h in histories), rtol=1e-4)
+    assert histories[1]["lam"] == [1.0] * 3
+    assert histories[1]["lam_delta"] == [0.0] * 3
+
+
+@pytest.mark.parametrize("name", list(NEVER))
+def test_a_policy_that_never_mixes_is_plain_fit(name, text_batch):
+    assert_plain_fit("embedding", never_mixing(name), {"jit_compile": False}, text_batch)
+
+
+@pytest.mark.parametrize("mix_at", ["embedding", "sentence"])
+def test_never_mixing_is_plain_fit_however_it_runs(mix_at, mode, text_batch):
+    assert_plain_fit(mix_at, never_mixing("lambda 1, itself"), mode, text_batch)
