@@ -73,7 +73,7 @@ def measure(
         shift = round_ % len(names)
         for name in names[shift:] + names[:shift]:
             start = time.perf_counter()
-            models[name].fit(batches, epochs=1, verbose=0)
+            models[name].fit(batches, epochs=1, verbose=0, shuffle=False)
             if round_:
                 times[name].append((time.perf_counter() - start) / steps)
 

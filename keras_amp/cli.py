@@ -12,7 +12,8 @@ from keras_amp.experiments import Comparison, Settings, methods
 from keras_amp.experiments.settings import BACKBONES, backbone_parameters
 from keras_amp.policy import AdversarialMixing
 
-Several = Parameter(consume_multiple=True, negative="")
+# `--mix word sentence`, and no `--empty-mix`.
+Several = Parameter(consume_multiple=True, negative_iterable=())
 Flattened = Parameter(name="*")
 
 
@@ -21,29 +22,26 @@ def compare(defaults, description, arguments=None):
 
     The flags are those of ``Settings``, of the backbone and of ``AdversarialMixing``,
     read off their signatures. What the user got wrong is said in one paragraph, with exit
-    status 1.
+    status 2.
 
     Args:
         defaults: ``Settings``, the recipe's.
         description: What the recipe reproduces, for ``--help``.
         arguments: List of command-line arguments; None for the program's own.
     """
-    app = App(help=description, version_flags=())
+    app = App(help=description, version_flags=(), default_parameter=Several)
     settings_class, backbone_class = _settings_class(defaults), _backbone_class(defaults)
     shared, architecture, paper = settings_class(), backbone_class(), AdversarialMixing()
 
     @app.default
     def run(
         *,
-        mix: Annotated[tuple[Literal["none", "word", "sentence"], ...], Several] = (
+        mix: tuple[Literal["none", "word", "sentence"], ...] = (
             "none",
             "word",
             "sentence",
         ),
-        policy: Annotated[tuple[Literal["mixup", "amp"], ...], Several] = (
-            "mixup",
-            "amp",
-        ),
+        policy: tuple[Literal["mixup", "amp"], ...] = ("mixup", "amp"),
         seeds: int = 3,
         out: Path | None = None,
         settings: Annotated[settings_class, Flattened] = shared,
@@ -70,6 +68,7 @@ def compare(defaults, description, arguments=None):
         )
         return Comparison(chosen, methods(mix, policy), adversarial, seeds, out)
 
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
         comparison = app(arguments, result_action="return_value")
         if not isinstance(comparison, Comparison):  # --help
@@ -78,7 +77,7 @@ def compare(defaults, description, arguments=None):
         # Only making the comparison is guarded: errors of the training itself are not
         # the user's and keep their traceback.
         Console(stderr=True).print(f"[red]Error:[/red] {error}", highlight=False)
-        sys.exit(1)
+        sys.exit(2)
     comparison.run()
 
 

@@ -79,6 +79,7 @@ def test_a_comparison_leaves_everything_in_its_folder(compared):
             "kernel_sizes": [2, 3],
             "dropout": 0.5,
             "l2": 1e-8,
+            "trainable_vectors": True,
         }
         assert config["versions"]["keras"] == keras.__version__
         # 80 texts: 20% are the test set, 10% of the rest the development set.

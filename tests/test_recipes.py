@@ -76,7 +76,7 @@ def test_the_users_own_file_is_trained_on(recipe, tmp_path):
     [
         (["--data", "trek"], "Did you mean 'trec'"),
         (["--alpha", "-1"], "`alpha`"),
-        (["--epochs", "0"], "`epochs`"),
+        (["--batch-size", "0"], "`batch_size`"),
         (["--epoch", "3"], "--epoch"),
         (["--noise", "loud"], "independent"),
         (["--data", "nowhere/mine.csv"], "no such file"),
@@ -86,7 +86,7 @@ def test_mistakes_are_said_in_a_line_and_leave_nothing(
     recipe, tmp_path, arguments, message
 ):
     status, shown, errors = recipe(*TINY, *arguments, "--out", tmp_path / "out")
-    assert status == 1
+    assert status == 2
     assert message in shown + errors
     assert "Traceback" not in errors
     assert not (tmp_path / "out").exists()

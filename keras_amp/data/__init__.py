@@ -2,22 +2,27 @@
 
 from keras_amp.data.datasets import load, names
 from keras_amp.data.examples import Dataset, Split
-from keras_amp.data.splits import hold_out
+from keras_amp.data.splits import fold, hold_out, subset
 from keras_amp.data.text import (
     batches,
     fit_vectorizer,
     separate_punctuation,
     word_ids,
 )
+from keras_amp.data.vectors import Vectors, load_vectors
 
 __all__ = [
     "Dataset",
     "Split",
+    "Vectors",
     "batches",
     "fit_vectorizer",
+    "fold",
     "hold_out",
     "load",
+    "load_vectors",
     "names",
     "separate_punctuation",
+    "subset",
     "word_ids",
 ]

@@ -1,6 +1,9 @@
 """Public data sets: where their files lie, and how to read them."""
 
+import hashlib
 import os
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,41 +94,83 @@ def download(name):
         ValueError: If a fetched file has another checksum.
     """
     source = SOURCES[name]
+    advice = (
+        f"Without a network, put its files into a folder as {name}/train.tsv, ... (rows "
+        "of `label<TAB>text`) and pass it as `data_dir` or in the environment variable "
+        "KERAS_AMP_DATA."
+    )
     splits = {}
     for split, file in source.splits.items():
-        content = _fetch(name, file).read_text(encoding=source.encoding)
+        path = fetch(ADDRESS, file.path, name, advice, file.sha256)
+        content = path.read_text(encoding=source.encoding)
         pairs = [source.parse(line) for line in content.split("\n") if line.strip()]
         labels, texts = zip(*pairs, strict=True)
         splits[split] = list(labels), [" ".join(text.split()) for text in texts]
     return splits
 
 
-def _fetch(name, file):
-    """Returns the path of a file in the Keras cache, fetching it if need be."""
-    address = os.environ.get(MIRROR_VARIABLE) or ADDRESS
-    origin = address.rstrip("/") + "/" + file.path
+def cache_folder(name):
+    """The folder in the Keras cache for the files of a data set; it may not exist yet."""
     home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
-    path = home / "datasets" / "keras_amp" / name / Path(file.path).name
+    return home / "datasets" / "keras_amp" / name
+
+
+def fetch(address, path, name, advice, sha256=None):
+    """Returns the path of a file in the Keras cache, fetching it if need be.
+
+    A file appears there once it is complete and checked, so that neither an interrupted
+    transfer nor one beside it is taken for it.
+
+    Args:
+        address: The server's; ``KERAS_AMP_MIRROR`` has precedence.
+        path: The file's path below the address.
+        name: The folder in the cache, and what the messages call the file's data.
+        advice: A sentence on what to do without a network.
+        sha256: Checksum of the file, which is checked in the cache, too. None where none
+            is known: a new zip is then checked by the checksums (CRC-32) inside it.
+
+    Returns:
+        A ``Path``.
+
+    Raises:
+        ConnectionError: If the file cannot be fetched.
+        ValueError: If the fetched file is damaged.
+    """
+    origin = (os.environ.get(MIRROR_VARIABLE) or address).rstrip("/") + "/" + path
+    target = cache_folder(name) / Path(path).name
+    if target.exists() and (sha256 is None or _is_intact(target, sha256)):
+        return target
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        keras.utils.get_file(
-            path.name,
-            origin,
-            cache_subdir=str(path.parent),
-            file_hash=file.sha256,
-            hash_algorithm="sha256",
-        )
-    except ValueError as error:
-        path.unlink(missing_ok=True)  # get_file leaves what it has fetched
-        raise ValueError(
-            f"Expected the file at {origin} to have the SHA-256 checksum {file.sha256}. "
-            "Received: a file with another one, which was removed. The source has "
-            "changed or the transfer was damaged: try again, or pass `data_dir`."
-        ) from error
-    except Exception as error:  # get_file raises plain exceptions for what urllib says
-        raise ConnectionError(
-            f"Expected to download '{name}' from {origin}. Received: {error}. Without a "
-            f"network, put its files into a folder as {name}/train.tsv, ... (rows of "
-            "`label<TAB>text`) and pass it as `data_dir` or in the environment variable "
-            "KERAS_AMP_DATA."
-        ) from error
-    return path
+        try:
+            keras.utils.get_file(
+                part.name, origin, cache_subdir=str(part.parent), force_download=True
+            )
+        except Exception as error:  # plain exceptions for what urllib says
+            raise ConnectionError(
+                f"Expected to download '{name}' from {origin}. Received: {error}. "
+                f"{advice}"
+            ) from error
+        if not _is_intact(part, sha256):
+            checksum = f"the SHA-256 checksum {sha256}" if sha256 else "intact contents"
+            raise ValueError(
+                f"Expected the file at {origin} to have {checksum}. Received: a file "
+                "without, which was removed. The source has changed or the transfer was "
+                f"damaged: try again. {advice}"
+            )
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def _is_intact(path, sha256):
+    """Whether a file has its checksum, or a zip those that it holds."""
+    if sha256:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        return False

@@ -1,4 +1,4 @@
-"""Setting examples aside: stratified, seeded, reproducible on every machine."""
+"""Dividing examples: stratified, seeded, reproducible on every machine."""
 
 import numpy as np
 
@@ -31,10 +31,103 @@ def hold_out(split, fraction, seed):
         raise ValueError(
             f"Expected `fraction` to lie between 0 and 1. Received: fraction={fraction!r}"
         )
-    generator = np.random.default_rng(seed)
-    aside = np.zeros(len(split), dtype=bool)
-    for label in np.unique(split.labels):
-        members = np.flatnonzero(split.labels == label)
-        count = min(max(round(fraction * len(members)), 1), len(members) - 1)
-        aside[generator.permutation(members)[:count]] = True
+
+    def share(size):
+        return min(max(round(fraction * size), 1), size - 1)
+
+    aside = _choose(split.labels, share, seed)
     return split.take(np.flatnonzero(~aside)), split.take(np.flatnonzero(aside))
+
+
+def subset(split, seed, fraction=None, per_class=None):
+    """Draws a stratified part of the examples, for studies with few labels.
+
+    Args:
+        split: A ``Split``.
+        seed: Integer >= 0; another seed draws another part.
+        fraction: Float in (0, 1], the share of each class, rounded down to whole
+            examples and at least one, as the paper's low-resource study takes them.
+        per_class: Integer >= 1, examples of each class; classes with fewer give all.
+
+    Returns:
+        A ``Split``, in the order of the original.
+
+    Raises:
+        ValueError: Unless exactly one of the two sizes is given, in its range.
+
+    Example:
+    >>> from keras_amp.data import Split, subset
+    >>> split = Split(tuple("abcdefgh"), np.array([0, 0, 0, 0, 1, 1, 1, 1]))
+    >>> subset(split, seed=1, per_class=1).labels
+    array([0, 1])
+    """
+    if (fraction is None) == (per_class is None):
+        raise ValueError(
+            "Expected one of `fraction` and `per_class`. Received: "
+            f"fraction={fraction!r}, per_class={per_class!r}"
+        )
+    if per_class is not None:
+        if isinstance(per_class, bool) or not isinstance(per_class, int) or per_class < 1:
+            raise ValueError(
+                "Expected `per_class` to be an integer >= 1. Received: "
+                f"per_class={per_class!r}"
+            )
+        chosen = _choose(split.labels, lambda size: min(per_class, size), seed)
+    else:
+        if not 0 < fraction <= 1:
+            raise ValueError(
+                "Expected `fraction` to lie above 0 and at most at 1. Received: "
+                f"fraction={fraction!r}"
+            )
+        # A hair above, so that 0.1 of 1,230 examples is 123 of them, not 122.
+        chosen = _choose(
+            split.labels, lambda size: max(int(fraction * size + 1e-9), 1), seed
+        )
+    return split.take(np.flatnonzero(chosen))
+
+
+def fold(split, index, folds=10, seed=0):
+    """Returns one division of a cross-validation.
+
+    Args:
+        split: A ``Split``.
+        index: Integer in ``[0, folds)``, the part to test on.
+        folds: Integer >= 2, the number of parts, each with its share of every class.
+        seed: Integer >= 0 that fixes the parts.
+
+    Returns:
+        A tuple of two ``Split``s, the other parts and part ``index``.
+
+    Raises:
+        ValueError: If ``folds`` or ``index`` lies outside its range.
+
+    Example:
+    >>> from keras_amp.data import Split, fold
+    >>> split = Split(tuple("abcd"), np.array([0, 0, 1, 1]))
+    >>> [fold(split, i, folds=2)[1].labels.tolist() for i in range(2)]
+    [[0, 1], [0, 1]]
+    """
+    if folds < 2 or not 0 <= index < folds:
+        raise ValueError(
+            "Expected `folds` to be at least 2 and `index` to lie below it. Received: "
+            f"folds={folds!r}, index={index!r}"
+        )
+    generator = np.random.default_rng(seed)
+    part = np.empty(len(split), dtype=int)
+    dealt = 0  # the next class goes on where the last one ended, so that parts are even
+    for label in np.unique(split.labels):
+        members = generator.permutation(np.flatnonzero(split.labels == label))
+        part[members] = (dealt + np.arange(len(members))) % folds
+        dealt += len(members)
+    test = part == index
+    return split.take(np.flatnonzero(~test)), split.take(np.flatnonzero(test))
+
+
+def _choose(labels, count, seed):
+    """Marks ``count(size)`` examples of each class of ``size``, at random."""
+    generator = np.random.default_rng(seed)
+    chosen = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        chosen[generator.permutation(members)[: count(len(members))]] = True
+    return chosen

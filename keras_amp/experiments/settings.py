@@ -13,7 +13,14 @@ from keras_amp.policy import AdversarialMixing, Mixup
 
 BACKBONES = {"cnn": backbones.text_cnn}
 # What the training path itself hands to a backbone.
-SUPPLIED = ("vocabulary_size", "num_classes", "sequence_length", "seed", "name")
+SUPPLIED = (
+    "vocabulary_size",
+    "num_classes",
+    "sequence_length",
+    "vectors",
+    "seed",
+    "name",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

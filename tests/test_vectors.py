@@ -1,0 +1,850 @@
+"""Word vectors: real files, generated files of each format, the cache, every mistake."""
+
+import contextlib
+import functools
+import gzip
+import http.server
+import io
+import os
+import sys
+import threading
+import tracemalloc
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_amp
+from keras_amp.data import load_vectors, vectors
+
+REAL = os.environ.get("KERAS_AMP_DATA")
+FILES = {"glove.6B.100d.subset": 100, "spacy.md.300d.subset": 300}
+real_data = pytest.mark.skipif(
+    not REAL or not (Path(REAL) / "vectors").is_dir(),
+    reason="set KERAS_AMP_DATA to a folder with vectors/glove.6B.100d.subset.txt.gz",
+)
+
+WORDS = ["", "[UNK]", "who", "is", "it"]
+PLAIN = "who 0.5 -1 2e-1\nthe 1 2 3\nit .25 +4 -0\n"
+WHO, IT = [0.5, -1, 0.2], [0.25, 4, 0]
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch, tmp_path):
+    """Neither the user's folder nor the user's cache is used, unless a test says so."""
+    monkeypatch.delenv("KERAS_AMP_DATA", raising=False)
+    monkeypatch.delenv("KERAS_AMP_MIRROR", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+
+def write(name, content):
+    """Writes text or bytes into a file of the format that its suffix says."""
+    content = content.encode() if isinstance(content, str) else content
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".gz":
+        content = gzip.compress(content)
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(path.stem, content)
+    else:
+        path.write_bytes(content)
+    return path
+
+
+def read(content, words=WORDS, name="mine.txt", **arguments):
+    return load_vectors(write(name, content), words, cache=False, **arguments)
+
+
+def vocabulary(*words):
+    return ["", "[UNK]", *words]
+
+
+# === Real files ===
+
+
+@functools.cache
+def parsed(name):
+    """All of a real file, read the simple way."""
+    path = Path(REAL) / "vectors" / f"{name}.txt.gz"
+    with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
+        lines = [line.rstrip("\n").split(" ") for line in file]
+    words = [line[0] for line in lines]
+    return words, np.array([line[1:] for line in lines], dtype="float32")
+
+
+@real_data
+@pytest.mark.parametrize("name", FILES)
+def test_real_vectors_of_a_real_vocabulary(name):
+    data = keras_amp.data.load("trec", REAL)
+    vectorizer = keras_amp.data.fit_vectorizer(data.train.texts)
+    words = vectorizer.get_vocabulary()
+    result = load_vectors(name, words, data_dir=REAL, seed=3)
+    file_words, matrix = parsed(name)
+    rows = {word: row for row, word in reversed(list(enumerate(file_words)))}
+    expected = [word in rows for word in words]
+    assert result.found.tolist() == expected
+    assert sum(expected) > 7800
+    assert result.matrix.dtype == np.float32
+    assert result.matrix.shape == (len(words), FILES[name])
+    found = matrix[[rows[word] for word in words if word in rows]]
+    np.testing.assert_array_equal(result.matrix[result.found], found)
+    assert result.coverage == sum(expected) / (len(words) - 2)
+    missing = result.matrix[~result.found][1:]
+    np.testing.assert_allclose(missing.std(), found.std(), rtol=0.01)
+    assert np.abs(missing).max() <= np.sqrt(3) * found.std()
+    # And from the cache.
+    again = load_vectors(name, words, data_dir=REAL, seed=3)
+    np.testing.assert_array_equal(again.matrix, result.matrix)
+    np.testing.assert_array_equal(again.found, result.found)
+
+
+@real_data
+@pytest.mark.parametrize("name", FILES)
+def test_all_words_of_a_real_file_are_found(name):
+    words, matrix = parsed(name)
+    result = load_vectors(
+        Path(REAL) / "vectors" / f"{name}.txt.gz", vocabulary(*words), cache=False
+    )
+    assert result.coverage == 1
+    np.testing.assert_array_equal(result.matrix[2:], matrix)
+
+
+# === Formats ===
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.vec", "a.TXT", "a.txt.gz", "a.txt.zip"])
+@pytest.mark.parametrize("header", ["", "3 3\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n"])
+def test_every_format(name, header, end):
+    content = (header + PLAIN).replace("\n", end)
+    for text in (content, content + end, "\ufeff" + content, content.rstrip()):
+        result = read(text, name=name)
+        assert result.found.tolist() == [False, False, True, False, True]
+        np.testing.assert_array_equal(result.matrix[[2, 4]], np.float32([WHO, IT]))
+        np.testing.assert_array_equal(result.matrix[0], np.zeros(3))
+        assert result.matrix[3].any()
+        assert result.coverage == 2 / 3
+        assert repr(result) == "Vectors(3d, 2 of 3 words, 66.7%)"
+
+
+def test_a_vocabulary_of_the_vectorizer():
+    vectorizer = keras_amp.data.fit_vectorizer(["Who is it?", "it is"])
+    words = vectorizer.get_vocabulary()
+    result = read(PLAIN, words)
+    np.testing.assert_array_equal(result.matrix[words.index("it")], np.float32(IT))
+    ids = keras_amp.data.word_ids(vectorizer, ["it"])
+    np.testing.assert_array_equal(result.matrix[ids[0, 0]], np.float32(IT))
+
+
+def test_one_line_and_one_dimension():
+    assert read("\ufeffwho 1 2").matrix[2].tolist() == [1, 2]
+    assert read("who 1 2 3").matrix[2].tolist() == [1, 2, 3]
+    assert read("who 1\nis 2\n").matrix[2:4, 0].tolist() == [1, 2]
+    assert read("2 1\nwho 1\nis 2\n").matrix[2:4, 0].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("header", ["", "6 2\n"])
+def test_words_with_spaces(header):
+    """As in GloVe 840B; a number in the word does not move the vector."""
+    content = (
+        ". . . 0.1 0.2\nat name@domain.com 0.3 0.4\nwho 0.5 0.6\nroute 66 0.7 0.8\n"
+        "66 0.9 1.0\n  1.1 1.2\n"
+    )
+    words = vocabulary(". . .", "at name@domain.com", "who", "route 66", "66", ".", "at")
+    result = read(header + content, words)
+    assert result.found.tolist() == [False] * 2 + [True] * 5 + [False] * 2
+    expected = np.arange(1, 11).reshape(5, 2) / 10
+    np.testing.assert_array_equal(result.matrix[2:7], expected.astype("float32"))
+
+
+def test_only_spaces_and_line_feeds_separate():
+    strange = ["a\u00a0b", "a\u2028b", "a\u0085b", "a\u3000b", "\u00a0", "a\x0bb", "a\rb"]
+    content = "".join(f"{word} 0.5 {i}\n" for i, word in enumerate(strange))
+    result = read(content, vocabulary(*strange, "a", "b"))
+    assert result.found.tolist() == [False] * 2 + [True] * len(strange) + [False] * 2
+    assert result.matrix[2:-2, 1].tolist() == list(range(len(strange)))
+
+
+def test_bytes_that_are_not_utf8_do_no_harm():
+    content = b"\xff\xfe 1 2\ncaf\xe9 3 4\ncaf\xc3\xa9 5 6\n\x00 7 8\n\xc3 9 10\n"
+    for ignore_case in (False, True):
+        result = read(content, vocabulary("café", "\ud800"), ignore_case=ignore_case)
+        assert result.matrix[2].tolist() == [5, 6]
+        assert result.found.tolist() == [False, False, True, False]
+
+
+def test_the_first_of_duplicates_counts():
+    content = "who 1 2\nit 3 4\nwho 5 6\nit 7 8\n"
+    assert read(content).matrix[[2, 4]].tolist() == [[1, 2], [3, 4]]
+
+
+def test_case():
+    content = "Who 1 2\nWHO 3 4\nIS 5 6\nis 7 8\nÜBER 9 10\nIt 11 12\nit 13 14\n"
+    words = vocabulary("who", "is", "über", "IT", "Who")
+    exact = read(content, words)
+    assert exact.found.tolist() == [False] * 3 + [True, False, False, True]
+    either = read(content, words, ignore_case=True)
+    assert either.coverage == 1
+    # A word of its own has precedence, wherever it stands; else the first one.
+    expected = [[1, 2], [7, 8], [9, 10], [11, 12], [1, 2]]
+    assert either.matrix[2:].tolist() == expected
+
+
+def test_padding_and_unknown_have_no_vector():
+    result = read("[UNK] 1 2\n 3 4\nwho 5 6\n")
+    assert not result.found[:2].any()
+    assert result.matrix[0].tolist() == [0, 0]
+    assert result.matrix[1].tolist() not in ([1, 2], [0, 0])
+
+
+def test_blocks_of_any_size_give_the_same(monkeypatch):
+    content = "".join(f"wörd{i} {i} 0.5\r\n" for i in range(50))
+    words = vocabulary(*(f"wörd{i}" for i in range(50)))
+    for size in (1, 2, 7, 64, 1000):
+        monkeypatch.setattr(vectors, "BLOCK", size)
+        for name in ("a.txt", "a.txt.gz", "a.txt.zip"):
+            result = read("\ufeff" + content, words, name=name)
+            assert result.matrix[2:, 0].tolist() == list(range(50))
+
+
+def test_a_zip_may_hold_what_is_not_text():
+    with zipfile.ZipFile("mine.zip", "w") as archive:
+        for name in ("README", "model.bin", "__MACOSX/._model.txt", "a/"):
+            archive.writestr(name, "nothing")
+        archive.writestr("a/model.TXT", PLAIN)
+    assert load_vectors("mine.zip", WORDS).found.sum() == 2
+
+
+def test_a_long_file_needs_little_memory():
+    numbers = " ".join(f"{x:.5f}" for x in np.random.default_rng(0).normal(size=300))
+    lines = "".join(f"w{i} {numbers}\n" for i in range(16_000)).encode()
+    assert len(lines) > 40e6
+    paths = [write(f"long.txt{suffix}", lines) for suffix in ("", ".gz", ".zip")]
+    del lines
+    words = vocabulary(*(f"w{i}" for i in range(0, 16_000, 100)))
+    for path in paths:
+        tracemalloc.start()
+        try:
+            result = load_vectors(path, words)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert result.coverage == 1
+        assert peak < 6e6, f"{path}: {peak} bytes"
+
+
+# === Missing words ===
+
+
+def test_missing_words_are_drawn_like_the_found_ones():
+    generator = np.random.default_rng(1)
+    found = generator.normal(0.1, 0.7, (100, 50))
+    content = "".join(
+        f"f{i} {' '.join(map(repr, map(float, row)))}\n" for i, row in enumerate(found)
+    )
+    names = [f"{kind}{i}" for i in range(100) for kind in "fm"]
+    result = read(content, vocabulary(*names), seed=5)
+    assert result.found.sum() == 100
+    missing = result.matrix[2:][~result.found[2:]].astype("float64")
+    bound = np.sqrt(3) * found.std()
+    assert np.abs(missing).max() <= bound * (1 + 1e-6)
+    by_hand = read(content, vocabulary(*names), seed=5, fill_range=bound)
+    np.testing.assert_allclose(result.matrix, by_hand.matrix, rtol=1e-6)
+    # 5000 draws of a uniform distribution: mean 0, its standard deviation found.std(),
+    # that of x^2 sqrt(4/45) bound^2; both within five standard errors.
+    assert abs(missing.mean()) < 5 * found.std() / np.sqrt(5000)
+    error = np.sqrt(4 / 45) * bound**2 / np.sqrt(5000)
+    assert abs((missing**2).mean() - found.std() ** 2) < 5 * error
+    assert np.histogram(missing, 4, (-bound, bound))[0].min() > 1250 - 5 * np.sqrt(938)
+
+
+def test_the_seed_determines_the_draws():
+    first, again, other = (read(PLAIN, seed=seed).matrix for seed in (4, 4, 5))
+    np.testing.assert_array_equal(first, again)
+    assert (first[[1, 3]] != other[[1, 3]]).all()
+    np.testing.assert_array_equal(first[[0, 2, 4]], other[[0, 2, 4]])
+
+
+def test_a_draw_does_not_depend_on_what_was_found():
+    few = read("who 1 2 3\n", fill_range=0.25)
+    more = read(PLAIN, fill_range=0.25)
+    np.testing.assert_array_equal(few.matrix[[1, 3]], more.matrix[[1, 3]])
+    assert np.abs(few.matrix[[1, 3, 4]]).max() <= 0.25
+    assert read(PLAIN, fill_range=0).matrix[[1, 3]].tolist() == [[0, 0, 0]] * 2
+
+
+# === The cache ===
+
+
+def entries():
+    folder = Path("home/datasets/keras_amp/vectors")
+    return sorted(folder.glob("*")) if folder.exists() else []
+
+
+def overwrite(path, content):
+    """Other contents of the same size and age: what only reading would tell."""
+    status = path.stat()
+    assert len(content) == status.st_size
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_file_is_read_once(monkeypatch):
+    path = write("mine.txt", PLAIN)
+    first = load_vectors(path, WORDS, seed=1)
+    assert len(entries()) == 1
+    overwrite(path, b"?" * len(PLAIN))
+    monkeypatch.setattr(vectors, "_read", None)  # cannot be called
+    second = load_vectors(path.resolve(), WORDS, seed=1)
+    np.testing.assert_array_equal(first.matrix, second.matrix)
+    np.testing.assert_array_equal(first.found, second.found)
+    # Seed and range are applied afterwards.
+    assert load_vectors("./mine.txt", WORDS, fill_range=0).matrix[3].tolist() == [0] * 3
+    assert len(entries()) == 1
+
+
+def test_what_changes_the_result_is_read_anew():
+    path = write("mine.txt", "WHO 1 2\nit 3 4\n")
+    load_vectors(path, WORDS)
+    assert load_vectors(path, WORDS, ignore_case=True).found.sum() == 2
+    assert load_vectors(path, [*WORDS[:3], "it", "is"]).matrix[3].tolist() == [3, 4]
+    assert len(entries()) == 3
+    status = path.stat()
+    write("mine.txt", "who 5 6\nit 7 8 \n")  # longer
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert load_vectors(path, WORDS).matrix[2].tolist() == [5, 6]
+    write("mine.txt", "who 9 6\nit 7 8 \n")  # later
+    os.utime(path, (1, 1))
+    assert load_vectors(path, WORDS).matrix[2].tolist() == [9, 6]
+    write("other.txt", "who 0 6\nit 7 8 \n")  # elsewhere
+    os.utime("other.txt", (1, 1))
+    assert load_vectors("other.txt", WORDS).matrix[2].tolist() == [0, 6]
+
+
+def test_the_cache_can_be_switched_off():
+    path = write("mine.txt", "who 1 2\n")
+    load_vectors(path, WORDS, cache=False)
+    assert not entries()
+    load_vectors(path, WORDS)
+    overwrite(path, b"who 3 4\n")
+    assert load_vectors(path, WORDS).matrix[2].tolist() == [1, 2]
+    assert load_vectors(path, WORDS, cache=False).matrix[2].tolist() == [3, 4]
+
+
+def save(entry, **arrays):
+    np.savez(entry, **arrays)
+
+
+DAMAGE = {
+    "empty": lambda entry: entry.write_bytes(b""),
+    "half": lambda entry: entry.write_bytes(entry.read_bytes()[:300]),
+    "garbage": lambda entry: entry.write_bytes(b"garbage"),
+    "flipped": lambda entry: entry.write_bytes(
+        entry.read_bytes().replace(np.float32(0.5).tobytes(), b"\0\0\0\1")
+    ),
+    "header": lambda entry: entry.write_bytes(
+        entry.read_bytes().replace(b"'fortran_order': False", b"'fortran_order'+ False")
+    ),
+    "pickle": lambda entry: save(entry, rows=np.array([None]), vectors=np.ones((1, 3))),
+    "other names": lambda entry: save(entry, x=np.arange(3)),
+    "an array": lambda entry: np.save(entry.open("wb"), np.arange(3)),
+    "nothing": lambda entry: save(
+        entry, rows=np.zeros(0, "int64"), vectors=np.zeros((0, 3), "float32")
+    ),
+    "out of range": lambda entry: save(
+        entry, rows=np.array([2, 5]), vectors=np.ones((2, 3), "float32")
+    ),
+    "shape": lambda entry: save(
+        entry, rows=np.array([2, 4]), vectors=np.ones((3, 3), "float32")
+    ),
+    "type": lambda entry: save(entry, rows=np.array([2, 4]), vectors=np.ones((2, 3))),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_entry_is_written_anew(damage):
+    path = write("mine.txt", PLAIN)
+    first = load_vectors(path, WORDS)
+    (entry,) = entries()
+    whole = entry.read_bytes()
+    DAMAGE[damage](entry)
+    assert entry.read_bytes() != whole
+    np.testing.assert_array_equal(load_vectors(path, WORDS).matrix, first.matrix)
+    with np.load(entry) as arrays:
+        assert arrays["rows"].tolist() == [2, 4]
+    assert entries() == [entry]  # nothing else is left behind
+
+
+def test_a_cache_that_cannot_be_written_is_no_error():
+    path = write("mine.txt", PLAIN)
+    write("home/datasets/keras_amp", "a file where a folder should be")
+    with pytest.warns(UserWarning, match=r"could not be kept.*cache=False") as caught:
+        result = load_vectors(path, WORDS)
+    assert caught[0].filename == __file__  # the caller's line is shown
+    assert result.found.sum() == 2
+
+
+def test_an_interrupted_write_leaves_nothing(monkeypatch):
+    def interrupted(file, **arrays):
+        Path(file).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load_vectors(write("mine.txt", PLAIN), WORDS)
+    assert not entries()
+
+
+def test_the_longest_unused_entry_makes_way(monkeypatch):
+    monkeypatch.setattr(vectors, "CACHED", 3)
+    path = write("mine.txt", PLAIN)
+    made = []
+    for age, word in enumerate("abc"):
+        load_vectors(path, vocabulary("it", word))
+        made += [entry for entry in entries() if entry not in made]
+        os.utime(made[-1], (1000 + age, 1000 + age))
+    load_vectors(path, vocabulary("it", "a"))  # used again
+    load_vectors(path, vocabulary("it", "d"))
+    made += [entry for entry in entries() if entry not in made]
+    assert entries() == sorted([made[0], made[2], made[3]])
+
+
+# === Progress ===
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.txt.zip"])
+def test_a_bar_shows_the_bytes_read(name, monkeypatch, capsys):
+    numbers = " ".join(["0.12345"] * 300)
+    path = write(name, "".join(f"w{i} {numbers}\n" for i in range(2000)))
+
+    def shown(stream):
+        monkeypatch.setattr(sys, "stderr", stream)
+        load_vectors(path, vocabulary("w0"), cache=False)
+        return stream and stream.getvalue()
+
+    assert shown(Terminal()) == ""  # a small file
+    monkeypatch.setattr(vectors, "PROGRESS_FROM", 0)
+    bar = shown(Terminal())
+    assert f"Reading {path}\n" in bar
+    total = max(1, -(-path.stat().st_size // 2**20))
+    assert f"{total}/{total}" in bar
+    assert bar.endswith("\n")
+    assert shown(io.StringIO()) == ""  # a file
+    assert shown(None) is None  # as without a console
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("ending", ["txt", "gz", "zip"])
+def test_progress_runs_from_nothing_to_all(ending, monkeypatch):
+    generator = np.random.default_rng(0)
+    content = "".join(f"w{i} {x}\n" for i, x in enumerate(generator.random(50_000)))
+    path = write(f"mine.{ending}", content)
+    size = path.stat().st_size
+    if ending == "zip":  # one text behind another
+        with zipfile.ZipFile("mine.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("other", generator.bytes(3 * size))
+            archive.writestr("mine.txt", content)
+    positions, sizes = [], []
+
+    @contextlib.contextmanager
+    def record(path, size):
+        sizes.append(size)
+        yield positions.append
+
+    monkeypatch.setattr(vectors, "_progress", record)
+    monkeypatch.setattr(vectors, "BLOCK", 1 << 14)
+    load_vectors(path, vocabulary("w0"), cache=False)
+    assert sizes[0] == pytest.approx(size, abs=200)
+    assert positions == sorted(positions)
+    assert 0 <= positions[0] < size / 2
+    assert positions[-1] == pytest.approx(size, abs=200)
+
+
+def test_an_error_ends_the_line_of_the_bar(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(vectors, "PROGRESS_FROM", 0)
+    with pytest.raises(ValueError, match="line 1"):
+        read("x\n")
+    assert sys.stderr.getvalue().endswith("\n")
+
+
+# === Damaged files ===
+
+WRONG = {
+    "empty": ("", "mine.txt, which is empty"),
+    "blank": ("\n \r\n\n", "which is empty"),
+    "header only": ("2 3\n", "holds a header only"),
+    "header of 0": ("2 0\nwho 1\n", "dimension, >= 1.*line 1: '2 0'"),
+    "short": (
+        "who 1 2\nit 1\n",
+        "2 finite numbers.*line 2, with 2 fields in all: 'it 1'",
+    ),
+    "short, unwanted": ("who 1 2\n\nx 1\n", "line 3, with 2 fields"),
+    "short, header": (
+        "2 2\nwho 1 2\nit 1\n",
+        "header, '2 2', says.*line 3, with 2 fields",
+    ),
+    "header of another": ("2 300\nwho 1 2\n", "300 finite.*line 2, with 3 fields"),
+    "huge header": ("2 99999999999\nwho 1 2\n", "line 2, with 3 fields"),
+    "no numbers": ("who\n", "separated by single spaces.*line 1: 'who'"),
+    "only words": ("who is it\nthis is\n", "separated by single spaces.*'who is it'"),
+    "tabs": ("who\t1\t2\nit\t3\t4\n", r"single spaces.*line 1: 'who\\t1\\t2'$"),
+    "wide": (
+        "who 0.1 0.2\nit 0.1 0.2 0.3\n",
+        "line 2, with 4 fields in all, more than 2",
+    ),
+    "wide, unwanted": ("who 0.1 0.2\nx 0.1 0.2 0.3\n", "line 2, with 4 fields in all, m"),
+    "joined": (
+        "a 0.1 0.2\nb 0.1 0.2c 0.3 0.4\nd 0.1 0.2",
+        "line 2, with 5 fields in all",
+    ),
+    "nan": ("who 1 2\nit 1 nan\n", "line 2, whose number 2 of 2 is 'nan': 'it 1 nan'"),
+    "nan first": ("who nan 2\n", "line 1, whose number 1 of 2 is 'nan'"),
+    "nan, unwanted": ("who 1 2\nx nan 1\n", "line 2, whose number 1 of 2 is 'nan'"),
+    "inf": ("who 1 2\nx 1 -inf\n", "line 2, whose number 2 of 2 is '-inf'"),
+    "overflow": ("who 1 2\nit 1 1e39\n", "line 2, whose number 2 of 2 is '1e39'"),
+    "comma": ("who 1 2\nx 1 0,5\n", "line 2, whose number 2 of 2 is '0,5'"),
+    "digits": ("who 1 2\nit 1_0 2\n", "line 2, whose number 1 of 2 is '1_0'"),
+    "other digits": ("who 1 2\nit 1 ٣\n", "line 2, whose number 2 of 2 is '٣'"),
+    "hyphen": ("who 1 2\nit 1 1-2\n", "line 2, whose number 2 of 2 is '1-2'"),
+    "tab in a number": ("who 1 2\nit 1 2\t\n", "line 2, whose number 2 of 2 is"),
+    "no number": ("who 1 2\nit  2\n", "line 2, whose number 1 of 2 is missing"),
+    "cut": ("who 1 2\nit 1 \n", "line 2, with 2 fields in all"),
+}
+
+
+@pytest.mark.parametrize("case", list(WRONG))
+@pytest.mark.parametrize("name", ["mine.txt", "mine.txt.gz", "mine.txt.zip"])
+def test_damage_is_located(case, name):
+    content, message = WRONG[case]
+    message = message.replace("mine.txt", name)
+    with pytest.raises(ValueError, match=message) as caught:
+        read(content, name=name)
+    assert str(caught.value).startswith("Expected ")
+    assert f"Received: {name}, " in str(caught.value)
+    assert not entries()
+
+
+def test_damage_far_down_is_located_and_shortened():
+    numbers = " ".join(["0.125"] * 300)
+    content = "".join(f"w{i} {numbers}\n" for i in range(5000))
+    broken = content + f"who {numbers} 0.5\n"
+    with pytest.raises(ValueError, match="line 5001, with 302 fields") as caught:
+        read(broken)
+    assert "'who 0.125" in str(caught.value)
+    assert " ... " in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_most_of_the_first_lines_decide_on_the_dimension():
+    with pytest.raises(ValueError, match="3 finite numbers.*first lines.*line 1, with 3"):
+        read("who 0.1 0.2\nis 0.1 0.2 0.3\nit 0.1 0.2 0.3\n")
+
+
+def test_binary_contents_are_refused():
+    with pytest.raises(ValueError, match="line 2"):
+        read(b"2 3\nwho \x00\x01\x02\x03\nrest")
+    with pytest.raises(ValueError, match="line 2, of more than 1048576 bytes"):
+        read(b"who 1 2\n" + b"x" * (3 << 20))
+
+
+def test_a_header_may_be_wrong_about_the_number():
+    for count in (1, 9):
+        with pytest.warns(UserWarning, match=f"Expected {count} vectors.*: 3; .*cut"):
+            assert read(f"{count} 3\n{PLAIN}").found.sum() == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read(f"3 3\n{PLAIN}")
+
+
+def test_a_vocabulary_without_a_vector():
+    with pytest.raises(
+        ValueError, match="begins with 'who', 'is', 'it'.*'WHO', 'a b'.*"
+    ) as e:
+        read("WHO 0.1 0.2\na b 0.1 0.2\n")
+    assert "ignore_case=True" in str(e.value)
+    assert "np.str_" not in str(e.value)
+    assert read("WHO 0.1 0.2\na b 0.1 0.2\n", ignore_case=True).found.sum() == 1
+
+
+def test_damaged_archives():
+    generator = np.random.default_rng(0)
+    content = "".join(f"w{i} {x}\n" for i, x in enumerate(generator.random(5000)))
+    path = write("mine.txt.gz", content)
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    for damaged in (
+        whole[:-20],
+        whole[:1000],
+        whole + b"more",
+        b"no gzip",
+        bytes(flipped),
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"complete .gz file|line \d+"):
+            load_vectors(path, vocabulary("w0"))
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="which is empty"):
+        load_vectors(path, vocabulary("w0"))
+    path = write("mine.txt.zip", content)
+    whole = path.read_bytes()
+    for damaged in (whole[:-20], whole[:1000], b"no zip", b""):
+        path.write_bytes(damaged)
+        with pytest.raises(
+            ValueError, match=r"complete .zip file.*mine.txt.zip.*damaged"
+        ):
+            load_vectors(path, vocabulary("w0"))
+
+
+def test_a_zip_is_checked_by_its_checksums():
+    """A digit that changed leaves every line intact."""
+    with zipfile.ZipFile("mine.zip", "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("mine.txt", "who 0.125\n")
+    path = Path("mine.zip")
+    path.write_bytes(path.read_bytes().replace(b"0.125", b"0.126"))
+    with pytest.raises(ValueError, match=r"complete .zip file.*Bad CRC-32"):
+        load_vectors(path, WORDS)
+    assert not entries()
+
+
+def test_zips_of_other_things():
+    with zipfile.ZipFile("mine.zip", "w") as archive:
+        archive.writestr("a.txt", PLAIN)
+        archive.writestr("b.vec", PLAIN)
+    with pytest.raises(ValueError, match=r"ends in .txt or .vec.*a.txt, b.vec. Unpack"):
+        load_vectors("mine.zip", WORDS)
+    with zipfile.ZipFile("mine.zip", "w") as archive:
+        archive.writestr("a.bin", PLAIN)
+    with pytest.raises(ValueError, match="which holds a.bin"):
+        load_vectors("mine.zip", WORDS)
+    with zipfile.ZipFile("mine.zip", "w") as archive:
+        pass
+    with pytest.raises(ValueError, match="which holds nothing"):
+        load_vectors("mine.zip", WORDS)
+    content = bytearray(write("a.txt.zip", PLAIN).read_bytes())
+    content[content.index(b"PK\1\2") + 8] |= 1  # as a zip with a password has it
+    Path("a.txt.zip").write_bytes(content)
+    with pytest.raises(ValueError, match="without a password.*a.txt is encrypted"):
+        load_vectors("a.txt.zip", WORDS)
+
+
+# === Arguments ===
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("who is it", "Received: 'who is it'"),
+        (None, "Received: None"),
+        (["who", "is"], r"begins with \['who', 'is'\]"),
+        (["", "who", "is"], r"begins with \['', 'who', 'is'\]"),
+        ([], r"begins with \[\]"),
+        (["", "[UNK]"], "without words"),
+        (["", "[UNK]", "who", "who"], "holds 'who' twice"),
+        (["", "[UNK]", "who", ""], "holds '' twice"),
+        (["", "[UNK]", b"who"], "holds b'who'"),
+        (["", "[UNK]", 3], "holds 3"),
+    ],
+)
+def test_wrong_vocabularies_are_explained(words, message):
+    with pytest.raises(ValueError, match=f"Expected `vocabulary`.*{message}"):
+        read(PLAIN, words)
+
+
+def test_the_vectorizer_itself_is_no_vocabulary():
+    vectorizer = keras_amp.data.fit_vectorizer(["who"])
+    with pytest.raises(ValueError, match="get_vocabulary.*TextVectorization"):
+        read(PLAIN, vectorizer)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, float("nan"), float("inf"), "1", True, 1j])
+def test_wrong_ranges_are_explained(wrong):
+    with pytest.raises(ValueError, match="Expected `fill_range`.*Received: fill_range="):
+        read(PLAIN, fill_range=wrong)
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.5, None, "1", True])
+def test_wrong_seeds_are_explained(wrong):
+    with pytest.raises(ValueError, match="Expected `seed`.*Received: seed="):
+        read(PLAIN, seed=wrong)
+
+
+def test_numpy_numbers_are_numbers():
+    read(PLAIN, seed=np.int64(3), fill_range=np.float32(0.5))
+
+
+def test_wrong_paths_are_explained():
+    with pytest.raises(FileNotFoundError, match=r"'glove.840B.300d'.*'no.txt'; there is"):
+        load_vectors("no.txt", WORDS)
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
+        load_vectors(Path("no") / "where", WORDS)
+    with pytest.raises(
+        ValueError, match="one of.*'glove.6B.100d'.*mean 'glove.840B.300d'"
+    ):
+        load_vectors("glove.840.300d", WORDS)
+    with pytest.raises(FileNotFoundError, match="`data_dir` to be a folder"):
+        load_vectors("glove.6B.100d", WORDS, data_dir="nowhere")
+    Path("folder").mkdir()
+    with pytest.raises(ValueError, match="a folder that holds nothing"):
+        load_vectors("folder", WORDS)
+    write("folder/a.txt", PLAIN)
+    with pytest.raises(ValueError, match="a folder that holds a.txt"):
+        load_vectors("folder", WORDS)
+    for name in ("a.npy", "a.tar.gz", "a"):
+        with pytest.raises(ValueError, match=f"text file.*{name}$"):
+            load_vectors(write(name, PLAIN), WORDS)
+    for name in ("a.bin", "a.bin.gz"):
+        with pytest.raises(ValueError, match=f"text file.*{name}. Convert.*binary=True"):
+            load_vectors(write(name, PLAIN), WORDS)
+
+
+# === Names ===
+
+
+def test_files_are_found_in_the_data_folders(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_AMP_DATA", str(tmp_path / "env"))
+    load = functools.partial(load_vectors, vocabulary=WORDS, cache=False)
+    write("env/vectors/mine.txt.gz", "who 1 2\n")
+    for name in ("mine", "mine.txt", "mine.txt.gz"):
+        assert load(name).matrix[2].tolist() == [1, 2]
+    write("data/vectors/mine.vec", "who 3 4\n")
+    assert load("mine", data_dir="data").matrix[2].tolist() == [3, 4]
+    assert load("mine.txt", data_dir="data").matrix[2].tolist() == [1, 2]
+    write("mine.txt", "who 5 6\n")  # a path has precedence
+    assert load("mine.txt", data_dir="data").matrix[2].tolist() == [5, 6]
+    # A known name: a file of that name, then the archive it is published in.
+    with zipfile.ZipFile("env/vectors/glove.6B.zip", "w") as archive:
+        archive.writestr("glove.6B.50d.txt", "who 1 2\n")
+        archive.writestr("glove.6B.100d.txt", "who 7 8\n")
+    assert load("glove.6B.100d").matrix[2].tolist() == [7, 8]
+    with pytest.raises(ValueError, match=r"zip with glove.6B.300d.txt.*holds glove.6B.5"):
+        load("glove.6B.300d")
+    write("env/vectors/glove.6B.100d.txt", "who 9 8\n")
+    assert load("glove.6B.100d").matrix[2].tolist() == [9, 8]
+
+
+class Server:
+    """A server on 127.0.0.1 that gives out one content and counts requests."""
+
+    def __init__(self, content, announced=None):
+        self.requested, outer = [], self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.requested.append(self.path)
+                if content is None:
+                    self.send_error(404)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(announced or len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}/mirror/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Starts a mirror, which downloads then use."""
+    servers = []
+
+    def start(content, **arguments):
+        servers.append(Server(content, **arguments))
+        monkeypatch.setenv("KERAS_AMP_MIRROR", servers[-1].address)
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.server.shutdown()
+        server.server.server_close()
+
+
+def zipped(**files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def test_a_name_is_downloaded_once(serve):
+    server = serve(zipped(**{"glove.840B.300d.txt": ". . 0.1 0.2\nwho 0.125 0.2\n"}))
+    result = load_vectors("glove.840B.300d", vocabulary("who", ". ."))
+    np.testing.assert_array_equal(
+        result.matrix[2:], np.float32([[0.125, 0.2], [0.1, 0.2]])
+    )
+    assert server.requested == ["/mirror/glove.840B.300d.zip"]
+    names = [entry.name for entry in entries()]
+    assert names[0] == "glove.840B.300d.zip"
+    assert len(names) == 2
+    assert load_vectors("glove.840B.300d", WORDS).coverage == 1 / 3
+    assert len(server.requested) == 1
+
+
+def test_the_names_of_one_archive_share_it(serve):
+    files = {"glove.6B.50d.txt": "who 1 2\n", "glove.6B.100d.txt": "who 3 4 5\n"}
+    server = serve(zipped(**files))
+    assert load_vectors("glove.6B.50d", WORDS).matrix[2].tolist() == [1, 2]
+    assert load_vectors("glove.6B.100d", WORDS).matrix[2].tolist() == [3, 4, 5]
+    assert server.requested == ["/mirror/glove.6B.zip"]
+
+
+def test_every_name_has_an_archive_at_stanford():
+    assert vectors.ADDRESS == "https://nlp.stanford.edu/data/"
+    for name, (archive, member) in vectors.KNOWN.items():
+        assert member == f"{name}.txt"
+        assert archive in ("glove.6B.zip", "glove.840B.300d.zip")
+
+
+@pytest.mark.parametrize("damage", ["contents", "cut", "no zip"])
+def test_a_damaged_download_is_refused_and_removed(serve, damage):
+    whole = zipped(**{"glove.840B.300d.txt": "who 0.125 0.2\n"})
+    damaged = {
+        "contents": whole.replace(b"0.125", b"0.126"),
+        "cut": whole[:-9],
+        "no zip": b"<html>Sorry</html>",
+    }
+    serve(damaged[damage])
+    with pytest.raises(ValueError, match=r"840B.300d.zip to have intact.*removed.*try"):
+        load_vectors("glove.840B.300d", WORDS)
+    assert not entries()
+    serve(whole)  # and the next try may succeed
+    assert load_vectors("glove.840B.300d", WORDS).found.sum() == 1
+
+
+def test_a_transfer_that_breaks_off_leaves_nothing(serve):
+    content = zipped(**{"glove.840B.300d.txt": "who 0.125 0.2\n"})
+    serve(content, announced=len(content) + 1)
+    with pytest.raises(
+        ConnectionError, match="download 'vectors' from.*Without a network"
+    ):
+        load_vectors("glove.840B.300d", WORDS)
+    assert not entries()
+
+
+def test_a_server_that_has_it_not_or_is_none(serve, monkeypatch):
+    serve(None)
+    with pytest.raises(ConnectionError, match=r"404.*put glove.6B.zip into.*data_dir"):
+        load_vectors("glove.6B.100d", WORDS)
+    monkeypatch.setenv("KERAS_AMP_MIRROR", "http://127.0.0.1:9")  # nobody listens
+    with pytest.raises(ConnectionError, match=r"refused.*KERAS_AMP_DATA"):
+        load_vectors("glove.6B.100d", WORDS)
+    monkeypatch.setenv("KERAS_AMP_MIRROR", "no address")
+    with pytest.raises(ConnectionError, match="no address/glove.6B.zip"):
+        load_vectors("glove.6B.100d", WORDS)
+    assert not entries()
