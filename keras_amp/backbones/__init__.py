@@ -1,8 +1,17 @@
 """Text classifiers of the paper, each a functional model with two named mix points."""
 
+from keras_amp.backbones.attention import AttentionPooling
+from keras_amp.backbones.bert import BertPreprocessor, bert
+from keras_amp.backbones.bilstm_attention import bilstm_attention
 from keras_amp.backbones.cnn import text_cnn
+from keras_amp.backbones.points import MIX_POINTS, mix_point
 
-# Where each backbone mixes words and sentences: names of its layers.
-MIX_POINTS = {"word": "embedding", "sentence": "sentence"}
-
-__all__ = ["MIX_POINTS", "text_cnn"]
+__all__ = [
+    "MIX_POINTS",
+    "AttentionPooling",
+    "BertPreprocessor",
+    "bert",
+    "bilstm_attention",
+    "mix_point",
+    "text_cnn",
+]

@@ -3,6 +3,7 @@
 import keras
 
 from keras_amp.backbones.seeds import layer_seeds
+from keras_amp.backbones.words import word_embedding
 
 
 def text_cnn(
@@ -14,6 +15,8 @@ def text_cnn(
     kernel_sizes: tuple[int, ...] = (3, 4, 5),
     dropout: float = 0.5,
     l2: float = 1e-8,
+    vectors=None,
+    trainable_vectors: bool = True,
     seed: int | None = None,
     name: str = "text_cnn",
 ):
@@ -33,6 +36,9 @@ def text_cnn(
         kernel_sizes: Filter widths, in words.
         dropout: Float in [0, 1), on the sentence.
         l2: Float >= 0, weight of the L2 penalty on the convolutions and the classifier.
+        vectors: Float matrix ``(vocabulary_size, embedding_dim)`` of word vectors to
+            begin with, or None for random ones.
+        trainable_vectors: Whether training changes the word vectors, given or random.
         seed: Integer that seeds the initial weights and the dropout masks.
         name: Name of the model.
 
@@ -41,7 +47,8 @@ def text_cnn(
         to class probabilities ``(batch_size, num_classes)``.
 
     Raises:
-        ValueError: If the widest filter does not fit into the texts.
+        ValueError: If the widest filter does not fit into the texts, or ``vectors`` has
+            another shape or holds NaN or infinity.
 
     Example:
     >>> model = keras_amp.backbones.text_cnn(100, 6, 12, embedding_dim=8, filters=4)
@@ -61,14 +68,12 @@ def text_cnn(
     penalty = keras.regularizers.L2(l2) if l2 else None
 
     # === Layers ===
-    embedding = keras.layers.Embedding(
+    embedding = word_embedding(
         vocabulary_size,
         embedding_dim,
-        # Kim's range; Keras' default of 0.05 trains more slowly.
-        embeddings_initializer=keras.initializers.RandomUniform(
-            -0.25, 0.25, seed=next(seeds)
-        ),
-        name="embedding",
+        vectors,
+        trainable=trainable_vectors,
+        seed=next(seeds),
     )
     convolutions = [
         keras.layers.Conv1D(

@@ -1,0 +1,381 @@
+"""Classifiers on pretrained encoders: BERT and KerasHub's other text backbones."""
+
+import difflib
+import inspect
+import os
+import unicodedata
+import warnings
+
+import keras
+import numpy as np
+
+from keras_amp.backbones.seeds import layer_seeds
+
+DEFAULT_PRESET = "bert_base_en_uncased"
+
+# What KerasHub's own classifiers put on the first token's state of encoders that bring no
+# pooler; "tanh" elsewhere.
+POOLER_ACTIVATIONS = {"DistilBertBackbone": "relu", "DebertaV3Backbone": "gelu"}
+
+_HOW_TO_GIVE_A_FOLDER = (
+    "Where there is no network, pass a folder: one that "
+    "`keras_hub.models.Backbone.from_preset(name).save_to_preset(folder)` and "
+    "`keras_hub.tokenizers.Tokenizer.from_preset(name).save_to_preset(folder)` have "
+    "written elsewhere, or one in Hugging Face's format (config.json, "
+    "model.safetensors, tokenizer_config.json and the vocabulary)."
+)
+
+
+def bert(
+    num_classes: int,
+    sequence_length: int | None = None,
+    preset=DEFAULT_PRESET,
+    dropout: float = 0.1,
+    seed: int | None = None,
+    name: str = "bert",
+):
+    """Builds a classifier on a pretrained encoder of KerasHub, BERT by default.
+
+    The head is that of KerasHub's own classifiers: dropout and a softmax layer on the
+    sentence. The sentence is the encoder's pooled output (BERT, ALBERT, ELECTRA); where
+    it has none, a dense layer on the first token's state (RoBERTa and XLM-RoBERTa by
+    tanh, DistilBERT by ReLU, DeBERTa-v3 by GELU); where no token stands for the text, as
+    in causal language models, the mean of the words' states. Mix sentences behind
+    ``"sentence"`` and words behind the embeddings' LayerNorm and dropout, which
+    ``keras_amp.backbones.mix_point(model, "word")`` finds.
+
+    Args:
+        num_classes: Integer >= 2.
+        sequence_length: Integer, tokens per text, special ones included; None leaves it
+            to the batches. A fixed length is compiled once.
+        preset: Name of a KerasHub preset (``"bert_base_en_uncased"``), a Kaggle or
+            Hugging Face handle (``"hf://..."``), a local preset folder, a folder in
+            Hugging Face's format (``config.json``, ``model.safetensors``), or a
+            ``keras_hub.models.Backbone`` (then trained in place).
+        dropout: Float in [0, 1), on the sentence; the encoder's own dropout is its
+            preset's.
+        seed: Integer that seeds the head's initial weights and the dropout masks, the
+            encoder's too.
+        name: Name of the model.
+
+    Returns:
+        A functional ``keras.Model`` from the encoder's own inputs, a dict of int32 arrays
+        ``(batch_size, sequence_length)`` (``token_ids``, ``padding_mask``, with BERT also
+        ``segment_ids``), to class probabilities ``(batch_size, num_classes)``.
+        ``BertPreprocessor`` makes the inputs from texts.
+
+    Raises:
+        ImportError: If KerasHub is not installed.
+        ConnectionError: If the preset cannot be fetched.
+        ValueError: If there is no such preset or folder, it is no text encoder's, or
+            ``sequence_length`` is more than the encoder allows.
+
+    Example:
+    >>> import keras_hub
+    >>> encoder = keras_hub.models.BertBackbone(
+    ...     vocabulary_size=50, num_layers=1, num_heads=2, hidden_dim=8,
+    ...     intermediate_dim=16, max_sequence_length=12)
+    >>> model = keras_amp.backbones.bert(6, 12, preset=encoder)
+    >>> sorted(model.input)
+    ['padding_mask', 'segment_ids', 'token_ids']
+    >>> keras_amp.backbones.mix_point(model, "word")
+    'embeddings_dropout'
+
+    Reference:
+        Devlin et al., *BERT: Pre-training of Deep Bidirectional Transformers for Language
+        Understanding*, NAACL 2019.
+    """
+    backbone = preset
+    if not isinstance(preset, keras.Model):
+        backbone = _from_preset("models.Backbone", preset)
+    _check_backbone(backbone, sequence_length)
+    pooler_seed, classifier_seed = layer_seeds(seed, 2)
+
+    # === Layers ===
+    pool = _pool_layer(backbone, pooler_seed)
+    sentence = keras.layers.Activation(
+        "linear", dtype=backbone.dtype_policy, name="sentence"
+    )  # the identity: a name for what the encoder hands over
+    drop = keras.layers.Dropout(dropout, dtype=backbone.dtype_policy, name="dropout")
+    classify = keras.layers.Dense(
+        num_classes,
+        activation="softmax",
+        kernel_initializer=_initializer(classifier_seed),
+        dtype="float32",  # probabilities stay exact where the encoder computes in less
+        name="probabilities",
+    )
+
+    # === Functional Model ===
+    inputs = {
+        key: keras.Input((sequence_length,), dtype=x.dtype, name=key)
+        for key, x in backbone.input.items()
+    }
+    outputs = backbone(inputs)
+    first = _first_token(backbone)
+    if pool is None:
+        hidden = outputs["pooled_output"]  # (batch_size, hidden_dim)
+    elif first is None:
+        hidden = pool(_states(outputs), mask=inputs["padding_mask"])
+    else:
+        hidden = pool(_states(outputs)[:, first, :])
+    model = keras.Model(inputs, classify(drop(sentence(hidden))), name=name)
+    if seed is not None:
+        _seed_noise(model, seed)
+    return model
+
+
+class BertPreprocessor:
+    """Turns texts into the inputs of an encoder: outside the model, and once.
+
+    Texts are split by the tokenizer that belongs to the encoder, wrapped in its special
+    tokens and padded. A longer text is cut; how many were is counted in ``truncated``
+    and said in a warning. Where a preset's vocabulary is lower-case and knows no accented
+    letter, as that of uncased BERT, accents are taken off (KerasHub alone would read
+    "café" as an unknown word).
+
+    Args:
+        preset: What ``bert`` was given: a preset's name or a folder, with the tokenizer
+            in it; or a ``keras_hub.tokenizers.Tokenizer``.
+        sequence_length: Integer, tokens per text, special ones included; not more than
+            the encoder's positions (BERT: 512).
+
+    Attributes:
+        tokenizer: The ``keras_hub.tokenizers.Tokenizer``.
+        truncated: Integer, number of texts cut so far.
+
+    Raises:
+        ImportError: If KerasHub is not installed.
+        ConnectionError: If the preset cannot be fetched.
+        ValueError: If there is no such preset or folder, it has no tokenizer, or
+            ``sequence_length`` leaves no room for a word.
+
+    Example:
+    >>> import keras_hub
+    >>> words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "who", "is", "it"]
+    >>> tokenizer = keras_hub.tokenizers.BertTokenizer(vocabulary=words, lowercase=True)
+    >>> preprocess = keras_amp.backbones.BertPreprocessor(tokenizer, sequence_length=6)
+    >>> inputs = preprocess(["Who is it", "it"])
+    >>> inputs["token_ids"]
+    array([[2, 5, 6, 7, 3, 0],
+           [2, 7, 3, 0, 0, 0]], dtype=int32)
+    >>> inputs["padding_mask"].sum(axis=1)
+    array([5, 3])
+    """
+
+    def __init__(self, preset=DEFAULT_PRESET, sequence_length: int = 128):
+        if isinstance(preset, (str, os.PathLike)):
+            preset = _from_preset("tokenizers.Tokenizer", preset)
+            _strip_accents_where_unknown(preset)
+        if not hasattr(preset, "pad_token_id"):
+            raise ValueError(
+                "Expected `preset` to be a preset's name, a folder, or a "
+                f"`keras_hub.tokenizers.Tokenizer`. Received: {preset!r}. An encoder "
+                "does not know its tokenizer; name its preset."
+            )
+        self.tokenizer = preset
+        special = [
+            getattr(preset, name, None) for name in ("start_token_id", "end_token_id")
+        ]
+        self.num_special = sum(token is not None for token in special)
+        if sequence_length <= self.num_special:
+            raise ValueError(
+                "Expected `sequence_length` to leave room for a word beside "
+                f"{self.num_special} special tokens. Received: "
+                f"sequence_length={sequence_length}"
+            )
+        self.sequence_length = sequence_length
+        self.truncated = 0
+        self._pack = _keras_hub().layers.MultiSegmentPacker(
+            sequence_length,
+            start_value=special[0],
+            end_value=special[1],
+            pad_value=preset.pad_token_id,
+        )
+        # Encoders that tell segments apart are built with their number.
+        encoder = inspect.signature(preset.backbone_cls.__init__).parameters
+        self._has_segments = "num_segments" in encoder
+
+    def lengths(self, texts):
+        """How many tokens each text has, special ones included and uncut.
+
+        Args:
+            texts: Sequence of strings.
+
+        Returns:
+            An integer array ``(len(texts),)``.
+        """
+        return self._lengths(self._tokens(texts))
+
+    def __call__(self, texts):
+        """Turns texts into arrays.
+
+        Args:
+            texts: Sequence of strings.
+
+        Returns:
+            A dict of int32 arrays ``(len(texts), sequence_length)``: ``token_ids``,
+            ``padding_mask`` (1 where a token counts) and, where the encoder takes them,
+            ``segment_ids``.
+        """
+        tokens = self._tokens(texts)
+        lengths = self._lengths(tokens)
+        self._report_cut(lengths)
+        token_ids, segment_ids = (np.asarray(x, "int32") for x in self._pack(tokens))
+        positions = np.arange(self.sequence_length)
+        inputs = {
+            "token_ids": token_ids,
+            "padding_mask": (positions < lengths[:, None]).astype("int32"),
+        }
+        if self._has_segments:
+            inputs["segment_ids"] = segment_ids
+        return inputs
+
+    def _tokens(self, texts):
+        """A list of token ids for each text."""
+        if isinstance(texts, (str, bytes)):
+            raise ValueError(
+                f"Expected a sequence of texts. Received: one text, {texts!r}. Put it "
+                "into a list."
+            )
+        tokens = self.tokenizer([str(text) for text in texts])
+        # A ragged tensor where the tokenizer works on tensors, else lists already.
+        return tokens.to_list() if hasattr(tokens, "to_list") else tokens
+
+    def _lengths(self, tokens):
+        return np.array([len(row) for row in tokens], "int64") + self.num_special
+
+    def _report_cut(self, lengths):
+        cut = int(np.sum(lengths > self.sequence_length))
+        self.truncated += cut
+        if cut:
+            warnings.warn(
+                f"{cut} of {len(lengths)} texts have more than "
+                f"sequence_length={self.sequence_length} tokens and were cut; the "
+                f"longest has {lengths.max()}.",
+                stacklevel=3,
+            )
+
+
+def _keras_hub():
+    """KerasHub, which only these encoders need."""
+    try:
+        import keras_hub
+    except ModuleNotFoundError as error:
+        if error.name != "keras_hub":
+            raise
+        raise ImportError(
+            "Expected KerasHub to be installed, which brings the pretrained encoders and "
+            'their tokenizers. Received: no such package. `pip install "keras-amp[hub]"`.'
+        ) from error
+    return keras_hub
+
+
+def _from_preset(kind, preset):
+    """Loads what KerasHub keeps under a preset's name, or a folder does.
+
+    Args:
+        kind: ``"models.Backbone"`` or ``"tokenizers.Tokenizer"``.
+        preset: Name, handle or folder.
+    """
+    hub = _keras_hub()
+    module, name = kind.split(".")
+    loader = getattr(getattr(hub, module), name)
+    preset = os.fspath(preset)
+    known = hub.models.Backbone.presets
+    remote = preset in known or "://" in preset
+    if not remote and not os.path.isdir(preset):
+        near = difflib.get_close_matches(preset, known, n=3)
+        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise ValueError(
+            "Expected `preset` to be the name of a KerasHub preset, a handle such as "
+            f"'hf://user/model', or a folder. Received: preset={preset!r}, which is "
+            f"none.{hint}"
+        )
+    try:
+        return loader.from_preset(preset)
+    except ImportError:
+        raise  # says what to install
+    except Exception as error:  # each source of presets raises its own kinds
+        if remote:
+            raise ConnectionError(
+                f"Expected the preset {preset!r} to be fetched, or in the cache. "
+                f"Received: {error}. {_HOW_TO_GIVE_A_FOLDER}"
+            ) from error
+        raise ValueError(
+            f"Expected the folder {preset!r} to hold a KerasHub preset, or a model in "
+            f"Hugging Face's format, with its {name.lower()}. Received: {error}"
+        ) from error
+
+
+def _check_backbone(backbone, sequence_length):
+    """Raises unless the model is a text encoder that takes texts of this length."""
+    inputs = getattr(backbone, "input", None)
+    inputs = inputs if isinstance(inputs, dict) else {}
+    if not {"token_ids", "padding_mask"} <= set(inputs):
+        raise ValueError(
+            "Expected a backbone that reads one text, with the inputs 'token_ids' and "
+            f"'padding_mask'. Received: {type(backbone).__name__} '{backbone.name}' with "
+            f"the inputs {sorted(inputs)}. Build its classifier yourself and pass it to "
+            "`keras_amp.MixupAMPModel`."
+        )
+    limit = getattr(backbone, "max_sequence_length", None)
+    if None not in (limit, sequence_length) and sequence_length > limit:
+        raise ValueError(
+            f"Expected `sequence_length` to be at most {limit}, the positions that "
+            f"{type(backbone).__name__} '{backbone.name}' has. Received: "
+            f"sequence_length={sequence_length}. Cut the texts, as "
+            f"`BertPreprocessor(preset, sequence_length={limit})` does; it counts them."
+        )
+
+
+def _strip_accents_where_unknown(tokenizer):
+    """Lets an uncased tokenizer read "café" as "cafe", as its encoder was trained to.
+
+    KerasHub lower-cases but keeps accents, where BERT's own tokenizer drops both. Only a
+    vocabulary without any accented letter asks for it.
+    """
+    if not getattr(tokenizer, "lowercase", False) or tokenizer.strip_accents:
+        return
+    letters = unicodedata.normalize("NFD", "".join(tokenizer.get_vocabulary()))
+    if not any(unicodedata.category(letter) == "Mn" for letter in letters):
+        tokenizer.strip_accents = True
+
+
+def _pool_layer(backbone, seed):
+    """What makes one vector of a text's states; None where the encoder does it itself."""
+    if isinstance(backbone.output, dict) and "pooled_output" in backbone.output:
+        return None
+    settings = {"dtype": backbone.dtype_policy, "name": "pool"}
+    if _first_token(backbone) is None:
+        return keras.layers.GlobalAveragePooling1D(**settings)
+    return keras.layers.Dense(
+        backbone.hidden_dim,
+        activation=POOLER_ACTIVATIONS.get(type(backbone).__name__, "tanh"),
+        kernel_initializer=_initializer(seed),
+        **settings,
+    )
+
+
+def _states(outputs):
+    """The states of a text's tokens, ``(batch_size, sequence_length, hidden_dim)``."""
+    return outputs["sequence_output"] if isinstance(outputs, dict) else outputs
+
+
+def _first_token(backbone):
+    """The position whose state stands for the text, or None if there is no such."""
+    for name in ("cls_token_index", "start_token_index"):
+        if hasattr(backbone, name):
+            return getattr(backbone, name)
+    return None
+
+
+def _initializer(seed):
+    return keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)  # BERT's
+
+
+def _seed_noise(model, seed):
+    """Seeds all dropout masks of a model, of layers built without a seed too."""
+    known = {id(variable) for variable in model.weights}
+    states = [v for v in model.variables if id(v) not in known]
+    for state, word in zip(states, layer_seeds(seed, len(states)), strict=True):
+        state.assign([word, 0])
