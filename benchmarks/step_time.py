@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import keras_amp
-from keras_amp.backbones import MIX_POINTS
+from keras_amp.backbones import mix_point
 from keras_amp.experiments import methods
 
 app = App(help=__doc__, version_flags=())
@@ -58,7 +58,8 @@ def measure(
         model = classifier
         if method.mix != "none":
             policy = method.policy_of(keras_amp.AdversarialMixing())
-            model = keras_amp.MixupAMPModel(classifier, MIX_POINTS[method.mix], policy)
+            mix_at = mix_point(classifier, method.mix)
+            model = keras_amp.MixupAMPModel(classifier, mix_at, policy)
         model.compile(
             keras.optimizers.Adam(2e-4),
             "sparse_categorical_crossentropy",

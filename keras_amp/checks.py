@@ -14,6 +14,16 @@ from keras_amp import surgery
 from keras_amp.policy import Mixup
 
 
+def check_backend():
+    """Raises unless Keras runs on TensorFlow, whose gradient tape the step uses."""
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            "Expected Keras to run on TensorFlow. Received: the backend "
+            f"{keras.backend.backend()!r}. Set the environment variable "
+            "KERAS_BACKEND=tensorflow before Keras is imported."
+        )
+
+
 def check_classifier(classifier):
     """Raises unless the classifier is a graph with one output."""
     function = surgery.as_function(classifier, "classifier")

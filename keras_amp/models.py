@@ -63,6 +63,7 @@ class MixupAMPModel(keras.Model):
         **kwargs: Keras' own arguments, such as ``name``.
 
     Raises:
+        RuntimeError: If Keras runs on another backend than TensorFlow.
         ValueError: If the classifier has no graph or several outputs, a name is unknown,
             ambiguous or denotes integers, or an input bypasses the mix point.
         TypeError: If ``policy`` is no policy, ``seed`` no integer or ``mix_at`` no name.
@@ -87,6 +88,7 @@ class MixupAMPModel(keras.Model):
     """
 
     def __init__(self, classifier, mix_at=None, policy=None, seed=None, **kwargs):
+        checks.check_backend()
         checks.check_classifier(classifier)
         policy = AdversarialMixing() if policy is None else policy
         checks.check_policy(policy)

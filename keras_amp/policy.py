@@ -247,8 +247,8 @@ class AdversarialMixing(Mixup):
     """The Adversarial Mixing Policy: RandOp, then MaxOp, then MinOp.
 
     Args:
-        alpha: As in ``Mixup``.
-        step_size: Float >= 0, the paper's epsilon; 0 is plain mixup. Default 0.002.
+        alpha: Float > 0. The coefficients follow Beta(alpha, alpha); the paper uses 1.
+        step_size: Float >= 0, the paper's epsilon; 0 is plain mixup.
         max_gradient: Float > 0, the bound on the absolute gradient of lambda (the paper
             clips to 1), or None for no bound.
         min_op: Whether each example's larger loss is minimised (Eq. 18-21). With False
@@ -261,9 +261,10 @@ class AdversarialMixing(Mixup):
         gradient: ``"example"``: the gradient of each example's own loss (the paper).
             ``"mean"``: the gradient of the batch's mean loss (the authors' program),
             smaller by the batch size. With ``lam_per="batch"`` the two coincide.
-        lam_per: As in ``Mixup``. With ``"batch"`` the step is shared too: the mean of
-            the examples' gradients, clipped.
-        probability: As in ``Mixup``.
+        lam_per: ``"example"`` draws one coefficient per example, ``"batch"`` one for
+            all examples of a batch; then the step is shared too, the mean of the
+            examples' gradients, clipped.
+        probability: Float in [0, 1], the share of batches that are mixed at all.
         clip_lam: Whether lambda' is pushed back into [0, 1].
 
     A layer that couples the examples of a batch above the mix point (batch

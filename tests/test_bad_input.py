@@ -137,6 +137,16 @@ def test_no_mix_point_or_one_twice(mix_at):
         keras_amp.MixupAMPModel(network(), mix_at)
 
 
+# === Backend ===
+
+
+def test_another_backend(monkeypatch):
+    classifier = network()
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(RuntimeError, match="'jax'.*KERAS_BACKEND=tensorflow"):
+        keras_amp.MixupAMPModel(classifier, "embed")
+
+
 # === Policy and seed ===
 
 

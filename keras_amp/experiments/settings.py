@@ -115,11 +115,6 @@ class Method:
         place = {"word": "Word", "sentence": "Sent"}[self.mix]
         return place + {"mixup": "Mixup", "amp": "AMP"}[self.policy]
 
-    @property
-    def mix_at(self):
-        """The name of the backbone's layer behind which examples are mixed."""
-        return backbones.MIX_POINTS[self.mix]
-
     def policy_of(self, adversarial):
         """Returns the policy, with the arguments that it shares with a given one."""
         if self.policy == "amp":

@@ -4,7 +4,7 @@ import time
 
 import keras
 
-from keras_amp import data
+from keras_amp import backbones, data
 from keras_amp.experiments.results import Result, write_json
 from keras_amp.experiments.settings import BACKBONES
 from keras_amp.models import MixupAMPModel
@@ -46,7 +46,8 @@ def train(settings, method, policy, seed, examples, folder, on_epoch=None):
     classifier = build_classifier(settings, examples, seed)
     model = classifier
     if method.mix != "none":
-        model = MixupAMPModel(classifier, method.mix_at, policy, seed=seed)
+        mix_at = backbones.mix_point(classifier, method.mix)
+        model = MixupAMPModel(classifier, mix_at, policy, seed=seed)
     model.compile(
         keras.optimizers.Adam(settings.learning_rate),
         "sparse_categorical_crossentropy",
