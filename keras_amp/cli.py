@@ -5,10 +5,12 @@ from dataclasses import field, fields, make_dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+# First, as it says what to install where one of the packages below is missing.
+from keras_amp.experiments import Comparison, Settings, methods  # isort: skip
+
 from cyclopts import App, Parameter
 from rich.console import Console
 
-from keras_amp.experiments import Comparison, Settings, methods
 from keras_amp.experiments.settings import BACKBONES, backbone_parameters
 from keras_amp.policy import AdversarialMixing
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_amp.backbones.seeds import layer_seeds
+from keras_amp.extras import require
 
 DEFAULT_PRESET = "bert_base_en_uncased"
 
@@ -258,15 +259,9 @@ class BertPreprocessor:
 
 def _keras_hub():
     """KerasHub, which only these encoders need."""
-    try:
-        import keras_hub
-    except ModuleNotFoundError as error:
-        if error.name != "keras_hub":
-            raise
-        raise ImportError(
-            "Expected KerasHub to be installed, which brings the pretrained encoders and "
-            'their tokenizers. Received: no such package. `pip install "keras-amp[hub]"`.'
-        ) from error
+    require("hub", "keras_hub")
+    import keras_hub
+
     return keras_hub
 
 

@@ -3,6 +3,10 @@
 Needs the extra ``keras-amp[experiments]``.
 """
 
+from keras_amp.extras import require
+
+require("experiments", "cyclopts", "rich", "tensorboard")
+
 from keras_amp.experiments.comparison import Comparison
 from keras_amp.experiments.examples import Examples, prepare
 from keras_amp.experiments.results import Result, markdown, summarize

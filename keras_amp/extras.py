@@ -1,0 +1,25 @@
+"""Optional dependencies: what to install where one is missing."""
+
+import importlib
+
+
+def require(extra, *modules):
+    """Raises, naming the pip command, unless all modules of an extra can be imported.
+
+    Args:
+        extra: The extra's name in the package's metadata.
+        *modules: Names of the modules it brings.
+
+    Raises:
+        ImportError: If one is not installed.
+    """
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+            raise ImportError(
+                f"Expected {module} to be installed. Received: no such package. `pip "
+                f'install "keras-amp[{extra}]"` brings it.'
+            ) from error
