@@ -4,7 +4,9 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 import types
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,18 +19,17 @@ MODULES = sorted(
     for module in pkgutil.walk_packages(keras_amp.__path__, "keras_amp.")
     if not module.name.endswith("__main__")
 )
-# What recipes need and the library does not.
-OPTIONAL = {"cyclopts", "keras_hub", "matplotlib", "pandas", "rich", "tensorboard"}
+README = Path(__file__).parent.parent / "README.md"
 
 
 def load(name):
     """Imports a module; skips where one of the extras is not installed."""
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name not in OPTIONAL:
+    except ImportError as error:
+        if "keras-amp[" not in str(error):
             raise
-        pytest.skip(f"{name} needs {error.name}, which is not installed")
+        pytest.skip(f"{name}: {error}")
 
 
 @pytest.mark.parametrize("name", ["keras_amp", *MODULES])
@@ -39,6 +40,19 @@ def test_examples_run(name, tmp_path, monkeypatch):
     options = doctest.NORMALIZE_WHITESPACE
     result = doctest.testmod(module, extraglobs=names, optionflags=options)
     assert result.failed == 0, "see the output above"
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_the_readmes_programs_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len(programs) >= 2
+    names = {"keras_amp": keras_amp}
+    for program in programs:
+        exec(compile(program, "README.md", "exec"), names)
+    trained = keras.models.load_model(tmp_path / "classifier.keras")
+    assert trained.get_config() == names["classifier"].get_config()
+    assert "mask_rate" in capsys.readouterr().out
 
 
 def test_examples_exist():
