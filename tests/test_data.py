@@ -118,21 +118,50 @@ def serve(monkeypatch):
 
 
 @real_data
-def test_trec_by_download_equals_the_folder_and_is_fetched_once(serve, capsys):
+@pytest.mark.parametrize("name", list(sources.SOURCES))
+def test_downloads_equal_the_folder_and_are_fetched_once(name, serve, capsys):
     server = serve(Path(REAL) / "originals")
-    downloaded = keras_amp.data.load("trec")
+    downloaded = keras_amp.data.load(name)
     assert "Downloading data from" in capsys.readouterr().out
-    assert server.requested == [
-        "/mirror/data/raw/TREC.train",
-        "/mirror/data/raw/TREC.test",
-    ]
-    local = keras_amp.data.load("trec", REAL)
-    for split in ("train", "test"):
+    files = [f for split in sources.SOURCES[name].splits.values() for f in split]
+    assert server.requested == [f"/mirror/{file.path}" for file in files]
+    local = keras_amp.data.load(name, REAL)
+    assert downloaded.class_names == local.class_names
+    for split in ("train", "dev", "test"):
         ours, theirs = getattr(downloaded, split), getattr(local, split)
-        assert ours.texts == theirs.texts
-        np.testing.assert_array_equal(ours.labels, theirs.labels)
-    keras_amp.data.load("trec")
-    assert len(server.requested) == 2
+        assert (ours is None) == (theirs is None)
+        if ours is not None:
+            assert ours.texts == theirs.texts
+            np.testing.assert_array_equal(ours.labels, theirs.labels)
+    keras_amp.data.load(name)
+    assert len(server.requested) == len(files)
+
+
+SIZES = {  # as published, by class
+    "sst1": ([1092, 2218, 1624, 2322, 1288], 1101, 2210),
+    "sst2": ([3310, 3610], 872, 1821),
+    "subj": ([5000, 5000], None, None),
+    "mr": ([5331, 5331], None, None),
+}
+
+
+@real_data
+@pytest.mark.parametrize("name", list(SIZES))
+def test_the_other_public_sets_have_their_published_sizes(name):
+    data = keras_amp.data.load(name, REAL)
+    classes, dev, test = SIZES[name]
+    assert np.bincount(data.train.labels).tolist() == classes
+    assert (data.dev and len(data.dev), data.test and len(data.test)) == (dev, test)
+    assert len(data.class_names) == len(classes)
+
+
+def test_an_undivided_folder_is_one_split(tmp_path):
+    write(tmp_path / "all.tsv", "x\ta\ny\tb\n")
+    data = keras_amp.data.load(tmp_path)
+    assert (len(data.train), data.dev, data.test) == (2, None, None)
+    write(tmp_path / "test.tsv", "x\ta\ny\tb\n")
+    with pytest.raises(ValueError, match="either a file for each split.*test, all"):
+        keras_amp.data.load(tmp_path)
 
 
 @pytest.fixture
@@ -144,14 +173,14 @@ def small_source(monkeypatch, tmp_path):
         (tmp_path / "served" / name).write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     files = {
-        split: sources.File(f"data/raw/TREC.{split}", digest)
+        split: (sources.File(f"data/raw/TREC.{split}", digest),)
         for split in ("train", "test")
     }
     trec = sources.SOURCES["trec"]
     monkeypatch.setitem(
         sources.SOURCES,
         "trec",
-        sources.Source(files, trec.encoding, trec.parse, trec.class_names, "cited"),
+        sources.Source(files, trec.encoding, trec.labels, trec.class_names, "cited"),
     )
     return tmp_path / "served"
 
@@ -271,7 +300,7 @@ def test_another_encoding_is_located(tmp_path):
 
 def test_unknown_names_list_the_known_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="'questions', 'trec'.*Did you mean 'trec'"):
+    with pytest.raises(ValueError, match="'questions', 'trec', .*Did you mean 'trec'"):
         keras_amp.data.load("trek")
     with pytest.raises(FileNotFoundError, match="no such file"):
         keras_amp.data.load("missing/mine.csv")
@@ -313,6 +342,56 @@ def test_holding_out_is_stratified_seeded_and_complete():
     assert again.texts == dev.texts != other.texts
     with pytest.raises(ValueError, match="`fraction`.*between 0 and 1.*1.5"):
         keras_amp.data.hold_out(split, 1.5, seed=0)
+
+
+def test_subsets_have_the_papers_sizes(tmp_path):
+    """Table 3: shares of TREC's training questions, by their published class sizes."""
+    trec = examples([86, 1162, 1250, 1223, 835, 896])
+    for fraction, size in [
+        (0.03, 160), (0.04, 215), (0.05, 270), (0.1, 543), (0.15, 815), (0.2, 1089),
+        (0.4, 2179), (0.8, 4359), (1.0, 5452),
+    ]:  # fmt: skip
+        part = keras_amp.data.subset(trec, seed=1, fraction=fraction)
+        assert len(part) == size
+        assert set(part.texts) <= set(trec.texts)
+        assert len(set(part.texts)) == size
+
+
+def test_subsets_are_stratified_and_seeded():
+    split = examples([100, 41, 2])
+    part = keras_amp.data.subset(split, seed=1, fraction=0.01)
+    assert np.bincount(part.labels).tolist() == [1, 1, 1]  # at least one
+    part = keras_amp.data.subset(split, seed=1, per_class=5)
+    assert np.bincount(part.labels).tolist() == [5, 5, 2]
+    again = keras_amp.data.subset(split, seed=1, per_class=5)
+    other = keras_amp.data.subset(split, seed=2, per_class=5)
+    assert part.texts == again.texts != other.texts
+    for wrong in ({}, {"fraction": 0.1, "per_class": 1}):
+        with pytest.raises(ValueError, match="one of `fraction` and `per_class`"):
+            keras_amp.data.subset(split, seed=1, **wrong)
+    with pytest.raises(ValueError, match="`fraction` to lie above 0.*fraction=0"):
+        keras_amp.data.subset(split, seed=1, fraction=0)
+    with pytest.raises(ValueError, match="`per_class`.*>= 1.*per_class=0"):
+        keras_amp.data.subset(split, seed=1, per_class=0)
+
+
+def test_folds_part_the_examples_evenly():
+    split = examples([33, 27, 5])
+    folds = [keras_amp.data.fold(split, i, folds=10, seed=4) for i in range(10)]
+    tested = [text for _, test in folds for text in test.texts]
+    assert sorted(tested, key=int) == list(split.texts)
+    for train, test in folds:
+        assert not set(train.texts) & set(test.texts)
+        assert len(train) + len(test) == 65
+        assert len(test) in (6, 7)
+        counts = np.bincount(test.labels, minlength=3)
+        assert counts[0] in (3, 4)
+        assert counts[1] in (2, 3)
+        assert counts[2] in (0, 1)
+    assert keras_amp.data.fold(split, 0, seed=4)[1].texts == folds[0][1].texts
+    assert keras_amp.data.fold(split, 0, seed=5)[1].texts != folds[0][1].texts
+    with pytest.raises(ValueError, match="`index` to lie below it.*index=10"):
+        keras_amp.data.fold(split, 10)
 
 
 def test_every_example_is_held_out_as_often():

@@ -11,7 +11,7 @@ from keras_amp.data.sources import SOURCES, download
 from keras_amp.data.tables import SUFFIXES, read_table
 
 DATA_VARIABLE = "KERAS_AMP_DATA"
-SPLITS = ("train", "dev", "test")
+SPLITS = ("train", "dev", "test", "all")
 SHIPPED = {"questions": Path(__file__).parent / "questions"}
 
 
@@ -20,7 +20,7 @@ def names():
 
     Example:
     >>> keras_amp.data.names()
-    ['questions', 'trec']
+    ['questions', 'trec', 'sst1', 'sst2', 'subj', 'mr']
     """
     return [*SHIPPED, *SOURCES]
 
@@ -29,12 +29,15 @@ def load(name, data_dir=None):
     """Loads a text classification data set.
 
     ``"questions"`` is a small synthetic set that comes with the package. Public sets
-    (``"trec"``) are looked up as ``<folder>/<name>/<split>.tsv`` in ``data_dir``, then in
-    the folder that the environment variable ``KERAS_AMP_DATA`` names, then in the Keras
-    cache, and downloaded into it otherwise (checked by SHA-256).
+    (``"trec"``, ``"sst1"``, ``"sst2"``, and, undivided, ``"subj"`` and ``"mr"``, for
+    cross-validation by ``keras_amp.data.fold``) are looked up as
+    ``<folder>/<name>/<split>.tsv`` in ``data_dir``, then in the folder that the
+    environment variable ``KERAS_AMP_DATA`` names, then in the Keras cache, and downloaded
+    into it otherwise (checked by SHA-256).
 
     Your own data is a path: to one ``.csv`` or ``.tsv`` file, which becomes ``train``, or
-    to a folder with ``train``, and if you have them ``dev`` and ``test``, files. A header
+    to a folder with ``train``, and if you have them ``dev`` and ``test``, files, or one
+    file ``all``. A header
     names a text and a label column (``text`` or ``sentence``, ``label`` or ``class``,
     ...); a TSV file without one holds ``label<TAB>text``.
 
@@ -113,7 +116,13 @@ def _read_folder(folder, name, source=None):
             )
         if found:
             tables[split] = found[0], read_table(found[0])
-    missing = [s for s in (source.splits if source else ["train"]) if s not in tables]
+    own = ["all"] if "all" in tables else ["train"]
+    missing = [s for s in (source.splits if source else own) if s not in tables]
+    if "all" in tables and len(tables) > 1:
+        raise ValueError(
+            f"Expected {folder} to hold either a file for each split or one of all "
+            f"examples. Received: {', '.join(tables)}."
+        )
     if missing:
         present = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
         raise FileNotFoundError(
@@ -125,8 +134,10 @@ def _read_folder(folder, name, source=None):
 
 def _dataset(name, tables, source=None):
     """Turns labels into indices. ``tables``: split -> (where from, (labels, texts))."""
+    if "all" in tables and "train" not in tables:
+        tables["train"] = tables.pop("all")  # undivided: what to test on is set aside
     where, (train_labels, _) = tables["train"]
-    classes = source.class_names if source else _class_names(train_labels)
+    classes = source.labels if source else _class_names(train_labels)
     if len(classes) < 2:
         raise ValueError(
             f"Expected at least two classes. Received: {where}, whose only label is "
@@ -144,8 +155,9 @@ def _dataset(name, tables, source=None):
         splits[split] = Split(
             tuple(texts), np.array([index[label] for label in labels], dtype="int32")
         )
-    citation = source.citation if source else None
-    return Dataset(name, tuple(classes), citation=citation, **splits)
+    if source:
+        return Dataset(name, source.class_names, citation=source.citation, **splits)
+    return Dataset(name, tuple(classes), **splits)
 
 
 def _class_names(labels):
