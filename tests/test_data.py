@@ -15,8 +15,10 @@ import keras_amp
 from keras_amp.data import sources
 
 REAL = os.environ.get("KERAS_AMP_DATA")
+NEEDED = [*sources.SOURCES, "originals"]
 real_data = pytest.mark.skipif(
-    not REAL, reason="set KERAS_AMP_DATA to a folder with trec/train.tsv to run this"
+    not REAL or not all((Path(REAL) / name).is_dir() for name in NEEDED),
+    reason=f"set KERAS_AMP_DATA to a folder with {', '.join(NEEDED)} to run this",
 )
 
 
