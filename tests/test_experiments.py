@@ -223,8 +223,8 @@ def test_summaries_are_means_and_sample_deviations():
     np.testing.assert_allclose(first.best_test_error[0], 11.0)
     assert second.test_error == (20.0, None)
     lines = experiments.markdown([first, second]).splitlines()
-    assert lines[2] == "| a | 3 | 13.00 +- 2.65 | 12.00 +- 2.65 | 11.00 +- 2.65 | " + (
-        "2.0 +- 0.0 |"
+    assert lines[2].replace("\xa0", " ") == (
+        "| a | 3 | 13.00 ± 2.65 | 12.00 ± 2.65 | 11.00 ± 2.65 | 2.0 ± 0.0 |"
     )
     assert lines[3] == "| b | 1 | 21.00 | 20.00 | 19.00 | 2.0 |"
 

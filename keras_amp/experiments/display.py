@@ -75,7 +75,7 @@ class Display:
         """Shows the methods' means and standard deviations."""
         table = Table(caption=NOTE, caption_justify="left")
         for i, title in enumerate(HEADER):
-            table.add_column(title, justify="right" if i else "left", no_wrap=True)
+            table.add_column(title, justify="right" if i else "left")
         for row in summarize(results):
             table.add_row(*cells(row))
         self.console.print(table)

@@ -91,9 +91,9 @@ def summarize(results):
     ]
 
 
-HEADER = ("method", "runs", "dev error %", "test error %", "best test error %", "s a run")
+HEADER = ("method", "runs", "dev error %", "test error %", "best test error %", "seconds")
 NOTE = (
-    "Mean +- standard deviation over the seeds. The epoch is chosen by the development "
+    "Mean ± standard deviation over the seeds. The epoch is chosen by the development "
     "set; `test error` is the result. `best test error` is the least of any epoch, "
     "chosen by the test set itself: only for comparison with papers that report it. "
     "AMP: the Adversarial Mixing Policy."
@@ -105,7 +105,12 @@ def cells(row):
 
     def text(spread, digits):
         mean, deviation = spread
-        tail = "" if deviation is None else f" +- {deviation:.{digits}f}"
+        # A space that does not break: a table that is too wide wraps its headings.
+        tail = (
+            ""
+            if deviation is None
+            else f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{deviation:.{digits}f}"
+        )
         return f"{mean:.{digits}f}{tail}"
 
     errors = (row.dev_error, row.test_error, row.best_test_error)
