@@ -2,8 +2,8 @@
 
 The CNN of the recipe on random words. All variants are trained in turn, a few steps at a
 time and in random order, so that whatever else the machine does falls on all alike; the
-figures to quote are the ratios of the medians over the rounds. The least times beside them
-tell how much the rest of the machine disturbed.
+figures to quote are the ratios of the medians over the rounds. The least times, beside
+them, tell how much the rest of the machine disturbed.
 
     python benchmarks/step_time.py
     python benchmarks/step_time.py --jit-compile
