@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from mirror import Mirror
 
 # Two logical CPUs, so that distributed training can be tested; must precede any use.
 tf.config.set_logical_device_configuration(
@@ -42,3 +43,18 @@ def text_batch():
     ids = rng.integers(1, 30, (20, 7))
     ids[::2, 4:] = 0
     return ids, rng.integers(0, 3, 20)
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Starts a `Mirror` with the given arguments, from which downloads then come."""
+    mirrors = []
+
+    def start(*args, **kwargs):
+        mirrors.append(Mirror(*args, **kwargs))
+        monkeypatch.setenv("KERAS_AMP_MIRROR", mirrors[-1].address)
+        return mirrors[-1]
+
+    yield start
+    for mirror in mirrors:
+        mirror.close()

@@ -2,9 +2,7 @@
 
 import functools
 import hashlib
-import http.server
 import os
-import threading
 from pathlib import Path
 
 import keras
@@ -76,53 +74,20 @@ def test_trec_by_the_environment_variable(monkeypatch, tmp_path):
     assert len(keras_amp.data.load("trec", tmp_path).train) == 5452
 
 
-class Server:
-    """A server on 127.0.0.1 that serves a folder of originals and counts requests."""
+def files_of(folder, damage=b""):
+    """Answers with the files of a folder, flat, with something appended."""
 
-    def __init__(self, folder, damage=False):
-        self.requested, outer = [], self
+    def answer(name):
+        path = Path(folder) / name
+        return path.read_bytes() + damage if path.exists() else None
 
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def do_GET(self):
-                outer.requested.append(self.path)
-                path = Path(folder) / Path(self.path).name
-                if not path.exists():
-                    self.send_error(404)
-                    return
-                content = path.read_bytes() + (b"damaged" if damage else b"")
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}/mirror"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def serve(monkeypatch):
-    """Starts a mirror of a folder, which downloads then use."""
-    servers = []
-
-    def start(folder, **kwargs):
-        servers.append(Server(folder, **kwargs))
-        monkeypatch.setenv("KERAS_AMP_MIRROR", servers[-1].address)
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.server.shutdown()
-        server.server.server_close()
+    return answer
 
 
 @real_data
 @pytest.mark.parametrize("name", list(sources.SOURCES))
 def test_downloads_equal_the_folder_and_are_fetched_once(name, serve, capsys):
-    server = serve(Path(REAL) / "originals")
+    server = serve(files_of(Path(REAL) / "originals"))
     downloaded = keras_amp.data.load(name)
     assert "Downloading data from" in capsys.readouterr().out
     files = [f for split in sources.SOURCES[name].splits.values() for f in split]
@@ -188,23 +153,23 @@ def small_source(monkeypatch, tmp_path):
 
 
 def test_downloads_are_decoded_and_cleaned(serve, small_source):
-    serve(small_source)
+    serve(files_of(small_source))
     data = keras_amp.data.load("trec")
     assert data.train.texts == ("What is café ?", "Who is it ?")
     assert data.train.labels.tolist() == [0, 3]
 
 
 def test_a_damaged_download_is_refused_and_removed(serve, small_source, tmp_path):
-    serve(small_source, damage=True)
+    serve(files_of(small_source, damage=b"damaged"))
     with pytest.raises(ValueError, match=r"SHA-256 checksum [0-9a-f]{64}.*removed"):
         keras_amp.data.load("trec")
     assert not [p for p in (tmp_path / "home").rglob("*") if p.is_file()]
-    serve(small_source)  # and the next try may succeed
+    serve(files_of(small_source))  # and the next try may succeed
     assert len(keras_amp.data.load("trec").train) == 2
 
 
 def test_a_damaged_file_in_the_cache_is_fetched_again(serve, small_source, tmp_path):
-    server = serve(small_source)
+    server = serve(files_of(small_source))
     keras_amp.data.load("trec")
     cached = next((tmp_path / "home").rglob("TREC.train"))
     cached.write_text("HUM:ind half a fi")
@@ -213,7 +178,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(serve, small_source, tmp_p
 
 
 def test_a_missing_file_on_the_server_says_what_to_do(serve, tmp_path):
-    serve(tmp_path)
+    serve(files_of(tmp_path))
     with pytest.raises(ConnectionError, match=r"TREC.train.*404.*data_dir.*KERAS_AMP"):
         keras_amp.data.load("trec")
 

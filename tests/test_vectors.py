@@ -3,11 +3,9 @@
 import contextlib
 import functools
 import gzip
-import http.server
 import io
 import os
 import sys
-import threading
 import tracemalloc
 import warnings
 import zipfile
@@ -731,47 +729,6 @@ def test_files_are_found_in_the_data_folders(monkeypatch, tmp_path):
         load("glove.6B.300d")
     write("env/vectors/glove.6B.100d.txt", "who 9 8\n")
     assert load("glove.6B.100d").matrix[2].tolist() == [9, 8]
-
-
-class Server:
-    """A server on 127.0.0.1 that gives out one content and counts requests."""
-
-    def __init__(self, content, announced=None):
-        self.requested, outer = [], self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.requested.append(self.path)
-                if content is None:
-                    self.send_error(404)
-                    return
-                self.send_response(200)
-                self.send_header("Content-Length", str(announced or len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *args):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}/mirror/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def serve(monkeypatch):
-    """Starts a mirror, which downloads then use."""
-    servers = []
-
-    def start(content, **arguments):
-        servers.append(Server(content, **arguments))
-        monkeypatch.setenv("KERAS_AMP_MIRROR", servers[-1].address)
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.server.shutdown()
-        server.server.server_close()
 
 
 def zipped(**files):
