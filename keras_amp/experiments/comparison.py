@@ -62,7 +62,7 @@ class Comparison:
             )
         self.policy = PAPER_POLICY if policy is None else policy
         self.dataset = data.load(settings.data, settings.data_dir)
-        self._examples(0)
+        self._examples(0)  # what is wrong with the data is said before any training
         self.out = Path(out) if out is not None else _default_folder(settings)
         check_new_folder(self.out)
         self.console = console
