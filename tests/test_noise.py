@@ -379,3 +379,16 @@ def test_a_policy_that_never_mixes_is_plain_fit(name, text_batch):
 @pytest.mark.parametrize("mix_at", ["embedding", "sentence"])
 def test_never_mixing_is_plain_fit_however_it_runs(mix_at, mode, text_batch):
     assert_plain_fit(mix_at, never_mixing("lambda 1, itself"), mode, text_batch)
+
+
+@pytest.mark.parametrize("mix_at", ["embedding", "sentence", ["embedding", "sentence"]])
+def test_the_compiled_step_sorts_nothing(mix_at, text_batch):
+    """A sort makes all that XLA compiles for a CPU several times slower."""
+    model = keras_amp.MixupAMPModel(text_classifier(normalize=True), mix_at, seed=1)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.train_on_batch(*text_batch)  # makes every variable
+    x, y = (tf.constant(v, "int32") for v in text_batch)
+    step = tf.function(lambda x, y: model.train_step((x, y)), jit_compile=True)
+    program = step.experimental_get_compiler_ir(x, y)(stage="optimized_hlo")
+    assert "fusion" in program
+    assert " sort(" not in program
