@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from keras_amp.data.examples import Dataset, Split
-from keras_amp.data.sources import SOURCES, download
+from keras_amp.data.sources import SOURCES, data_folders, download
 from keras_amp.data.tables import SUFFIXES, read_table
 
-DATA_VARIABLE = "KERAS_AMP_DATA"
 SPLITS = ("train", "dev", "test", "all")
 SHIPPED = {"questions": Path(__file__).parent / "questions"}
 
@@ -90,13 +89,9 @@ def load(name, data_dir=None):
 
 def _load_public(name, data_dir):
     source = SOURCES[name]
-    if data_dir is not None and not Path(data_dir).is_dir():
-        raise FileNotFoundError(
-            f"Expected `data_dir` to be a folder. Received: {os.fspath(data_dir)!r}"
-        )
-    for folder in (data_dir, os.environ.get(DATA_VARIABLE)):
-        if folder and (Path(folder) / name).is_dir():
-            return _read_folder(Path(folder) / name, name, source)
+    for folder in data_folders(data_dir):
+        if (folder / name).is_dir():
+            return _read_folder(folder / name, name, source)
     tables = {
         split: (f"{name}/{split}", table) for split, table in download(name).items()
     }

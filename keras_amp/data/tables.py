@@ -65,14 +65,14 @@ def read_table(path):
         if len(row) != width:
             raise ValueError(
                 f"Expected {width} columns in every row. Received: {path}, line {line}, "
-                f"with {len(row)}: {_shortened(row)}"
+                f"with {len(row)}: {shortened(row)}"
             )
         label, text = row[label_at].strip(), " ".join(row[text_at].split())
         for name, value in (("label", label), ("text", text)):
             if not value:
                 raise ValueError(
                     f"Expected a label and a text in every row. Received: {path}, line "
-                    f"{line}, whose {name} is empty: {_shortened(row)}"
+                    f"{line}, whose {name} is empty: {shortened(row)}"
                 )
         labels.append(label)
         texts.append(text)
@@ -102,10 +102,11 @@ def _header(path, row, tabs):
     if tabs:
         expected += ", or rows of `label<TAB>text` without a header"
     raise ValueError(
-        f"Expected {expected}. Received: {path}, whose first row is {_shortened(row)}"
+        f"Expected {expected}. Received: {path}, whose first row is {shortened(row)}"
     )
 
 
-def _shortened(row, width=80):
-    text = repr(row)
+def shortened(value, width=80):
+    """A value as an error message shows it."""
+    text = repr(value)
     return text if len(text) <= width else text[: width - 4] + " ..."

@@ -23,8 +23,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_amp.data.datasets import DATA_VARIABLE
-from keras_amp.data.sources import cache_folder, fetch
+from keras_amp.data.sources import DATA_VARIABLE, cache_folder, data_folders, fetch
+from keras_amp.data.tables import shortened
 from keras_amp.data.text import PADDING, UNKNOWN
 
 ADDRESS = "https://nlp.stanford.edu/data/"
@@ -193,11 +193,11 @@ def _checked_vocabulary(vocabulary):
         "the words. Received: "
     )
     if isinstance(vocabulary, (str, bytes)) or not np.iterable(vocabulary):
-        raise ValueError(f"{expected}{_shortened(vocabulary)}")
+        raise ValueError(f"{expected}{shortened(vocabulary)}")
     words = list(vocabulary)
     wrong = next((word for word in words if not isinstance(word, str)), None)
     if wrong is not None:
-        raise ValueError(f"{expected}a list that holds {_shortened(wrong)}")
+        raise ValueError(f"{expected}a list that holds {shortened(wrong)}")
     if words[: UNKNOWN + 1] != ["", "[UNK]"]:
         first = [str(word) for word in words[:3]]
         raise ValueError(f"{expected}a list that begins with {first}")
@@ -227,23 +227,18 @@ def _check_fill(fill_range, seed):
 
 def _locate(name, data_dir):
     """Finds or downloads a file: its path, and the file wanted inside it or None."""
-    if data_dir is not None and not Path(data_dir).is_dir():
-        raise FileNotFoundError(
-            f"Expected `data_dir` to be a folder. Received: {os.fspath(data_dir)!r}"
-        )
+    folders = data_folders(data_dir)
     path = Path(name).expanduser()
     if name not in KNOWN and path.is_file():
         return _checked_suffix(path), None
     archive, member = KNOWN.get(name, (None, None))
-    for folder in (data_dir, os.environ.get(DATA_VARIABLE)):
-        if not folder or path.is_absolute():
-            continue
+    for folder in [] if path.is_absolute() else folders:
         for ending in ("", *TEXT_SUFFIXES, ".txt.gz", ".vec.gz", ".gz", ".zip"):
-            candidate = Path(folder) / FOLDER / (name + ending)
+            candidate = folder / FOLDER / (name + ending)
             if candidate.is_file():
                 return _checked_suffix(candidate), None
-        if archive and (Path(folder) / FOLDER / archive).is_file():
-            return Path(folder) / FOLDER / archive, member
+        if archive and (folder / FOLDER / archive).is_file():
+            return folder / FOLDER / archive, member
     if archive:
         advice = (
             f"Without a network, put {archive} into the folder {FOLDER} of a folder that "
@@ -550,11 +545,6 @@ def _excerpt(line, width=60):
     if len(line) > width:
         line = line[: width - 20] + b" ... " + line[-15:]
     return repr(line.decode("utf-8", "replace"))
-
-
-def _shortened(value, width=80):
-    text = repr(value)
-    return text if len(text) <= width else text[: width - 4] + " ..."
 
 
 # === The cache ===
