@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_amp import data
 from keras_amp.experiments.display import Display
-from keras_amp.experiments.examples import prepare
+from keras_amp.experiments.examples import divide, prepare
 from keras_amp.experiments.results import (
     check_new_folder,
     new_folder,
@@ -19,11 +19,12 @@ from keras_amp.experiments.results import (
     write_table,
 )
 from keras_amp.experiments.settings import (
-    PAPER_POLICY,
     backbone_parameters,
+    check_count,
     methods,
 )
 from keras_amp.experiments.training import train
+from keras_amp.policy import AdversarialMixing
 from keras_amp.version import __version__
 
 
@@ -49,10 +50,7 @@ class Comparison:
     def __init__(
         self, settings, cells=None, policy=None, seeds=3, out=None, console=None
     ):
-        if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-            raise ValueError(
-                f"Expected `seeds` to be an integer >= 1. Received: seeds={seeds!r}"
-            )
+        check_count("seeds", seeds)
         self.settings, self.seeds = settings, range(seeds)
         self.cells = methods() if cells is None else cells
         if not self.cells:
@@ -60,9 +58,9 @@ class Comparison:
                 "Expected at least one method. Received: none; name a place to mix at "
                 "and a policy."
             )
-        self.policy = PAPER_POLICY if policy is None else policy
+        self.policy = AdversarialMixing() if policy is None else policy
         self.dataset = data.load(settings.data, settings.data_dir)
-        self._examples(0)  # what is wrong with the data is said before any training
+        divide(self.dataset, settings, seed=0)  # raises where the examples do not suffice
         self.out = Path(out) if out is not None else _default_folder(settings)
         check_new_folder(self.out)
         self.console = console

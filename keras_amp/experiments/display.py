@@ -28,15 +28,14 @@ class Display:
             transient=True,
             disable=not self.console.is_terminal,
         )
-        runs = len(comparison.cells) * len(comparison.seeds)
-        self.task = self.progress.add_task("", total=runs * self.epochs)
+        self.runs = len(comparison.cells) * len(comparison.seeds)
+        self.task = self.progress.add_task("", total=self.runs * self.epochs)
 
     def __enter__(self):
         """Says what is to be done, and starts the bar."""
-        runs = len(self.comparison.cells) * len(self.comparison.seeds)
         self.console.print(
-            f"{self.comparison.dataset!r}\n{runs} runs of {self.epochs} epochs; results "
-            f"in {self.comparison.out}",
+            f"{self.comparison.dataset!r}\n{self.runs} runs of {self.epochs} epochs; "
+            f"results in {self.comparison.out}",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -30,20 +30,21 @@ class Examples:
     class_names: tuple[str, ...]
 
 
-def prepare(dataset, settings, seed, min_length=1):
-    """Splits a data set where it has no splits of its own, and encodes its texts.
+def divide(dataset, settings, seed):
+    """Splits a data set where it has no splits of its own.
 
-    The vocabulary and the length come from the training texts alone. The development
-    set depends on the seed, a test set that is set aside does not.
+    The development set depends on the seed, a test set that is set aside does not.
 
     Args:
         dataset: A ``keras_amp.data.Dataset``.
         settings: ``Settings``.
         seed: Integer, the run's seed.
-        min_length: Integer, the least length of the padded texts.
 
     Returns:
-        ``Examples``.
+        A tuple of three ``Split``s, to train on, to choose the epoch by and to test on.
+
+    Raises:
+        ValueError: If there are too few examples.
     """
     train, dev, test = dataset.train, dataset.dev, dataset.test
     if test is None:
@@ -57,9 +58,27 @@ def prepare(dataset, settings, seed, min_length=1):
                 f"Expected at least one example to {purpose}. Received: {dataset!r}, too "
                 "few examples to set some of each class aside."
             )
-    vectorizer = data.fit_vectorizer(train.texts, min_length=min_length)
-    arrays = [
-        (data.word_ids(vectorizer, split.texts), split.labels)
-        for split in (train, dev, test)
-    ]
+    return train, dev, test
+
+
+def prepare(dataset, settings, seed, min_length=1):
+    """Divides a data set and encodes its texts.
+
+    The vocabulary and the length come from the training texts alone.
+
+    Args:
+        dataset: A ``keras_amp.data.Dataset``.
+        settings: ``Settings``.
+        seed: Integer, the run's seed.
+        min_length: Integer, the least length of the padded texts.
+
+    Returns:
+        ``Examples``.
+
+    Raises:
+        ValueError: If there are too few examples.
+    """
+    splits = divide(dataset, settings, seed)
+    vectorizer = data.fit_vectorizer(splits[0].texts, min_length=min_length)
+    arrays = [(data.word_ids(vectorizer, split.texts), split.labels) for split in splits]
     return Examples(*arrays, vectorizer, dataset.class_names)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from keras_amp import backbones
-from keras_amp.policy import AdversarialMixing, Mixup
+from keras_amp.policy import Mixup
 
 BACKBONES = {"cnn": backbones.text_cnn}
 # What the training path itself hands to a backbone.
@@ -58,11 +58,7 @@ class Settings:
     def __post_init__(self):
         """Checks the values."""
         for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"Expected `{name}` to be an integer >= 1. Received: {name}={value!r}"
-                )
+            check_count(name, getattr(self, name))
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(
                 "Expected `learning_rate` to be a finite number > 0. Received: "
@@ -86,6 +82,14 @@ class Settings:
                 f"Expected `backbone_arguments` among {', '.join(known)}. Received: "
                 f"{', '.join(unknown)}"
             )
+
+
+def check_count(name, value):
+    """Raises unless the argument of that name is an integer >= 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(
+            f"Expected `{name}` to be an integer >= 1. Received: {name}={value!r}"
+        )
 
 
 def backbone_parameters(backbone):
@@ -136,7 +140,3 @@ def methods(mix=("none", "word", "sentence"), policy=("mixup", "amp")):
         for place in mix
         for kind in ((None,) if place == "none" else policy)
     ]
-
-
-# The policy of a comparison that says nothing else: the paper's.
-PAPER_POLICY = AdversarialMixing()
