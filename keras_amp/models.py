@@ -311,7 +311,6 @@ class MixupAMPModel(keras.Model):
     def get_config(self):
         """Returns the arguments that rebuild this model."""
         config = super().get_config()
-        config.pop("autocast", None)
         return {
             **{k: config[k] for k in ("name", "trainable", "dtype") if k in config},
             "classifier": keras.saving.serialize_keras_object(self.classifier),
