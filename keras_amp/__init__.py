@@ -4,6 +4,7 @@ from keras_amp import backbones, data, policy, sampling
 from keras_amp.layers import MixLayer
 from keras_amp.models import MixupAMPModel
 from keras_amp.policy import AdversarialMixing, Mixup
+from keras_amp.runs import load_run
 from keras_amp.surgery import insert_mix_layer
 from keras_amp.version import __version__
 
@@ -16,6 +17,7 @@ __all__ = [
     "backbones",
     "data",
     "insert_mix_layer",
+    "load_run",
     "policy",
     "sampling",
 ]

@@ -87,7 +87,10 @@ def test_a_comparison_leaves_everything_in_its_folder(compared):
         with open(run / "epochs.csv") as file:
             epochs = list(csv.DictReader(file))
         assert len(epochs) == 3
-        best = max(epochs, key=lambda row: float(row["val_accuracy"]))  # the first best
+        # The least development error, and of these the least development loss.
+        best = min(
+            epochs, key=lambda row: (-float(row["val_accuracy"]), float(row["val_loss"]))
+        )
         assert int(best["epoch"]) == result.epoch - 1
         np.testing.assert_allclose(
             100 * (1 - float(best["test_accuracy"])), result.test_error, atol=1e-4
@@ -118,7 +121,7 @@ def test_tensorboard_holds_what_the_step_reports(compared):
 def test_the_chosen_weights_are_those_of_the_best_epoch(own_data, tmp_path):
     chosen = settings(own_data)
     dataset = keras_amp.data.load(own_data)
-    examples = experiments.prepare(dataset, chosen, seed=0, min_length=3)
+    examples = experiments.prepare(dataset, chosen, seed=0)
     built = []
 
     def build(*args, **kwargs):
@@ -140,7 +143,7 @@ def test_methods_of_a_seed_share_everything_but_the_mixing(own_data, tmp_path):
     """Without a step and with lambda = 1 mixing is no mixing: the runs must be equal."""
     chosen = settings(own_data)
     dataset = keras_amp.data.load(own_data)
-    examples = experiments.prepare(dataset, chosen, seed=5, min_length=3)
+    examples = experiments.prepare(dataset, chosen, seed=5)
     results = []
     for i, (method, policy) in enumerate(
         [
@@ -180,7 +183,7 @@ def test_the_development_set_depends_on_the_seed_the_test_set_does_not(own_data)
     dataset = keras_amp.data.load(own_data)
     first, second = (experiments.prepare(dataset, chosen, seed) for seed in (0, 1))
     texts = [
-        {" ".join(e.vectorizer.get_vocabulary()[i] for i in ids) for ids in e.test[0]}
+        {" ".join(e.encoding.preprocess.vocabulary[i] for i in ids) for ids in e.test[0]}
         for e in (first, second)
     ]
     assert len(first.test[1]) == 16
@@ -213,20 +216,37 @@ def test_a_run_that_fails_leaves_nothing_and_spares_the_others(
 def test_summaries_are_means_and_sample_deviations():
     errors = {"a": [10.0, 11.0, 15.0], "b": [20.0]}
     results = [
-        Result(method, seed, error + 1, error, error - 1, 3, 2.0)
+        Result(
+            method,
+            seed,
+            None,
+            dev_error=error + 1,
+            test_error=error,
+            best_test_error=error - 1,
+            macro_f1=100 - error,
+            nll=error / 10,
+            ece=error / 5,
+            epoch=3,
+            epochs=4,
+            steps=40,
+            seconds=2.0,
+        )
         for method, values in errors.items()
         for seed, error in enumerate(values)
     ]
     first, second = experiments.summarize(results)
     assert (first.method, first.runs) == ("a", 3)
-    np.testing.assert_allclose(first.test_error, (12.0, np.std([10, 11, 15], ddof=1)))
-    np.testing.assert_allclose(first.best_test_error[0], 11.0)
-    assert second.test_error == (20.0, None)
+    np.testing.assert_allclose(
+        first.spreads["test_error"], (12.0, np.std([10, 11, 15], ddof=1))
+    )
+    np.testing.assert_allclose(first.spreads["best_test_error"][0], 11.0)
+    assert second.spreads["test_error"] == (20.0, None)
     lines = experiments.markdown([first, second]).splitlines()
     assert lines[2].replace("\xa0", " ") == (
-        "| a | 3 | 13.00 ± 2.65 | 12.00 ± 2.65 | 11.00 ± 2.65 | 2.0 ± 0.0 |"
+        "| a | 3 | 13.00 ± 2.65 | 12.00 ± 2.65 | 11.00 ± 2.65 | 88.00 ± 2.65 "
+        "| 1.200 ± 0.265 | 2.40 ± 0.53 | 2.0 ± 0.0 |"
     )
-    assert lines[3] == "| b | 1 | 21.00 | 20.00 | 19.00 | 2.0 |"
+    assert lines[3] == ("| b | 1 | 21.00 | 20.00 | 19.00 | 80.00 | 2.000 | 4.00 | 2.0 |")
 
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(own_data, tmp_path):
@@ -257,7 +277,7 @@ def test_a_terminal_sees_a_bar_and_the_table(own_data, tmp_path):
             console=console,
         ).run()
     shown = (tmp_path / "shown.txt").read_text()
-    assert "/3 epochs" in shown
+    assert "of 1 runs" in shown
 
 
 @pytest.mark.parametrize(

@@ -310,7 +310,7 @@ def test_what_changes_the_result_is_read_anew():
     load_vectors(path, WORDS)
     assert load_vectors(path, WORDS, ignore_case=True).found.sum() == 2
     assert load_vectors(path, [*WORDS[:3], "it", "is"]).matrix[3].tolist() == [3, 4]
-    assert len(entries()) == 3
+    assert len(entries()) == 2  # the same words in another order are found again
     status = path.stat()
     write("mine.txt", "who 5 6\nit 7 8 \n")  # longer
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))

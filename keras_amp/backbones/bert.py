@@ -1,15 +1,18 @@
 """Classifiers on pretrained encoders: BERT and KerasHub's other text backbones."""
 
 import difflib
+import functools
 import inspect
+import json
 import os
 import unicodedata
-import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_amp.backbones.seeds import layer_seeds
+from keras_amp.data.text import as_texts, report_cut
 from keras_amp.extras import require
 
 DEFAULT_PRESET = "bert_base_en_uncased"
@@ -163,6 +166,8 @@ class BertPreprocessor:
     array([5, 3])
     """
 
+    FILE, ASSETS = "tokens.json", "tokenizer"
+
     def __init__(self, preset=DEFAULT_PRESET, sequence_length: int = 128):
         if isinstance(preset, (str, os.PathLike)):
             preset = _from_preset("tokenizers.Tokenizer", preset)
@@ -220,7 +225,7 @@ class BertPreprocessor:
         """
         tokens = self._tokens(texts)
         lengths = self._lengths(tokens)
-        self._report_cut(lengths)
+        self.truncated += report_cut(lengths, self.sequence_length, "tokens")
         token_ids, segment_ids = (np.asarray(x, "int32") for x in self._pack(tokens))
         positions = np.arange(self.sequence_length)
         inputs = {
@@ -233,28 +238,41 @@ class BertPreprocessor:
 
     def _tokens(self, texts):
         """A list of token ids for each text."""
-        if isinstance(texts, (str, bytes)):
-            raise ValueError(
-                f"Expected a sequence of texts. Received: one text, {texts!r}. Put it "
-                "into a list."
-            )
-        tokens = self.tokenizer([str(text) for text in texts])
+        tokens = self.tokenizer(as_texts(texts))
         # A ragged tensor where the tokenizer works on tensors, else lists already.
         return tokens.to_list() if hasattr(tokens, "to_list") else tokens
 
     def _lengths(self, tokens):
         return np.array([len(row) for row in tokens], "int64") + self.num_special
 
-    def _report_cut(self, lengths):
-        cut = int(np.sum(lengths > self.sequence_length))
-        self.truncated += cut
-        if cut:
-            warnings.warn(
-                f"{cut} of {len(lengths)} texts have more than "
-                f"sequence_length={self.sequence_length} tokens and were cut; the "
-                f"longest has {lengths.max()}.",
-                stacklevel=3,
-            )
+    def save(self, folder):
+        """Writes what ``load`` needs into an existing folder."""
+        folder = Path(folder)
+        assets = folder / self.ASSETS
+        assets.mkdir(exist_ok=True)
+        self.tokenizer.save_assets(str(assets))
+        state = {
+            "sequence_length": self.sequence_length,
+            "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
+        }
+        (folder / self.FILE).write_text(json.dumps(state), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder):
+        """Returns the preprocessor that ``save`` has written into a folder."""
+        _keras_hub()  # knows the tokenizer's class
+        folder = Path(folder)
+        state = json.loads((folder / cls.FILE).read_text(encoding="utf-8"))
+        tokenizer = keras.saving.deserialize_keras_object(state["tokenizer"])
+        tokenizer.load_assets(str(folder / cls.ASSETS))
+        return cls(tokenizer, state["sequence_length"])
+
+
+@functools.lru_cache
+def position_limit(preset):
+    """Returns the most tokens that a preset's encoder takes; None if it has no limit."""
+    encoder = _from_preset("models.Backbone", preset, load_weights=False)
+    return getattr(encoder, "max_sequence_length", None)
 
 
 def _keras_hub():
@@ -265,12 +283,13 @@ def _keras_hub():
     return keras_hub
 
 
-def _from_preset(kind, preset):
+def _from_preset(kind, preset, **settings):
     """Loads what KerasHub keeps under a preset's name, or a folder does.
 
     Args:
         kind: ``"models.Backbone"`` or ``"tokenizers.Tokenizer"``.
         preset: Name, handle or folder.
+        **settings: Further arguments of ``from_preset``.
     """
     hub = _keras_hub()
     module, name = kind.split(".")
@@ -287,7 +306,7 @@ def _from_preset(kind, preset):
             f"none.{hint}"
         )
     try:
-        return loader.from_preset(preset)
+        return loader.from_preset(preset, **settings)
     except ImportError:
         raise  # says what to install
     except Exception as error:  # each source of presets raises its own kinds

@@ -4,9 +4,11 @@ from keras_amp.data.datasets import load, names
 from keras_amp.data.examples import Dataset, Split
 from keras_amp.data.splits import fold, hold_out, subset
 from keras_amp.data.text import (
+    WordPreprocessor,
     batches,
     fit_vectorizer,
     separate_punctuation,
+    split_words,
     word_ids,
 )
 from keras_amp.data.vectors import Vectors, load_vectors
@@ -15,6 +17,7 @@ __all__ = [
     "Dataset",
     "Split",
     "Vectors",
+    "WordPreprocessor",
     "batches",
     "fit_vectorizer",
     "fold",
@@ -23,6 +26,7 @@ __all__ = [
     "load_vectors",
     "names",
     "separate_punctuation",
+    "split_words",
     "subset",
     "word_ids",
 ]

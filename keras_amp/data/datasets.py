@@ -11,6 +11,7 @@ from keras_amp.data.sources import SOURCES, data_folders, download
 from keras_amp.data.tables import SUFFIXES, read_table
 
 SPLITS = ("train", "dev", "test", "all")
+PHRASES = "train_phrases"
 SHIPPED = {"questions": Path(__file__).parent / "questions"}
 
 
@@ -24,7 +25,7 @@ def names():
     return [*SHIPPED, *SOURCES]
 
 
-def load(name, data_dir=None):
+def load(name, data_dir=None, phrases=False):
     """Loads a text classification data set.
 
     ``"questions"`` is a small synthetic set that comes with the package. Public sets
@@ -36,13 +37,17 @@ def load(name, data_dir=None):
 
     Your own data is a path: to one ``.csv`` or ``.tsv`` file, which becomes ``train``, or
     to a folder with ``train``, and if you have them ``dev`` and ``test``, files, or one
-    file ``all``. A header
-    names a text and a label column (``text`` or ``sentence``, ``label`` or ``class``,
-    ...); a TSV file without one holds ``label<TAB>text``.
+    file ``all``. A header names a text and a label column (``text`` or ``sentence``,
+    ``label`` or ``class``, ...); a TSV file without one holds ``label<TAB>text``.
+
+    The sentiment treebank labels the phrases of its sentences, too. They are no download:
+    put those of the training sentences into the folder of ``"sst1"`` or ``"sst2"``, or of
+    your own data, as ``train_phrases.tsv``.
 
     Args:
         name: A name, or a path.
         data_dir: Folder with public data sets, one folder each; None for none.
+        phrases: Whether to load labelled phrases of the training texts, too.
 
     Returns:
         A ``Dataset``, with ``train``, ``dev`` and ``test`` (None where the data has no
@@ -62,13 +67,15 @@ def load(name, data_dir=None):
     """
     name = os.fspath(name)
     if name in SHIPPED:
-        return _read_folder(SHIPPED[name], name)
+        return _read_folder(SHIPPED[name], name, phrases)
     if name in SOURCES:
-        return _load_public(name, data_dir)
+        return _load_public(name, data_dir, phrases)
     path = Path(name)
     if path.is_dir():
-        return _read_folder(path, name)
+        return _read_folder(path, name, phrases)
     if path.is_file() and path.suffix.lower() in SUFFIXES:
+        if phrases:
+            raise _no_phrases(path.parent, "one file")
         return _dataset(name, {"train": (path, read_table(path))})
     if path.is_file():
         raise ValueError(
@@ -87,30 +94,43 @@ def load(name, data_dir=None):
     )
 
 
-def _load_public(name, data_dir):
+def _load_public(name, data_dir, phrases):
     source = SOURCES[name]
     for folder in data_folders(data_dir):
         if (folder / name).is_dir():
-            return _read_folder(folder / name, name, source)
+            return _read_folder(folder / name, name, phrases, source)
+    if phrases:
+        raise _no_phrases(f"<data_dir>/{name}", "no folder of that name")
     tables = {
         split: (f"{name}/{split}", table) for split, table in download(name).items()
     }
     return _dataset(name, tables, source)
 
 
-def _read_folder(folder, name, source=None):
+def _no_phrases(folder, received):
+    return FileNotFoundError(
+        f"Expected the phrases as {folder}/{PHRASES}.tsv, rows of `label<TAB>text`. "
+        f"Received: {received}. They are not part of any download: write them there, "
+        "those of the training texts alone, or train without."
+    )
+
+
+def _table_file(folder, stem):
+    """The one file of a folder with that stem, or None."""
+    found = [folder / (stem + suffix) for suffix in SUFFIXES]
+    found = [path for path in found if path.is_file()]
+    if len(found) > 1:
+        raise ValueError(
+            f"Expected one file for the split '{stem}'. Received: "
+            f"{' and '.join(map(str, found))}"
+        )
+    return found[0] if found else None
+
+
+def _read_folder(folder, name, phrases, source=None):
     """Reads the splits of a folder; a public set must have all of its own."""
-    tables = {}
-    for split in SPLITS:
-        found = [folder / (split + suffix) for suffix in SUFFIXES]
-        found = [path for path in found if path.is_file()]
-        if len(found) > 1:
-            raise ValueError(
-                f"Expected one file for the split '{split}'. Received: "
-                f"{' and '.join(map(str, found))}"
-            )
-        if found:
-            tables[split] = found[0], read_table(found[0])
+    paths = {split: _table_file(folder, split) for split in SPLITS}
+    tables = {split: (path, read_table(path)) for split, path in paths.items() if path}
     own = ["all"] if "all" in tables else ["train"]
     missing = [s for s in (source.splits if source else own) if s not in tables]
     if "all" in tables and len(tables) > 1:
@@ -124,6 +144,11 @@ def _read_folder(folder, name, source=None):
             f"Expected {' and '.join(f'{split}.tsv' for split in missing)} in {folder}. "
             f"Received: a folder that holds {present}."
         )
+    if phrases:
+        path = _table_file(folder, PHRASES)
+        if path is None:
+            raise _no_phrases(folder, "a folder without")
+        tables["phrases"] = path, read_table(path)
     return _dataset(name, tables, source)
 
 
@@ -151,7 +176,8 @@ def _dataset(name, tables, source=None):
             tuple(texts), np.array([index[label] for label in labels], dtype="int32")
         )
     if source:
-        return Dataset(name, source.class_names, citation=source.citation, **splits)
+        about = {"citation": source.citation, "folds": source.folds}
+        return Dataset(name, source.class_names, **about, **splits)
     return Dataset(name, tuple(classes), **splits)
 
 

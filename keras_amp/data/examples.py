@@ -42,6 +42,10 @@ class Dataset:
         dev: The development ``Split``, or None where the data has none of its own.
         test: The test ``Split``, or None where the data has none of its own.
         citation: What to cite, or None.
+        folds: The parts of the cross-validation by which results on it are reported, or
+            None where that is not the custom.
+        phrases: Labelled parts of the training texts, a ``Split`` to train on in
+            addition, or None if they were not asked for.
 
     Example:
     >>> data = keras_amp.data.load("questions")
@@ -55,6 +59,8 @@ class Dataset:
     dev: Split | None = None
     test: Split | None = None
     citation: str | None = None
+    folds: int | None = None
+    phrases: Split | None = None
 
     @property
     def num_classes(self):
@@ -68,6 +74,7 @@ class Dataset:
                 ("train", self.train),
                 ("dev", self.dev),
                 ("test", self.test),
+                ("phrases", self.phrases),
             )
             if split is not None
         )

@@ -46,6 +46,8 @@ class Source:
         labels: Its labels as the files write them, in the order of their indices.
         class_names: What the labels mean, in the same order.
         citation: What its authors ask to cite.
+        folds: The parts of the cross-validation by which results on it are reported, or
+            None where it has a test split.
     """
 
     splits: dict
@@ -53,6 +55,7 @@ class Source:
     labels: tuple[str, ...]
     class_names: tuple[str, ...]
     citation: str
+    folds: int | None = None
 
 
 _TREC_CLASSES = ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")
@@ -152,6 +155,7 @@ SOURCES = {
         labels=("objective", "subjective"),
         class_names=("objective", "subjective"),
         citation="Pang and Lee, A Sentimental Education, ACL 2004.",
+        folds=10,
     ),
     "mr": Source(
         splits={
@@ -172,6 +176,7 @@ SOURCES = {
         labels=("neg", "pos"),
         class_names=("negative", "positive"),
         citation="Pang and Lee, Seeing Stars, ACL 2005.",
+        folds=10,
     ),
 }
 

@@ -29,9 +29,69 @@ def read_table(path):
             one; the message names the file and the line.
     """
     path = Path(path)
-    tabs = path.suffix.lower() == ".tsv"
+    tabs, rows = _rows(path)
+    first = _header(path, rows[0][1], tabs)
+    label_at, text_at, width = first or (0, 1, 2)
+    if first:
+        rows = _below_header(path, rows)
+    labels = _column(path, rows, width, label_at, "label")
+    texts = [
+        " ".join(text.split()) for text in _column(path, rows, width, text_at, "text")
+    ]
+    if not first and len(rows) > 4 and len(set(labels)) > 0.8 * len(rows):
+        raise ValueError(
+            f"Expected labels that several texts share. Received: {path}, with "
+            f"{len(set(labels))} different labels in {len(rows)} rows; the texts may "
+            "stand where the labels are expected. Name the columns in a header, or write "
+            "`label<TAB>text`."
+        )
+    return labels, texts
+
+
+def read_texts(path):
+    """Reads the texts of a file, labelled or not.
+
+    A CSV or TSV file with a header that names a text column may have any others, a label
+    column among them; a TSV file without one holds ``label<TAB>text``. A ``.txt`` file
+    holds a text in every line.
+
+    Args:
+        path: Path of a UTF-8 file that ends in ``.tsv``, ``.csv`` or ``.txt``.
+
+    Returns:
+        A tuple ``(labels, texts)`` of a list of strings each; ``labels`` is None where
+        the file has none.
+
+    Raises:
+        ValueError: As ``read_table``, or if the file ends in something else.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".txt":
+        texts = [" ".join(line.split()) for line in _content(path).split("\n")]
+        texts = texts[: len(texts) - (texts[-1] == "")]
+        empty = [number for number, text in enumerate(texts, 1) if not text]
+        if empty or not texts:
+            what = f"whose line {empty[0]} is empty" if empty else "which is empty"
+            raise ValueError(f"Expected a text in every line. Received: {path}, {what}.")
+        return None, texts
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(
+            f"Expected a file that ends in {', '.join(SUFFIXES)} or .txt. Received: "
+            f"{path}"
+        )
+    _, rows = _rows(path)
+    header = [field.strip().lower() for field in rows[0][1]]
+    text_at = [i for i, name in enumerate(header) if name in TEXT_COLUMNS]
+    if len(text_at) != 1 or any(name in LABEL_COLUMNS for name in header):
+        return read_table(path)
+    rows = _below_header(path, rows)
+    texts = _column(path, rows, len(header), text_at[0], "text")
+    return None, [" ".join(text.split()) for text in texts]
+
+
+def _content(path):
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise ValueError(
@@ -39,8 +99,13 @@ def read_table(path):
             f"that are not ({error.reason}). Convert it, for instance by "
             "`iconv -f latin1 -t utf-8`."
         ) from error
+
+
+def _rows(path):
+    """Whether a file has tabs, and its rows, each with the number of its last line."""
+    tabs = path.suffix.lower() == ".tsv"
     quoting = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tabs else {}
-    reader = csv.reader(io.StringIO(content), strict=True, **quoting)
+    reader = csv.reader(io.StringIO(_content(path)), strict=True, **quoting)
     rows = []
     try:
         for row in reader:
@@ -52,38 +117,31 @@ def read_table(path):
         ) from error
     if not rows:
         raise ValueError(f"Expected labelled texts. Received: {path}, which is empty.")
-    first = _header(path, rows[0][1], tabs)
-    label_at, text_at, width = first or (0, 1, 2)
-    if first:
-        rows = rows[1:]
-    if not rows:
+    return tabs, rows
+
+
+def _below_header(path, rows):
+    if len(rows) == 1:
         raise ValueError(
             f"Expected labelled texts. Received: {path}, which holds a header only."
         )
-    labels, texts = [], []
+    return rows[1:]
+
+
+def _column(path, rows, width, position, name):
+    """The stripped fields of a column; raises where a row lacks it."""
     for line, row in rows:
         if len(row) != width:
             raise ValueError(
                 f"Expected {width} columns in every row. Received: {path}, line {line}, "
                 f"with {len(row)}: {shortened(row)}"
             )
-        label, text = row[label_at].strip(), " ".join(row[text_at].split())
-        for name, value in (("label", label), ("text", text)):
-            if not value:
-                raise ValueError(
-                    f"Expected a label and a text in every row. Received: {path}, line "
-                    f"{line}, whose {name} is empty: {shortened(row)}"
-                )
-        labels.append(label)
-        texts.append(text)
-    if not first and len(rows) > 4 and len(set(labels)) > 0.8 * len(rows):
-        raise ValueError(
-            f"Expected labels that several texts share. Received: {path}, with "
-            f"{len(set(labels))} different labels in {len(rows)} rows; the texts may "
-            "stand where the labels are expected. Name the columns in a header, or write "
-            "`label<TAB>text`."
-        )
-    return labels, texts
+        if not row[position].strip():
+            raise ValueError(
+                f"Expected a {name} in every row. Received: {path}, line {line}, whose "
+                f"{name} is empty: {shortened(row)}"
+            )
+    return [row[position].strip() for _, row in rows]
 
 
 def _header(path, row, tabs):

@@ -66,6 +66,8 @@ class Vectors:
             is zeros.
         found: Boolean array ``(len(vocabulary),)``, whether the word has a pretrained
             vector; False for padding and unknown.
+        added: Tuple of the ``extra_words`` that have a pretrained vector: the last rows
+            of the other two.
 
     Example:
     >>> from keras_amp.data import Vectors
@@ -76,17 +78,25 @@ class Vectors:
 
     matrix: np.ndarray
     found: np.ndarray
+    added: tuple[str, ...] = ()
 
     @property
     def coverage(self):
-        """The share of words with a vector; padding and unknown are not counted."""
-        return float(self.found[UNKNOWN + 1 :].mean())
+        """The share of the vocabulary's words with a vector.
+
+        Padding, unknown and the words added are not counted.
+        """
+        return float(self._own.mean())
+
+    @property
+    def _own(self):
+        return self.found[UNKNOWN + 1 : len(self.found) - len(self.added)]
 
     def __repr__(self):
-        words = len(self.found) - UNKNOWN - 1
+        added = f" and {len(self.added)} more" if self.added else ""
         return (
-            f"Vectors({self.matrix.shape[1]}d, {self.found.sum()} of {words} words, "
-            f"{self.coverage:.1%})"
+            f"Vectors({self.matrix.shape[1]}d, {self._own.sum()} of {len(self._own)} "
+            f"words, {self.coverage:.1%}{added})"
         )
 
 
@@ -98,6 +108,7 @@ def load_vectors(
     seed=0,
     data_dir=None,
     cache=True,
+    extra_words=(),
 ):
     """Loads pretrained word vectors for the words of a vocabulary.
 
@@ -135,8 +146,11 @@ def load_vectors(
         data_dir: Folder with public data; None for none.
         cache: Whether to keep what the vocabulary needs in the Keras cache, below
             ``datasets/keras_amp/vectors``, and to use what is there. It is keyed by the
-            file's path, size and modification time, the vocabulary and ``ignore_case``;
-            the 64 most recently used are kept.
+            file's path, size and modification time, the words and ``ignore_case``; the 64
+            most recently used are kept.
+        extra_words: Strings to add behind the vocabulary where they have a vector, such
+            as the words of texts to be predicted. What the vocabulary gets does not
+            depend on them.
 
     Returns:
         A ``Vectors``, with ``matrix``, ``found`` and ``coverage``.
@@ -163,26 +177,37 @@ def load_vectors(
     """
     vocabulary = _checked_vocabulary(vocabulary)
     _check_fill(fill_range, seed)
+    position = {word: row for row, word in enumerate(vocabulary)}
+    extra = sorted({str(word) for word in extra_words}.difference(position))
+    # Sorted, so that vocabularies that part the same words alike share what is cached.
+    words = [*vocabulary[: UNKNOWN + 1], *sorted([*vocabulary[UNKNOWN + 1 :], *extra])]
     path, member = _locate(os.fspath(path), data_dir)
-    entry = _cache_entry(path, member, vocabulary, ignore_case) if cache else None
-    kept = _from_cache(entry, len(vocabulary)) if cache else None
+    entry = _cache_entry(path, member, words, ignore_case) if cache else None
+    kept = _from_cache(entry, len(words)) if cache else None
     if kept is None:
-        kept = _read(path, member, vocabulary, ignore_case)
+        kept = _read(path, member, words, ignore_case)
         if cache:
             _to_cache(entry, *kept)
     rows, vectors = kept
+    is_own = np.array([words[row] in position for row in rows])
+    places = [position[words[row]] for row in rows[is_own]]
+    own, added = vectors[is_own], tuple(words[row] for row in rows[~is_own])
     if fill_range is None:
         # A uniform distribution from -a to a has the standard deviation a / sqrt(3).
-        fill_range = math.sqrt(3) * vectors.std(dtype="float64")
+        fill_range = math.sqrt(3) * own.std(dtype="float64") if len(own) else 0.0
     # Every row is drawn, so that a word's draw does not depend on which were found.
     shape = len(vocabulary), vectors.shape[1]
     draws = np.random.default_rng(seed).random(shape, dtype="float32")
     matrix = (2 * draws - 1) * np.float32(fill_range)
-    matrix[rows] = vectors
+    matrix[places] = own
     matrix[PADDING] = 0
     found = np.zeros(len(vocabulary), dtype=bool)
-    found[rows] = True
-    return Vectors(matrix, found)
+    found[places] = True
+    return Vectors(
+        np.concatenate([matrix, vectors[~is_own]]),
+        np.concatenate([found, np.ones(len(added), dtype=bool)]),
+        added,
+    )
 
 
 def _checked_vocabulary(vocabulary):

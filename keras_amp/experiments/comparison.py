@@ -11,19 +11,15 @@ import tensorflow as tf
 
 from keras_amp import data
 from keras_amp.experiments.display import Display
-from keras_amp.experiments.examples import divide, prepare
+from keras_amp.experiments.examples import SPLITS, prepare
 from keras_amp.experiments.results import (
     check_new_folder,
     new_folder,
     write_json,
     write_table,
 )
-from keras_amp.experiments.settings import (
-    backbone_parameters,
-    check_count,
-    methods,
-)
-from keras_amp.experiments.training import train
+from keras_amp.experiments.settings import check_count, methods
+from keras_amp.experiments.training import build_classifier, train
 from keras_amp.policy import AdversarialMixing
 from keras_amp.version import __version__
 
@@ -38,20 +34,35 @@ class Comparison:
         cells: List of ``Method``s, as of ``methods()``.
         policy: The ``AdversarialMixing`` of the ``"amp"`` methods; mixup shares its
             ``alpha``, ``lam_per`` and ``probability``. None means the paper's.
-        seeds: Number of seeds; every method runs with each of 0, 1, ...
+        seeds: Number of seeds; every method runs with each of them.
+        first_seed: The first of the seeds; the others follow.
+        fold: Sequence of integers, the parts of a cross-validation to test on; None for
+            all.
         out: Folder for the results, new or empty; None for one below ``runs/``.
         console: A ``rich.console.Console``; None for the terminal.
 
     Raises:
-        ValueError: If an argument lies outside its range or the data cannot be used.
+        ValueError: If an argument lies outside its range, or the data, the word vectors
+            or the preset cannot be used.
+        FileNotFoundError: If a file is missing.
+        ConnectionError: If data, word vectors or a preset cannot be fetched.
         FileExistsError: If ``out`` holds something.
     """
 
     def __init__(
-        self, settings, cells=None, policy=None, seeds=3, out=None, console=None
+        self,
+        settings,
+        cells=None,
+        policy=None,
+        seeds=3,
+        first_seed=0,
+        fold=None,
+        out=None,
+        console=None,
     ):
         check_count("seeds", seeds)
-        self.settings, self.seeds = settings, range(seeds)
+        check_count("first_seed", first_seed, least=0)
+        self.settings = settings
         self.cells = methods() if cells is None else cells
         if not self.cells:
             raise ValueError(
@@ -59,20 +70,30 @@ class Comparison:
                 "and a policy."
             )
         self.policy = AdversarialMixing() if policy is None else policy
-        self.dataset = data.load(settings.data, settings.data_dir)
-        divide(self.dataset, settings, seed=0)  # raises where the examples do not suffice
+        self.dataset = data.load(settings.data, settings.data_dir, settings.phrases)
+        self.parts = [
+            (seed, part)
+            for seed in range(first_seed, first_seed + seeds)
+            for part in _folds(settings.number_of_folds(self.dataset), fold)
+        ]
         self.out = Path(out) if out is not None else _default_folder(settings)
         check_new_folder(self.out)
-        self.console = console
+        self.display = Display(self, console)
+        with self.display.reading():
+            self._first = self._prepare(*self.parts[0])
+            classifier = build_classifier(settings, self._first, seed=0)
+        for method in self.cells:
+            method.mix_at(classifier)  # raises where there is no such place
 
     def run(self):
-        """Trains every method with every seed.
+        """Trains every method with every seed, and every fold where cross-validated.
 
         Progress and the table go to the terminal; the folder ``out`` receives
         ``settings.json``, ``results.csv``, ``table.md`` and, for each run, a folder
-        ``<method>/seed-<seed>`` with ``config.json``, ``epochs.csv``, ``tensorboard/``
-        and ``result.json``. Finished runs survive an interruption, an unfinished one
-        leaves nothing.
+        ``<method>/seed-<seed>`` (``<method>/seed-<seed>-fold-<fold>``) with
+        ``config.json``, ``epochs.csv``, ``tensorboard/``, ``predictions.csv``,
+        ``confusion.csv``, ``result.json`` and what ``keras_amp.load_run`` reads. Finished
+        runs survive an interruption, an unfinished one leaves nothing.
 
         Returns:
             The list of ``Result``s.
@@ -80,57 +101,67 @@ class Comparison:
         results = []
         with new_folder(self.out):
             write_json(self.out / "settings.json", self._resolved())
-        display = Display(self, self.console)
-        with display:
-            for seed in self.seeds:
-                examples = self._examples(seed)
+        with self.display:
+            for seed, fold in self.parts:
+                with self.display.reading():
+                    examples = self._examples(seed, fold)
+                self.display.examples(seed, examples)
                 for method in self.cells:
-                    results.append(self._train(method, seed, examples, display))
+                    results.append(self._train(method, seed, fold, examples))
                     write_table(self.out, results)
-        display.table(results)
+        self.display.table(results)
         return results
 
-    def _train(self, method, seed, examples, display):
+    def _examples(self, seed, fold):
+        """The examples of a seed; those of the first one are there already."""
+        first, self._first = self._first, None
+        return first or self._prepare(seed, fold)
+
+    def _prepare(self, seed, fold):
+        return prepare(self.dataset, self.settings, seed, fold or 0)
+
+    def _train(self, method, seed, fold, examples):
         policy = method.policy_of(self.policy)
-        with new_folder(self.out / method.name / f"seed-{seed}") as folder:
+        name = f"seed-{seed}" + ("" if fold is None else f"-fold-{fold}")
+        with new_folder(self.out / method.name / name) as folder:
+            per_epoch, epochs, steps = self.settings.length(len(examples.train[1]))
             config = {
-                **self._resolved(),
+                **self._resolved(examples.encoding),
                 "mix": method.mix,
                 "policy": None if method.mix == "none" else method.policy,
                 "policy_arguments": {} if method.mix == "none" else policy.get_config(),
                 "seed": seed,
-                "vocabulary_size": examples.vectorizer.vocabulary_size(),
-                "sequence_length": int(examples.train[0].shape[1]),
-                "examples": {
-                    name: len(getattr(examples, name)[1])
-                    for name in ("train", "dev", "test")
-                },
+                "fold": fold,
+                "encoding": examples.encoding.about,
+                "examples": {n: len(getattr(examples, n)[1]) for n in SPLITS},
+                "truncated": examples.truncated,
+                "steps_per_epoch": per_epoch,
+                "most_epochs": epochs,
+                "most_steps": steps,
             }
             write_json(folder / "config.json", config)
-            display.begin(method, seed)
+            self.display.begin(f"{method.name}, {name.replace('-', ' ')}", epochs)
             result = train(
-                self.settings, method, policy, seed, examples, folder, display.epoch
+                self.settings,
+                method,
+                policy,
+                seed,
+                examples,
+                folder,
+                fold,
+                self.display.epoch,
             )
-        display.end(result)
+        self.display.end(result)
         return result
 
-    def _examples(self, seed):
-        widest = max(self._backbone_arguments().get("kernel_sizes", (1,)))
-        return prepare(self.dataset, self.settings, seed, min_length=widest)
-
-    def _backbone_arguments(self):
-        """The backbone's arguments with its own defaults filled in."""
-        parameters = backbone_parameters(self.settings.backbone)
-        return {
-            **{name: p.default for name, p in parameters.items()},
-            **self.settings.backbone_arguments,
-        }
-
-    def _resolved(self):
+    def _resolved(self, encoding=None):
         """All settings with their defaults filled in, and what they ran on."""
+        arguments = self.settings.all_backbone_arguments()
+        if encoding is not None:  # vectors bring their width
+            arguments = {n: encoding.arguments.get(n, v) for n, v in arguments.items()}
         return {
             **{f.name: getattr(self.settings, f.name) for f in fields(self.settings)},
-            "backbone_arguments": self._backbone_arguments(),
+            "backbone_arguments": arguments,
             "data_dir": self.settings.data_dir and str(self.settings.data_dir),
             "class_names": list(self.dataset.class_names),
             "versions": {
@@ -141,6 +172,20 @@ class Comparison:
                 "python": platform.python_version(),
             },
         }
+
+
+def _folds(number, chosen):
+    """The folds to run, ``[None]`` where there is no cross-validation."""
+    if number == 1 and not chosen:
+        return [None]
+    wrong = [fold for fold in chosen or () if not 0 <= fold < number]
+    if number == 1 or wrong:
+        why = "no cross-validation; set `folds`" if number == 1 else f"{number} folds"
+        raise ValueError(
+            f"Expected `fold` to lie between 0 and the number of folds less 1. Received: "
+            f"fold={(wrong or list(chosen))[0]} with {why}."
+        )
+    return list(dict.fromkeys(chosen)) if chosen else list(range(number))
 
 
 def _default_folder(settings):

@@ -1,44 +1,56 @@
-"""From a data set to the arrays that one seed trains, chooses and tests on."""
+"""From a data set to what one seed trains, chooses and tests on."""
 
+import warnings
 from dataclasses import dataclass
 
-import keras
+import numpy as np
 
 from keras_amp import data
+from keras_amp.experiments.encoding import Encoding, fit_encoding
 
 # One test split for all seeds, so that their errors are comparable.
 TEST_SEED = 0
+SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Word ids and labels of the three splits.
+    """Inputs and labels of the three splits.
 
     Attributes:
-        train: Tuple ``(ids, labels)`` of int32 arrays ``(num_examples, sequence_length)``
-            and ``(num_examples,)``.
+        train: Tuple ``(inputs, labels)``: the backbone's inputs, an int32 array
+            ``(num_examples, sequence_length)`` or a dict of them, and an int32 array
+            ``(num_examples,)``.
         dev: The same, to choose the epoch by.
         test: The same, to report the error on.
-        vectorizer: The ``TextVectorization`` that made the ids.
+        test_texts: Tuple of strings, the texts of ``test``.
+        encoding: The ``Encoding`` that made the inputs.
+        truncated: Dict of integers, how many texts of each split were cut.
         class_names: The classes' names.
     """
 
     train: tuple
     dev: tuple
     test: tuple
-    vectorizer: keras.layers.TextVectorization
+    test_texts: tuple[str, ...]
+    encoding: Encoding
+    truncated: dict
     class_names: tuple[str, ...]
 
 
-def divide(dataset, settings, seed):
-    """Splits a data set where it has no splits of its own.
+def divide(dataset, settings, seed, fold=0):
+    """Splits a data set where it has no splits of its own, and draws what to train on.
 
-    The development set depends on the seed, a test set that is set aside does not.
+    A part of the training data (``train_fraction``, ``train_per_class``) is drawn before
+    the development set is set aside: few labels are few for both purposes. The
+    development set depends on the seed, and so do the folds of a cross-validation; a test
+    set that is set aside does not.
 
     Args:
         dataset: A ``keras_amp.data.Dataset``.
         settings: ``Settings``.
         seed: Integer, the run's seed.
+        fold: Integer, the part of a cross-validation to test on.
 
     Returns:
         A tuple of three ``Split``s, to train on, to choose the epoch by and to test on.
@@ -47,8 +59,21 @@ def divide(dataset, settings, seed):
         ValueError: If there are too few examples.
     """
     train, dev, test = dataset.train, dataset.dev, dataset.test
-    if test is None:
+    folds = settings.number_of_folds(dataset)
+    if folds > 1:
+        smallest = int(np.bincount(train.labels).min())
+        if folds > smallest:
+            raise ValueError(
+                "Expected `folds` to be at most the examples of the smallest class, "
+                f"{smallest}. Received: folds={folds} with {dataset!r}"
+            )
+        train, test = data.fold(train, fold, folds, seed)
+    elif test is None:
         train, test = data.hold_out(train, settings.test_fraction, TEST_SEED)
+    if settings.is_subset:
+        train = data.subset(
+            train, seed, settings.train_fraction, settings.train_per_class
+        )
     if dev is None:
         train, dev = data.hold_out(train, settings.dev_fraction, seed)
     purposes = {"train on": train, "choose the epoch by": dev, "test on": test}
@@ -58,27 +83,69 @@ def divide(dataset, settings, seed):
                 f"Expected at least one example to {purpose}. Received: {dataset!r}, too "
                 "few examples to set some of each class aside."
             )
+    if settings.phrases:
+        train = _with_phrases(dataset, train, (dev, test))
     return train, dev, test
 
 
-def prepare(dataset, settings, seed, min_length=1):
+def prepare(dataset, settings, seed, fold=0):
     """Divides a data set and encodes its texts.
 
-    The vocabulary and the length come from the training texts alone.
+    The vocabulary and the length come from the training texts alone; words of the other
+    texts join only where they have a pretrained vector.
 
     Args:
         dataset: A ``keras_amp.data.Dataset``.
         settings: ``Settings``.
         seed: Integer, the run's seed.
-        min_length: Integer, the least length of the padded texts.
+        fold: Integer, the part of a cross-validation to test on.
 
     Returns:
         ``Examples``.
 
     Raises:
-        ValueError: If there are too few examples.
+        ValueError: If there are too few examples, or word vectors or a preset cannot be
+            used.
+        FileNotFoundError: If there are no such word vectors.
+        ConnectionError: If word vectors or a preset cannot be fetched.
     """
-    splits = divide(dataset, settings, seed)
-    vectorizer = data.fit_vectorizer(splits[0].texts, min_length=min_length)
-    arrays = [(data.word_ids(vectorizer, split.texts), split.labels) for split in splits]
-    return Examples(*arrays, vectorizer, dataset.class_names)
+    splits = divide(dataset, settings, seed, fold)
+    encoding = fit_encoding(settings, splits[0], splits[1:], seed)
+    arrays, truncated = [], {}
+    for name, split in zip(SPLITS, splits, strict=True):
+        before = encoding.preprocess.truncated
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*were cut", category=UserWarning)
+            arrays.append((encoding.preprocess(split.texts), split.labels))
+        truncated[name] = encoding.preprocess.truncated - before
+    return Examples(
+        *arrays, splits[2].texts, encoding, truncated, tuple(dataset.class_names)
+    )
+
+
+def _with_phrases(dataset, train, others):
+    """Adds the phrases that come from the training texts and from no other.
+
+    Where training texts were set aside, only phrases of those that remain are added;
+    a phrase that is one of the other texts as a whole is added in no case.
+    """
+    phrases = _keys(dataset.phrases.texts)
+    whole = {key for split in others for key in _keys(split.texts)}
+    kept = np.array([key not in whole for key in phrases])
+    if len(train) < len(dataset.train):
+        parts = {
+            key[i:j]
+            for key in _keys(train.texts)
+            for i in range(len(key))
+            for j in range(i + 1, len(key) + 1)
+        }
+        kept &= [key in parts for key in phrases]
+    added = dataset.phrases.take(np.flatnonzero(kept))
+    return data.Split(
+        train.texts + added.texts, np.concatenate([train.labels, added.labels])
+    )
+
+
+def _keys(texts):
+    """Texts as tuples of words, to be compared."""
+    return [tuple(words) for words in data.split_words(texts)]

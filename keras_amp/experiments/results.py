@@ -9,28 +9,42 @@ import statistics
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from keras_amp.experiments.evaluation import confusion
+
 
 @dataclass(frozen=True)
 class Result:
-    """What one training run came to; errors in percent.
+    """What one training run came to; errors, F1 and calibration in percent.
 
     Attributes:
         method: The method's name.
         seed: The run's seed.
+        fold: The part of the cross-validation tested on, from 0; None without one.
         dev_error: Error on the development set at the chosen epoch.
         test_error: Error on the test set at the chosen epoch: the result.
         best_test_error: The least test error of any epoch, which no user can know; for
             comparison with papers that report it.
+        macro_f1: Mean F1 score of the classes on the test set, at the chosen epoch.
+        nll: Mean negative log-likelihood of the test labels, in nats.
+        ece: Expected calibration error on the test set, in 15 bins.
         epoch: The chosen epoch, from 1.
+        epochs: The epochs trained.
+        steps: The steps trained.
         seconds: Time of training, evaluations included.
     """
 
     method: str
     seed: int
+    fold: int | None
     dev_error: float
     test_error: float
     best_test_error: float
+    macro_f1: float
+    nll: float
+    ece: float
     epoch: int
+    epochs: int
+    steps: int
     seconds: float
 
     def as_dict(self):
@@ -38,26 +52,40 @@ class Result:
         return asdict(self)
 
 
+# What is summarized: field, heading, decimal places.
+QUANTITIES = (
+    ("dev_error", "dev error %", 2),
+    ("test_error", "test error %", 2),
+    ("best_test_error", "best test error %", 2),
+    ("macro_f1", "macro-F1 %", 2),
+    ("nll", "NLL", 3),
+    ("ece", "ECE %", 2),
+    ("seconds", "seconds", 1),
+)
+HEADER = ("method", "runs", *(heading for _, heading, _ in QUANTITIES))
+NOTE = (
+    "Mean ± standard deviation over the runs. The epoch is chosen by the development "
+    "set; `test error` is the result. `best test error` is the least of any epoch, "
+    "chosen by the test set itself: only for comparison with papers that report it. "
+    "NLL: negative log-likelihood; ECE: expected calibration error in 15 bins, both on "
+    "the test set. AMP: the Adversarial Mixing Policy."
+)
+
+
 @dataclass(frozen=True)
 class Row:
-    """The runs of one method: means, and standard deviations over the seeds.
+    """The runs of one method.
 
     Attributes:
         method: The method's name.
-        runs: Number of runs.
-        dev_error: Tuple ``(mean, standard deviation)`` of the development errors; the
-            deviation is None for a single run.
-        test_error: The same of the test errors at the chosen epochs.
-        best_test_error: The same of the least test errors.
-        seconds: The same of the times.
+        runs: Number of runs: seeds, times folds where cross-validated.
+        spreads: Dict from the fields of ``QUANTITIES`` to tuples ``(mean, standard
+            deviation)``; the deviation is None for a single run.
     """
 
     method: str
     runs: int
-    dev_error: tuple
-    test_error: tuple
-    best_test_error: tuple
-    seconds: tuple
+    spreads: dict
 
 
 def summarize(results):
@@ -65,9 +93,9 @@ def summarize(results):
 
     Example:
     >>> from keras_amp.experiments import Result, summarize
-    >>> runs = [Result("none", seed, 9.0, test, 8.0, 5, 1.0)
+    >>> runs = [Result("none", seed, None, 9.0, test, 8.0, 90.0, 0.3, 2.0, 5, 5, 50, 1.0)
     ...         for seed, test in enumerate([10.0, 12.0])]
-    >>> summarize(runs)[0].test_error
+    >>> summarize(runs)[0].spreads["test_error"]
     (11.0, 1.4142135623730951)
     """
     by_method = {}
@@ -82,22 +110,13 @@ def summarize(results):
         Row(
             method,
             len(runs),
-            *(
-                spread([getattr(run, name) for run in runs])
-                for name in ("dev_error", "test_error", "best_test_error", "seconds")
-            ),
+            {
+                name: spread([getattr(run, name) for run in runs])
+                for name, *_ in QUANTITIES
+            },
         )
         for method, runs in by_method.items()
     ]
-
-
-HEADER = ("method", "runs", "dev error %", "test error %", "best test error %", "seconds")
-NOTE = (
-    "Mean ± standard deviation over the seeds. The epoch is chosen by the development "
-    "set; `test error` is the result. `best test error` is the least of any epoch, "
-    "chosen by the test set itself: only for comparison with papers that report it. "
-    "AMP: the Adversarial Mixing Policy."
-)
 
 
 def cells(row):
@@ -113,13 +132,8 @@ def cells(row):
         )
         return f"{mean:.{digits}f}{tail}"
 
-    errors = (row.dev_error, row.test_error, row.best_test_error)
-    return (
-        row.method,
-        str(row.runs),
-        *(text(error, 2) for error in errors),
-        text(row.seconds, 1),
-    )
+    values = (text(row.spreads[name], digits) for name, _, digits in QUANTITIES)
+    return row.method, str(row.runs), *values
 
 
 def markdown(rows):
@@ -131,17 +145,48 @@ def markdown(rows):
 def write_table(folder, results):
     """Writes ``results.csv``, one line a run, and ``table.md``."""
     folder = Path(folder)
-    with _whole_file(folder / "results.csv") as file:
+    with whole_file(folder / "results.csv") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Result)])
         writer.writeheader()
         writer.writerows(result.as_dict() for result in results)
-    with _whole_file(folder / "table.md") as file:
+    with whole_file(folder / "table.md") as file:
         file.write(markdown(summarize(results)))
+
+
+def write_predictions(folder, texts, labels, probabilities, class_names):
+    """Writes ``predictions.csv``, a line an example, and ``confusion.csv``.
+
+    Args:
+        folder: Existing folder.
+        texts: Sequence of strings.
+        labels: Integer array ``(len(texts),)``, the true classes.
+        probabilities: Float array ``(len(texts), num_classes)``.
+        class_names: The classes' names.
+    """
+    folder = Path(folder)
+    with whole_file(folder / "predictions.csv") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label", "prediction", *probability_names(class_names)])
+        for text, label, row in zip(texts, labels, probabilities, strict=True):
+            names = class_names[label], class_names[row.argmax()]
+            writer.writerow([text, *names, *(f"{p:.6g}" for p in row)])
+    with whole_file(folder / "confusion.csv") as file:
+        writer = csv.writer(file)
+        writer.writerow(["label \\ prediction", *class_names])
+        counts = confusion(probabilities, labels)
+        writer.writerows(
+            [name, *row] for name, row in zip(class_names, counts, strict=True)
+        )
+
+
+def probability_names(class_names):
+    """The headings of the classes' probabilities."""
+    return [f"p({name})" for name in class_names]
 
 
 def write_json(path, value):
     """Writes a value as JSON, whole or not at all."""
-    with _whole_file(path) as file:
+    with whole_file(path) as file:
         json.dump(value, file, indent=2, default=str)
         file.write("\n")
 
@@ -177,7 +222,7 @@ def new_folder(path):
 
 
 @contextlib.contextmanager
-def _whole_file(path):
+def whole_file(path):
     """Opens a file that takes its place only once it is complete."""
     path = Path(path)
     partial = path.with_name(f".{path.name}.partial")

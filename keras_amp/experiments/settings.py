@@ -11,7 +11,12 @@ from typing import Any, Literal
 from keras_amp import backbones
 from keras_amp.policy import Mixup
 
-BACKBONES = {"cnn": backbones.text_cnn}
+BACKBONES = {
+    "cnn": backbones.text_cnn,
+    "bilstm": backbones.bilstm_attention,
+    "bert": backbones.bert,
+}
+ON_WORDS = ("cnn", "bilstm")  # the others bring a tokenizer and its vectors along
 # What the training path itself hands to a backbone.
 SUPPLIED = (
     "vocabulary_size",
@@ -30,35 +35,69 @@ class Settings:
     Attributes:
         data: Name of a data set, or path of a CSV or TSV file or of a folder of them.
         data_dir: Folder with public data sets; see ``keras_amp.data.load``.
-        backbone: Name of the classifier's architecture.
-        backbone_arguments: Arguments of the backbone.
-        epochs: Passes over the training data.
-        batch_size: Examples a step.
-        learning_rate: Learning rate of Adam.
+        phrases: Whether to train on labelled phrases of the training texts, too.
+        train_fraction: Share of each class to train with, the development set included;
+            each seed draws its own. None for all.
+        train_per_class: Examples of each class to train with, likewise.
         dev_fraction: Share of the training data set aside to choose the epoch by, where
             the data has no development split.
         test_fraction: Share of the data set aside to test on, where the data has no test
-            split.
+            split and is not cross-validated; the same for all seeds.
+        folds: Parts of a cross-validation, for data without a test split, drawn by the
+            seed; 1 for none. "auto" is 10 for subj and mr, as in the paper, else 1.
+        sequence_length: Words or tokens per text; longer ones are cut. None for the
+            longest training text, or what the encoder allows.
+        vectors: Name or path of pretrained word vectors to begin with; see
+            ``keras_amp.data.load_vectors``. Their width takes precedence over
+            ``embedding_dim``, and words of the texts to be predicted that have a vector
+            join the vocabulary. None for random ones.
+        backbone: Name of the classifier's architecture: "cnn", "bilstm" or "bert".
+        backbone_arguments: Arguments of the backbone.
+        epochs: Passes over the training data, each followed by an evaluation.
+        steps: Steps of training; instead of ``epochs`` where given.
+        patience: Epochs without a better development result after which training stops.
+            None never stops early. The best epoch's weights are kept either way.
+        batch_size: Examples a step.
+        learning_rate: Learning rate of Adam.
+        warmup_steps: Steps over which the learning rate rises to its value.
         jit_compile: Whether the step is compiled by XLA; "auto" leaves it to Keras.
+        save_classifier: Whether a run keeps its trained classifier, for
+            ``keras_amp.load_run``.
     """
 
     data: str = "questions"
     data_dir: Path | None = None
+    phrases: bool = False
+    train_fraction: float | None = None
+    train_per_class: int | None = None
+    dev_fraction: float = 0.1
+    test_fraction: float = 0.2
+    folds: int | Literal["auto"] = "auto"
+    sequence_length: int | None = None
+    vectors: str | None = None
     backbone: str = "cnn"
     backbone_arguments: Mapping[str, Any] = field(
         default_factory=lambda: MappingProxyType({})
     )
     epochs: int = 20
+    steps: int | None = None
+    patience: int | None = None
     batch_size: int = 50
     learning_rate: float = 2e-4
-    dev_fraction: float = 0.1
-    test_fraction: float = 0.2
+    warmup_steps: int = 0
     jit_compile: bool | Literal["auto"] = "auto"
+    save_classifier: bool = True
 
     def __post_init__(self):
         """Checks the values."""
         for name in ("epochs", "batch_size"):
             check_count(name, getattr(self, name))
+        for name in ("train_per_class", "sequence_length", "steps", "patience"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name))
+        check_count("warmup_steps", self.warmup_steps, least=0)
+        if self.folds != "auto":
+            check_count("folds", self.folds)
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(
                 "Expected `learning_rate` to be a finite number > 0. Received: "
@@ -70,10 +109,30 @@ class Settings:
                     f"Expected `{name}` to lie between 0 and 1. Received: "
                     f"{name}={getattr(self, name)!r}"
                 )
+        if self.train_fraction is not None and not 0 < self.train_fraction <= 1:
+            raise ValueError(
+                "Expected `train_fraction` to lie above 0 and at most at 1. Received: "
+                f"train_fraction={self.train_fraction!r}"
+            )
+        if None not in (self.train_fraction, self.train_per_class):
+            raise ValueError(
+                "Expected one of `train_fraction` and `train_per_class`. Received: "
+                f"train_fraction={self.train_fraction!r}, "
+                f"train_per_class={self.train_per_class!r}"
+            )
+        self._check_backbone()
+
+    def _check_backbone(self):
         if self.backbone not in BACKBONES:
             raise ValueError(
                 f"Expected `backbone` to be one of {', '.join(map(repr, BACKBONES))}. "
                 f"Received: backbone={self.backbone!r}"
+            )
+        if self.vectors is not None and self.backbone not in ON_WORDS:
+            raise ValueError(
+                f"Expected `vectors` with {' or '.join(map(repr, ON_WORDS))} alone; an "
+                f"encoder brings its own. Received: backbone={self.backbone!r}, "
+                f"vectors={self.vectors!r}"
             )
         known = backbone_parameters(self.backbone)
         unknown = sorted(set(self.backbone_arguments) - set(known))
@@ -83,12 +142,38 @@ class Settings:
                 f"{', '.join(unknown)}"
             )
 
+    @property
+    def is_subset(self):
+        """Whether a part of the training data is drawn."""
+        return self.train_per_class is not None or self.train_fraction not in (None, 1)
 
-def check_count(name, value):
-    """Raises unless the argument of that name is an integer >= 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    def number_of_folds(self, dataset):
+        """How many test sets each seed has on a ``keras_amp.data.Dataset``."""
+        if dataset.test is not None:
+            return 1
+        return (dataset.folds or 1) if self.folds == "auto" else self.folds
+
+    def length(self, num_examples):
+        """The steps of an epoch, the epochs and the steps in all, of a training set."""
+        per_epoch = math.ceil(num_examples / self.batch_size)
+        if self.steps is None:
+            return per_epoch, self.epochs, per_epoch * self.epochs
+        return per_epoch, math.ceil(self.steps / per_epoch), self.steps
+
+    def all_backbone_arguments(self):
+        """The backbone's arguments with its own defaults filled in."""
+        parameters = backbone_parameters(self.backbone)
+        return {
+            **{name: p.default for name, p in parameters.items()},
+            **self.backbone_arguments,
+        }
+
+
+def check_count(name, value, least=1):
+    """Raises unless the argument of that name is an integer >= ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(
-            f"Expected `{name}` to be an integer >= 1. Received: {name}={value!r}"
+            f"Expected `{name}` to be an integer >= {least}. Received: {name}={value!r}"
         )
 
 
@@ -103,12 +188,13 @@ class Method:
     """A cell of the paper's comparison: where examples are mixed, and by what policy.
 
     Attributes:
-        mix: ``"none"``, ``"word"`` or ``"sentence"``.
+        mix: ``"none"``, ``"word"``, ``"sentence"``, or ``"random"`` for either of the two
+            at random in every batch.
         policy: ``"mixup"`` or ``"amp"`` (the Adversarial Mixing Policy); None without
             mixing.
     """
 
-    mix: Literal["none", "word", "sentence"]
+    mix: Literal["none", "word", "sentence", "random"]
     policy: Literal["mixup", "amp"] | None = None
 
     @property
@@ -116,7 +202,7 @@ class Method:
         """The paper's name of the method, such as ``"WordAMP"``."""
         if self.mix == "none":
             return "none"
-        place = {"word": "Word", "sentence": "Sent"}[self.mix]
+        place = {"word": "Word", "sentence": "Sent", "random": "Random"}[self.mix]
         return place + {"mixup": "Mixup", "amp": "AMP"}[self.policy]
 
     def policy_of(self, adversarial):
@@ -125,6 +211,11 @@ class Method:
             return adversarial
         config = adversarial.get_config()
         return Mixup(**{name: config[name] for name in Mixup().get_config()})
+
+    def mix_at(self, classifier):
+        """Returns the layers of a backbone behind which the method mixes."""
+        levels = {"none": (), "random": ("word", "sentence")}.get(self.mix, (self.mix,))
+        return [backbones.mix_point(classifier, level) for level in levels]
 
 
 def methods(mix=("none", "word", "sentence"), policy=("mixup", "amp")):

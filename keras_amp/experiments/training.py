@@ -1,32 +1,38 @@
 """The one training path: every recipe and every cell of a comparison runs through it."""
 
+import math
 import time
 
 import keras
 
-from keras_amp import backbones, data
-from keras_amp.experiments.results import Result, write_json
+from keras_amp import data
+from keras_amp.experiments.evaluation import evaluate
+from keras_amp.experiments.results import Result, write_json, write_predictions
 from keras_amp.experiments.settings import BACKBONES
 from keras_amp.models import MixupAMPModel
+from keras_amp.runs import save_run
+
+EVALUATION_BATCH = 250
 
 
 def build_classifier(settings, examples, seed):
     """Builds the settings' backbone for the given examples."""
     return BACKBONES[settings.backbone](
-        vocabulary_size=examples.vectorizer.vocabulary_size(),
         num_classes=len(examples.class_names),
-        sequence_length=examples.train[0].shape[1],
         seed=seed,
-        **settings.backbone_arguments,
+        **{**settings.backbone_arguments, **examples.encoding.arguments},
     )
 
 
-def train(settings, method, policy, seed, examples, folder, on_epoch=None):
+def train(settings, method, policy, seed, examples, folder, fold=None, on_epoch=None):
     """Trains one classifier, chooses its epoch on the development set and tests it.
 
     For one seed all methods share the development set, the initial weights, the order of
     the batches and the dropout layers' seeds. Without mixing the classifier is trained by
     its own ``fit``.
+
+    The epoch with the least development error is chosen, of several the one with the
+    least development loss, and its weights are restored.
 
     Args:
         settings: ``Settings``.
@@ -35,7 +41,9 @@ def train(settings, method, policy, seed, examples, folder, on_epoch=None):
         seed: Integer >= 0.
         examples: ``Examples`` of that seed.
         folder: Existing folder for ``epochs.csv`` (losses and accuracies of every epoch),
-            ``tensorboard/`` and ``result.json``.
+            ``tensorboard/``, ``predictions.csv`` and ``confusion.csv`` (of the test set),
+            ``result.json`` and the classifier with what it needs to read texts.
+        fold: Integer, the part of a cross-validation that is tested on, or None.
         on_epoch: Callable ``(epoch, logs)`` after every epoch, or None.
 
     Returns:
@@ -46,31 +54,35 @@ def train(settings, method, policy, seed, examples, folder, on_epoch=None):
     classifier = build_classifier(settings, examples, seed)
     model = classifier
     if method.mix != "none":
-        mix_at = backbones.mix_point(classifier, method.mix)
-        model = MixupAMPModel(classifier, mix_at, policy, seed=seed)
+        model = MixupAMPModel(classifier, method.mix_at(classifier), policy, seed=seed)
     model.compile(
-        keras.optimizers.Adam(settings.learning_rate),
+        keras.optimizers.Adam(_learning_rate(settings)),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile=settings.jit_compile,
     )
     train_batches = data.batches(*examples.train, settings.batch_size, seed=seed)
-    dev, test = (data.batches(*split, 250) for split in (examples.dev, examples.test))
+    dev, test = (
+        data.batches(*split, EVALUATION_BATCH) for split in (examples.dev, examples.test)
+    )
+    _, epochs, steps = settings.length(len(examples.train[1]))
     chosen = keras.callbacks.EarlyStopping(
-        "val_accuracy",
+        _Choice.NAME,
         mode="max",
-        patience=settings.epochs,  # never stops early; it keeps the best epoch's weights
+        patience=settings.patience or epochs,  # never stops where none is given
         restore_best_weights=True,
     )
-    test_curve = _TestCurve(test)
+    test_curve = _TestCurve(test, len(examples.test[1]))
     start = time.perf_counter()
     model.fit(
         train_batches,
         validation_data=dev,
-        epochs=settings.epochs,
+        epochs=epochs,
         verbose=0,
         shuffle=False,  # the batches are shuffled already
         callbacks=[
+            _StopAfter(steps),
+            _Choice(len(examples.dev[1])),
             test_curve,
             chosen,
             keras.callbacks.CSVLogger(folder / "epochs.csv"),
@@ -79,32 +91,92 @@ def train(settings, method, policy, seed, examples, folder, on_epoch=None):
         ],
     )
     seconds = time.perf_counter() - start
+    steps = int(model.optimizer.iterations)
+    probabilities = model.predict(test, verbose=0)
+    scores = evaluate(probabilities, examples.test[1])
     result = Result(
         method=method.name,
         seed=seed,
-        dev_error=_error(model, dev),
-        test_error=_error(model, test),
+        fold=fold,
+        dev_error=evaluate(model.predict(dev, verbose=0), examples.dev[1])["error"],
+        test_error=scores["error"],
         best_test_error=min(test_curve.errors),
+        macro_f1=scores["macro_f1"],
+        nll=scores["nll"],
+        ece=scores["ece"],
         epoch=chosen.best_epoch + 1,
+        epochs=len(test_curve.errors),
+        steps=steps,
         seconds=seconds,
     )
+    write_predictions(
+        folder,
+        examples.test_texts,
+        examples.test[1],
+        probabilities,
+        examples.class_names,
+    )
+    if settings.save_classifier:
+        save_run(folder, classifier, examples.encoding.preprocess)
     write_json(folder / "result.json", result.as_dict())
     return result
+
+
+def _learning_rate(settings):
+    """Adam's learning rate: constant, or rising to it in equal steps."""
+    if not settings.warmup_steps:
+        return settings.learning_rate
+    return keras.optimizers.schedules.PolynomialDecay(
+        settings.learning_rate / settings.warmup_steps,
+        settings.warmup_steps,
+        end_learning_rate=settings.learning_rate,
+    )
+
+
+class _StopAfter(keras.callbacks.Callback):
+    """Ends the training after a number of steps, within an epoch, too."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts the step."""
+        self.left -= 1
+        if self.left == 0:
+            self.model.stop_training = True
+
+
+class _Choice(keras.callbacks.Callback):
+    """Logs the quantity that the epoch is chosen by: the greater, the better.
+
+    It is the development accuracy, less a part that is smaller than one example's share
+    and grows with the development loss: the loss decides between equal errors.
+    """
+
+    NAME = "val_choice"
+
+    def __init__(self, num_dev):
+        super().__init__()
+        self.num_dev = num_dev
+
+    def on_epoch_end(self, epoch, logs):
+        """Combines the two."""
+        loss = logs["val_loss"]
+        part = loss / (1 + loss) if math.isfinite(loss) else 1.0  # in [0, 1]
+        logs[self.NAME] = logs["val_accuracy"] - part / (2 * self.num_dev)
 
 
 class _TestCurve(keras.callbacks.Callback):
     """Logs the test accuracy of every epoch. Nothing is chosen by it."""
 
-    def __init__(self, batches):
+    def __init__(self, batches, num_test):
         super().__init__()
-        self.batches, self.errors = batches, []
+        self.batches, self.num_test, self.errors = batches, num_test, []
 
     def on_epoch_end(self, epoch, logs):
         """Evaluates the test set."""
-        self.errors.append(_error(self.model, self.batches))
-        logs["test_accuracy"] = 1 - self.errors[-1] / 100
-
-
-def _error(model, batches):
-    """The share of wrong predictions, in percent."""
-    return 100 * (1 - model.evaluate(batches, verbose=0, return_dict=True)["accuracy"])
+        scores = self.model.evaluate(self.batches, verbose=0, return_dict=True)
+        logs["test_accuracy"] = scores["accuracy"]
+        right = round(self.num_test * scores["accuracy"])  # Keras computes in float32
+        self.errors.append(100 * (1 - right / self.num_test))

@@ -5,18 +5,13 @@ from dataclasses import field, fields, make_dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-# First, as it says what to install where one of the packages below is missing.
-from keras_amp.experiments import Comparison, Settings, methods  # isort: skip
+from cyclopts import App
 
-from cyclopts import App, Parameter
-from rich.console import Console
-
+from keras_amp.cli.errors import user_errors
+from keras_amp.cli.flags import FLATTENED, SEVERAL
+from keras_amp.experiments import Comparison, Settings, methods
 from keras_amp.experiments.settings import BACKBONES, backbone_parameters
 from keras_amp.policy import AdversarialMixing
-
-# `--mix word sentence`, and no `--empty-mix`.
-Several = Parameter(consume_multiple=True, negative_iterable=())
-Flattened = Parameter(name="*")
 
 
 def compare(defaults, description, arguments=None):
@@ -31,31 +26,35 @@ def compare(defaults, description, arguments=None):
         description: What the recipe reproduces, for ``--help``.
         arguments: List of command-line arguments; None for the program's own.
     """
-    app = App(help=description, version_flags=(), default_parameter=Several)
+    app = App(help=description, version_flags=(), default_parameter=SEVERAL)
     settings_class, backbone_class = _settings_class(defaults), _backbone_class(defaults)
     shared, architecture, paper = settings_class(), backbone_class(), AdversarialMixing()
 
     @app.default
     def run(
         *,
-        mix: tuple[Literal["none", "word", "sentence"], ...] = (
+        mix: tuple[Literal["none", "word", "sentence", "random"], ...] = (
             "none",
             "word",
             "sentence",
         ),
         policy: tuple[Literal["mixup", "amp"], ...] = ("mixup", "amp"),
         seeds: int = 3,
+        first_seed: int = 0,
+        fold: tuple[int, ...] = (),
         out: Path | None = None,
-        settings: Annotated[settings_class, Flattened] = shared,
-        backbone: Annotated[backbone_class, Flattened] = architecture,
-        adversarial: Annotated[AdversarialMixing, Flattened] = paper,
+        settings: Annotated[settings_class, FLATTENED] = shared,
+        backbone: Annotated[backbone_class, FLATTENED] = architecture,
+        adversarial: Annotated[AdversarialMixing, FLATTENED] = paper,
     ):
         """Compares mixing methods.
 
         Args:
-            mix: Where to mix.
+            mix: Where to mix; random is either place, another one for each batch.
             policy: What policies to mix by; amp is the Adversarial Mixing Policy.
-            seeds: Number of runs of each method.
+            seeds: Number of seeds, each a run of every method.
+            first_seed: The first of the seeds; the others follow.
+            fold: Parts of a cross-validation to test on, from 0; by default all.
             out: Folder for the results; by default one below runs/.
             settings: The settings of the training.
             backbone: The arguments of the backbone.
@@ -68,19 +67,17 @@ def compare(defaults, description, arguments=None):
                 f.name: getattr(backbone, f.name) for f in fields(backbone)
             },
         )
-        return Comparison(chosen, methods(mix, policy), adversarial, seeds, out)
+        return Comparison(
+            chosen, methods(mix, policy), adversarial, seeds, first_seed, fold, out
+        )
 
     arguments = sys.argv[1:] if arguments is None else arguments
-    try:
+    # Only making the comparison is guarded: errors of the training itself are not the
+    # user's and keep their traceback.
+    with user_errors():
         comparison = app(arguments, result_action="return_value")
-        if not isinstance(comparison, Comparison):  # --help
-            return
-    except (ValueError, OSError) as error:
-        # Only making the comparison is guarded: errors of the training itself are not
-        # the user's and keep their traceback.
-        Console(stderr=True).print(f"[red]Error:[/red] {error}", highlight=False)
-        sys.exit(2)
-    comparison.run()
+    if isinstance(comparison, Comparison):  # not --help
+        comparison.run()
 
 
 def _settings_class(defaults):
@@ -102,13 +99,20 @@ def _backbone_class(defaults):
         "Backbone",
         {
             name: (
-                parameter.annotation,
+                _kind(parameter),
                 defaults.backbone_arguments.get(name, parameter.default),
             )
             for name, parameter in backbone_parameters(defaults.backbone).items()
         },
         BACKBONES[defaults.backbone].__doc__,
     )
+
+
+def _kind(parameter):
+    """The type of a parameter; that of its default where it is not annotated."""
+    if parameter.annotation is parameter.empty:
+        return type(parameter.default)
+    return parameter.annotation
 
 
 def _flags(name, members, documentation):

@@ -1,0 +1,8 @@
+"""How flags behave on all command lines."""
+
+from cyclopts import Parameter
+
+# `--mix word sentence`, and no `--empty-mix`.
+SEVERAL = Parameter(consume_multiple=True, negative_iterable=())
+# The fields of a class as flags of their own.
+FLATTENED = Parameter(name="*")

@@ -1,0 +1,77 @@
+"""``keras-amp predict``: a trained run on new texts."""
+
+import contextlib
+import csv
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from keras_amp.cli.errors import user_errors
+from keras_amp.data.tables import read_texts
+from keras_amp.experiments.evaluation import evaluate
+from keras_amp.experiments.results import probability_names, whole_file
+from keras_amp.runs import load_run
+
+
+def predict(
+    run: Path,
+    file: Path | None = None,
+    *,
+    text: tuple[str, ...] = (),
+    out: Path | None = None,
+):
+    """Predicts the classes of new texts by a trained run, as CSV.
+
+    Where the file has labels, the error is said on standard error.
+
+    Args:
+        run: Folder of the run, such as runs/mine/SentAMP/seed-0.
+        file: CSV or TSV file with a text column, or a .txt file with a text in every
+            line.
+        text: Texts to predict, in place of a file.
+        out: File for the predictions, a new one; by default they are printed.
+    """
+    with user_errors():
+        if (file is None) == (not text):
+            received = "neither" if file is None else "both"
+            raise ValueError(
+                f"Expected a file, or texts after --text. Received: {received}."
+            )
+        if out is not None and out.exists():
+            raise FileExistsError(
+                f"Expected a new file for the predictions. Received: {out}, which exists."
+            )
+        labels, texts = (None, list(text)) if file is None else read_texts(file)
+        trained = load_run(run)
+    probabilities = trained.predict(texts)
+    names = trained.class_names
+    target = contextlib.nullcontext(sys.stdout) if out is None else whole_file(out)
+    with target as stream:
+        writer = csv.writer(stream)
+        headings = ["text", *(["label"] if labels else []), "prediction"]
+        writer.writerow([*headings, *probability_names(names)])
+        for i, row in enumerate(probabilities):
+            label = [labels[i]] if labels else []
+            prediction = names[row.argmax()]
+            writer.writerow([texts[i], *label, prediction, *(f"{p:.6g}" for p in row)])
+    if labels:
+        Console(stderr=True).print(
+            _comparison(labels, names, probabilities), markup=False
+        )
+
+
+def _comparison(labels, names, probabilities):
+    """What the labels of the file say about the predictions."""
+    unknown = sorted(set(labels) - set(names))
+    if unknown:
+        return (
+            f"The labels are not compared: {', '.join(unknown[:5])} is none of the run's "
+            f"classes, {', '.join(names)}."
+        )
+    index = {name: i for i, name in enumerate(names)}
+    scores = evaluate(probabilities, [index[label] for label in labels])
+    return (
+        f"{len(labels)} labelled texts: error {scores['error']:.2f}%, macro-F1 "
+        f"{scores['macro_f1']:.2f}%, NLL {scores['nll']:.3f}, ECE {scores['ece']:.2f}%"
+    )
