@@ -15,6 +15,10 @@ from keras import ops, tree
 
 from keras_amp.layers import MixLayer
 
+# Inputs of masked language models that are about a mask without being one:
+# `mask_positions`, `mask_ids`, `mask_weights`.
+OF_MASKED_WORDS = {"positions", "ids", "weights"}
+
 
 def insert_mix_layer(model, after, name="mix"):
     """Inserts a ``MixLayer`` behind the output of a named layer.
@@ -224,7 +228,7 @@ class Split:
         masks = _masks_around(model, mixed, mix_layer.name)
         self.mark_padding = [_marks_padding(mask) for mask in masks]
         self.below = keras.Model(model.input, [hidden, *masks], name="below")
-        self.above = _Above([mixed, *masks], model.output, name="above")
+        self.above = _above(model, [mixed, *masks])
         self.above.supports_masking = True
 
     def run_below(self, inputs):
@@ -250,6 +254,18 @@ class Split:
         others = self.above.weights + self.above.metrics_variables
         known = {id(variable) for variable in others}
         return [v for v in self.above.variables if id(v) not in known]
+
+
+def _above(model, entries):
+    """The part of a model above some of its tensors, as a model on inputs of its own.
+
+    ``keras.Model(entries, model.output)`` would do, did it not move the mask inputs among
+    the entries to nodes of its own: models that read them could not be saved any more.
+    """
+    upper = keras.Function(entries, model.output)
+    inputs = [keras.Input(batch_shape=x.shape, dtype=x.dtype) for x in entries]
+    outputs = _replay(upper, inputs, (), lambda operation, outputs: outputs)
+    return _Above(inputs, outputs, name="above")
 
 
 class _Above(keras.Model):
@@ -445,7 +461,10 @@ def _replay_model(model, opened, behind):
     function = as_function(model, "model")
     _check_names(function, opened)
     outputs = _replay(function, function.input, opened, behind)
-    return keras.Model(function.input, outputs, name=model.name)
+    rebuilt = keras.Model(function.input, outputs, name=model.name)
+    # With half-precision weights it decides on the optimizer's loss scaling.
+    rebuilt.dtype_policy = model.dtype_policy
+    return rebuilt
 
 
 def _replay(function, inputs, opened, behind, training=None):
@@ -586,7 +605,8 @@ def _node_of(x):
 
 def _is_mask_input(x):
     node = _node_of(x)
-    return node.is_input and "mask" in re.split(r"[^a-z]+", node.operation.name.lower())
+    words = set(re.split(r"[^a-z]+", node.operation.name.lower()))
+    return node.is_input and "mask" in words and not words & OF_MASKED_WORDS
 
 
 def _comes_from_mask_inputs(x):

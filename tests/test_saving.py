@@ -164,6 +164,31 @@ def test_a_sequential_classifier_is_saved_too(tmp_path):
     assert train(loaded, (x, y)) == train(model, (x, y))
 
 
+def masked_classifier():
+    """A mask input is read above the mix point, around it."""
+    ids = keras.Input((5,), dtype="int32", name="ids")
+    mask = keras.Input((5,), dtype="bool", name="padding_mask")
+    x = keras.layers.Embedding(9, 4, name="embedding")(ids)
+    x = keras.layers.MultiHeadAttention(1, 4)(x, x, attention_mask=mask[:, None, :])
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    return keras.Model([ids, mask], keras.layers.Dense(2, "softmax")(x))
+
+
+def test_a_classifier_with_a_mask_input_is_saved_after_training(tmp_path):
+    rng = np.random.default_rng(3)
+    x = [rng.integers(1, 9, (8, 5)), np.arange(5) < rng.integers(1, 6, (8, 1))]
+    classifier = masked_classifier()
+    model = keras_amp.MixupAMPModel(classifier, "embedding", seed=1)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x, rng.integers(0, 2, 8), verbose=0)
+    for trained in (classifier, model):
+        trained.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        np.testing.assert_allclose(
+            loaded.predict(x, verbose=0), classifier.predict(x, verbose=0), rtol=1e-6
+        )
+
+
 def test_a_model_that_was_never_compiled_is_saved(tmp_path, text_batch):
     model = keras_amp.MixupAMPModel(text_classifier(), "hidden", keras_amp.Mixup(0.3))
     model.save(tmp_path / "model.keras")

@@ -629,3 +629,25 @@ def test_mix_points_are_at_least_one_and_none_twice(mix_at):
 def test_no_mix_layer_is_an_error_that_says_what_to_do():
     with pytest.raises(ValueError, match=r"holds no MixLayer.*Pass a layer's name"):
         surgery.splits(text_classifier(), None)
+
+
+def test_the_copy_has_the_models_precision():
+    """It decides on loss scaling, whatever Keras' global policy is."""
+    inputs = keras.Input((4,))
+    outputs = layers.Dense(2, dtype="mixed_float16", name="hidden")(inputs)
+    model = keras.Model(inputs, layers.Dense(1, dtype="mixed_float16")(outputs))
+    model.dtype_policy = "mixed_float16"
+    mixed = keras_amp.MixupAMPModel(keras_amp.insert_mix_layer(model, "hidden"))
+    mixed.compile("adam", "mse")
+    assert isinstance(mixed.optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+@pytest.mark.parametrize("name", ["mask_positions", "mask_ids", "mask_weights"])
+def test_what_is_about_masked_words_is_no_mask(name):
+    """A masked language model's inputs: uniting two examples' would be wrong."""
+    inputs = keras.Input((4,), name="x")
+    other = keras.Input((4,), name=name)
+    x = layers.Dense(4, name="hidden")(inputs)
+    model = keras.Model([inputs, other], layers.Dense(2)(x * other))
+    with pytest.raises(ValueError, match=f"the input '{name}' reaches .* around it"):
+        keras_amp.MixupAMPModel(model, "hidden")
