@@ -100,6 +100,27 @@ def test_a_comparison_leaves_everything_in_its_folder(compared):
         )
         assert list((run / "tensorboard" / "train").glob("events.out.tfevents*"))
         assert ("mask_rate" in epochs[0]) == (result.method != "none")
+        # The predictions are those of the chosen epoch, and of what was kept.
+        with open(run / "predictions.csv") as file:
+            predictions = list(csv.DictReader(file))
+        wrong = [row["label"] != row["prediction"] for row in predictions]
+        assert len(wrong) == 16
+        np.testing.assert_allclose(100 * np.mean(wrong), result.test_error)
+        with open(run / "confusion.csv") as file:
+            counts = np.array([row[1:] for row in list(csv.reader(file))[1:]], int)
+        assert counts.sum() == 16
+        np.testing.assert_allclose(100 - 100 * counts.trace() / 16, result.test_error)
+        kept = keras_amp.load_run(run)
+        texts = [row["text"] for row in predictions]
+        assert kept.classify(texts) == [row["prediction"] for row in predictions]
+        np.testing.assert_allclose(
+            kept.predict(texts),
+            [
+                [float(row[f"p({name})"]) for name in ("fish", "tree")]
+                for row in predictions
+            ],
+            rtol=1e-4,
+        )
         policy = config["policy_arguments"]
         assert policy.get("step_size") == (0.002 if "AMP" in result.method else None)
     assert not list(out.rglob("*.partial"))
@@ -161,6 +182,216 @@ def test_methods_of_a_seed_share_everything_but_the_mixing(own_data, tmp_path):
             np.testing.assert_allclose(
                 float(plain[name]), float(unmixed[name]), rtol=1e-4, err_msg=name
             )
+
+
+def run_one(chosen, method, folder, seed=0):
+    """One run's result and its epochs.csv."""
+    folder.mkdir()
+    dataset = keras_amp.data.load(chosen.data)
+    examples = experiments.prepare(dataset, chosen, seed)
+    policy = method.policy_of(keras_amp.AdversarialMixing())
+    result = experiments.train(chosen, method, policy, seed, examples, folder)
+    with open(folder / "epochs.csv") as file:
+        return result, list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(3, 1), (4, 1), (6, 2), (8, 2)])
+def test_training_takes_as_many_steps_as_asked_for(own_data, tmp_path, steps, epochs):
+    """58 texts in batches of 16 are 4 steps."""
+    chosen = settings(own_data, steps=steps)
+    result, rows = run_one(chosen, experiments.Method("word", "amp"), tmp_path / "a")
+    assert (result.steps, result.epochs, len(rows)) == (steps, epochs, epochs)
+    assert chosen.length(58) == (4, epochs, steps)
+
+
+def test_patience_ends_a_training_that_does_not_improve(own_data, tmp_path):
+    """The learning rate is too small for any prediction to change."""
+    chosen = settings(own_data, epochs=30, patience=2, learning_rate=1e-30)
+    result, rows = run_one(chosen, experiments.Method("none"), tmp_path / "a")
+    assert (result.epoch, result.epochs, len(rows)) == (1, 3, 3)
+
+
+def test_of_equal_errors_the_least_loss_decides(own_data, tmp_path):
+    """Nothing is predicted otherwise, yet the loss falls from epoch to epoch."""
+    chosen = settings(own_data, epochs=4, learning_rate=1e-5)
+    result, rows = run_one(chosen, experiments.Method("none"), tmp_path / "a")
+    assert len({row["val_accuracy"] for row in rows}) == 1
+    losses = [float(row["val_loss"]) for row in rows]
+    assert losses == sorted(losses, reverse=True)
+    assert result.epoch == 4
+
+
+def test_the_learning_rate_warms_up(own_data, tmp_path, monkeypatch):
+    given = []
+
+    class Watched(keras.optimizers.Adam):
+        def __init__(self, learning_rate):
+            given.append(learning_rate)
+            super().__init__(learning_rate)
+
+    monkeypatch.setattr(keras.optimizers, "Adam", Watched)
+    method = experiments.Method("none")
+    for i, warmup_steps in enumerate([4, 0]):
+        chosen = settings(own_data, epochs=1, warmup_steps=warmup_steps)
+        run_one(chosen, method, tmp_path / str(i))
+    rates = [float(given[0](step)) for step in range(8)]
+    expected = [0.005 + 0.015 * min(step / 4, 1) for step in range(8)]
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
+    assert given[1] == 0.02
+
+
+def test_random_mixes_at_both_places(own_data, tmp_path):
+    method = experiments.Method("random", "amp")
+    assert method.name == "RandomAMP"
+    classifier = keras_amp.backbones.text_cnn(9, 2, 5, embedding_dim=4, filters=2)
+    assert method.mix_at(classifier) == ["embedding", "sentence"]
+    result, _ = run_one(settings(own_data), method, tmp_path / "a")
+    assert result.method == "RandomAMP"
+
+
+def test_a_cross_validation_runs_every_fold_of_every_seed(own_data, tmp_path):
+    out = tmp_path / "out"
+    results = Comparison(
+        settings(own_data, folds=3, epochs=1),
+        methods(["none"]),
+        seeds=2,
+        first_seed=5,
+        out=out,
+        console=quiet(),
+    ).run()
+    assert [(r.seed, r.fold) for r in results] == [
+        (s, f) for s in (5, 6) for f in range(3)
+    ]
+    for seed in (5, 6):
+        tested = []
+        for fold in range(3):
+            run = out / "none" / f"seed-{seed}-fold-{fold}"
+            with open(run / "predictions.csv") as file:
+                tested.extend(row["text"] for row in csv.DictReader(file))
+        assert sorted(tested) == sorted(keras_amp.data.load(own_data).train.texts)
+    assert "| none | 6 |" in (out / "table.md").read_text()
+    one = Comparison(
+        settings(own_data, folds=3), fold=[2], out=tmp_path / "one", console=quiet()
+    )
+    assert one.parts == [(0, 2), (1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("folds", "fold", "message"),
+    [
+        (3, [3], "between 0 and .*fold=3 with 3 folds"),
+        (1, [0], "fold=0 with no cross-validation; set `folds`"),
+    ],
+)
+def test_folds_that_are_not_there_are_refused(own_data, folds, fold, message):
+    with pytest.raises(ValueError, match=message):
+        Comparison(settings(own_data, folds=folds), fold=fold, console=quiet())
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_an_lstm_on_word_vectors_runs_the_same_path(own_data, tmp_path, jit_compile):
+    path = tmp_path / "mine.vec"
+    words = ["a", "no", *WORDS["fish"], *WORDS["tree"]]
+    path.write_text("".join(f"{w} {i}.5 {-i}.25 1\n" for i, w in enumerate(words)))
+    chosen = settings(
+        own_data,
+        backbone="bilstm",
+        backbone_arguments={"units": 4},
+        vectors=str(path),
+        epochs=1,
+        jit_compile=jit_compile,
+    )
+    out = tmp_path / "out"
+    comparison = Comparison(
+        chosen, methods(["word"], ["amp"]), seeds=1, out=out, console=quiet()
+    )
+    comparison.run()
+    run = out / "WordAMP" / "seed-0"
+    config = json.loads((run / "config.json").read_text())
+    assert config["backbone_arguments"]["embedding_dim"] == 3
+    assert config["vectors"] == str(path)
+    assert config["encoding"]["coverage"] > 0.1
+    probabilities = keras_amp.load_run(run).predict(["a salmon no 3", "unheard"])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    """A tiny random BERT with its tokenizer, as a local preset folder."""
+    hub = pytest.importorskip("keras_hub", reason='pip install "keras-amp[hub]"')
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = [*special, "a", "no", *WORDS["fish"], *WORDS["tree"]]
+    folder = tmp_path_factory.mktemp("preset")
+    hub.models.BertBackbone(
+        vocabulary_size=len(words), num_layers=1, num_heads=2, hidden_dim=8,
+        intermediate_dim=8, max_sequence_length=6,
+    ).save_to_preset(str(folder))  # fmt: skip
+    hub.tokenizers.BertTokenizer(vocabulary=words, lowercase=True).save_to_preset(
+        str(folder)
+    )
+    return str(folder)
+
+
+def on_encoder(path, preset, **changes):
+    arguments = {"preset": preset}
+    return settings(
+        path, backbone="bert", backbone_arguments=arguments, epochs=1, **changes
+    )
+
+
+def test_an_encoder_runs_the_same_path_and_can_be_used(own_data, preset, tmp_path):
+    out = tmp_path / "out"
+    chosen = on_encoder(own_data, preset)
+    Comparison(chosen, methods(policy=["amp"]), seeds=1, out=out, console=quiet()).run()
+    for method in ("none", "WordAMP", "SentAMP"):
+        run = out / method / "seed-0"
+        config = json.loads((run / "config.json").read_text())
+        # "a salmon no 3" and two special tokens are 6, as many as the encoder takes.
+        assert config["encoding"] == {"sequence_length": 6}
+        with open(run / "predictions.csv") as file:
+            rows = list(csv.DictReader(file))
+        loaded = keras_amp.load_run(run)
+        assert loaded.classify([r["text"] for r in rows]) == [
+            r["prediction"] for r in rows
+        ]
+
+
+def test_texts_longer_than_the_encoder_allows_are_cut_counted_and_said(preset, tmp_path):
+    path = tmp_path / "long.csv"
+    rows = [f"a salmon no a a a,{'xy'[i % 2]}" for i in range(40)]
+    path.write_text("\n".join(["text,label", *rows]))
+    with open(tmp_path / "shown.txt", "w") as file:
+        comparison = Comparison(
+            on_encoder(path, preset),
+            methods(["none"]),
+            seeds=1,
+            out=tmp_path / "out",
+            console=Console(file=file, width=100),
+        )
+        comparison.run()
+    run = tmp_path / "out" / "none" / "seed-0"
+    config = json.loads((run / "config.json").read_text())
+    assert config["truncated"] == config["examples"]
+    shown = (tmp_path / "shown.txt").read_text()
+    assert "Seed 0: 28 of 28 training texts are longer than 6 and were cut" in shown
+
+
+def test_an_encoder_is_checked_before_training(own_data, preset, tmp_path):
+    with pytest.raises(ValueError, match="at most 6"):
+        Comparison(on_encoder(own_data, preset, sequence_length=7), console=quiet())
+    with pytest.raises(ValueError, match="Did you mean 'bert_base_en_uncased'"):
+        Comparison(on_encoder(own_data, "bert_base_en_uncase"), console=quiet())
+    with pytest.raises(ValueError, match="`vectors`.*encoder brings its own"):
+        on_encoder(own_data, preset, vectors="glove.6B.100d")
+
+
+def test_word_vectors_are_checked_before_training(own_data, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        Comparison(settings(own_data, vectors="no/such.txt"), console=quiet())
+    path = tmp_path / "other.txt"
+    path.write_text("nothing 1 2\nof 3 4\n")
+    with pytest.raises(ValueError, match="none of its words"):
+        Comparison(settings(own_data, vectors=str(path)), console=quiet())
 
 
 def test_the_same_seed_gives_the_same_run(own_data, tmp_path):
@@ -288,6 +519,14 @@ def test_a_terminal_sees_a_bar_and_the_table(own_data, tmp_path):
         ({"learning_rate": float("nan")}, "`learning_rate`.*> 0.*nan"),
         ({"dev_fraction": 0}, "`dev_fraction`.*between 0 and 1"),
         ({"test_fraction": 1.0}, "`test_fraction`.*between 0 and 1"),
+        ({"train_fraction": 0.0}, "`train_fraction`.*above 0"),
+        ({"train_fraction": 0.1, "train_per_class": 3}, "one of `train_fraction` and"),
+        ({"train_per_class": 0}, "`train_per_class`.*>= 1"),
+        ({"folds": 0}, "`folds`.*>= 1"),
+        ({"steps": 0}, "`steps`.*>= 1"),
+        ({"patience": 0}, "`patience`.*>= 1"),
+        ({"warmup_steps": -1}, "`warmup_steps`.*>= 0"),
+        ({"sequence_length": 2.5}, "`sequence_length`.*2.5"),
         ({"backbone": "rnn"}, "`backbone`.*'cnn'.*'rnn'"),
         ({"backbone_arguments": {"drop": 0.1}}, "`backbone_arguments`.*dropout.*: drop"),
     ],

@@ -1,6 +1,7 @@
 """Recipes as a user runs them: the script, its flags, its files, its errors."""
 
 import csv
+import json
 import runpy
 import sys
 from pathlib import Path
@@ -13,14 +14,14 @@ TINY = "--embedding-dim 4 --filters 3 --kernel-sizes 2 3 --epochs 1 --seeds 1".s
 
 @pytest.fixture
 def recipe(monkeypatch, capsys):
-    """Runs recipes/cnn.py with arguments; returns exit status, output and errors."""
+    """Runs a recipe with arguments; returns exit status, output and errors."""
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["cnn.py", *map(str, arguments)])
+    def run(*arguments, name="cnn"):
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
         monkeypatch.setenv("COLUMNS", "200")
         status = 0
         try:
-            runpy.run_path(str(ROOT / "recipes" / "cnn.py"), run_name="__main__")
+            runpy.run_path(str(ROOT / "recipes" / f"{name}.py"), run_name="__main__")
         except SystemExit as stop:
             status = stop.code or 0
         captured = capsys.readouterr()
@@ -90,6 +91,45 @@ def test_mistakes_are_said_in_a_line_and_leave_nothing(
     assert message in shown + errors
     assert "Traceback" not in errors
     assert not (tmp_path / "out").exists()
+
+
+def test_the_lstms_recipe_trains_on_vectors_with_few_labels(recipe, tmp_path):
+    vectors = tmp_path / "mine.vec"
+    vectors.write_text("who 0.5 1\nwhat -0.5 2\n? 0.1 0.2\n")
+    flags = "--units 3 --steps 2 --seeds 1 --mix random --policy amp --patience 1"
+    status, shown, _ = recipe(
+        *flags.split(), "--vectors", vectors, "--train-per-class", "4",
+        "--use-cudnn", "auto", "--out", tmp_path / "out", name="bilstm",
+    )  # fmt: skip
+    assert status == 0
+    assert "Word vectors: Vectors(2d, " in shown
+    run = tmp_path / "out" / "RandomAMP" / "seed-0"
+    config = json.loads((run / "config.json").read_text())
+    assert config["examples"]["train"] + config["examples"]["dev"] == 6 * 4
+    assert config["backbone_arguments"]["use_cudnn"] == "auto"
+    assert json.loads((run / "result.json").read_text())["steps"] == 2
+
+
+def test_the_encoders_recipe_says_how_to_give_a_folder(recipe, monkeypatch):
+    """No preset can be fetched, as on a machine without a network."""
+    hub = pytest.importorskip("keras_hub", reason='pip install "keras-amp[hub]"')
+
+    def unreachable(*args, **kwargs):
+        raise OSError("Temporary failure in name resolution")
+
+    monkeypatch.setattr(hub.tokenizers.Tokenizer, "from_preset", unreachable)
+    status, _, errors = recipe(name="bert")
+    assert status == 2
+    assert "Where there is no network, pass a folder" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("name", ["cnn", "bilstm", "bert"])
+def test_recipes_say_what_they_reproduce_and_gave(name):
+    text = (ROOT / "recipes" / f"{name}.py").read_text()
+    header = text.split('"""')[1]
+    for expected in ("Table 2", f"python recipes/{name}.py", "minutes", "test error"):
+        assert expected in header
 
 
 def test_help_lists_the_flags_with_the_recipes_defaults(recipe):
