@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -91,6 +92,28 @@ def test_mistakes_are_said_in_a_line_and_leave_nothing(
     assert message in shown + errors
     assert "Traceback" not in errors
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["trec", "sst1", "sst2", "subj", "mr"])
+def test_a_cell_of_the_papers_grid_is_one_command(recipe, tmp_path, name):
+    if not (Path(os.environ.get("KERAS_AMP_DATA", "/nowhere")) / name).is_dir():
+        pytest.skip(f"KERAS_AMP_DATA names no folder with {name}")
+    flags = TINY + "--mix sentence --policy amp --train-fraction 0.04".split()
+    flags += "--first-seed 7 --steps 3".split()
+    flags += {"subj": "--fold 4", "mr": "--fold 9", "sst2": "--phrases"}.get(
+        name, ""
+    ).split()
+    out = tmp_path / "out"
+    status, *_ = recipe(*flags, "--data", name, "--out", out)
+    assert status == 0
+    (path,) = out.glob("SentAMP/seed-7*/config.json")
+    config = json.loads(path.read_text())
+    # From the sizes of the sets: test splits, or a tenth; 4% of each training class.
+    test = {"trec": 500, "sst1": 2210, "sst2": 1821, "subj": 1000, "mr": 1066}[name]
+    assert config["examples"]["test"] == test
+    assert config["fold"] == {"subj": 4, "mr": 9}.get(name)
+    if name == "trec":
+        assert config["examples"]["train"] + config["examples"]["dev"] == 215
 
 
 def test_the_lstms_recipe_trains_on_vectors_with_few_labels(recipe, tmp_path):
