@@ -60,6 +60,9 @@ class MixupAMPModel(keras.Model):
             ``MixLayer``s.
         policy: A ``Mixup`` or ``AdversarialMixing``; None means ``AdversarialMixing()``.
         seed: Integer seed of the coefficients and partners; None for a random one.
+        sink: Whether the adversarial step mixes as far up as affine layers allow, at the
+            same result up to rounding: what they compute is then computed once a step,
+            not three times (``keras_amp.sinking``). ``mixed_behind`` says where that is.
         **kwargs: Keras' own arguments, such as ``name``.
 
     Raises:
@@ -87,7 +90,9 @@ class MixupAMPModel(keras.Model):
         Mixup*, EMNLP 2021.
     """
 
-    def __init__(self, classifier, mix_at=None, policy=None, seed=None, **kwargs):
+    def __init__(
+        self, classifier, mix_at=None, policy=None, seed=None, sink=True, **kwargs
+    ):
         checks.check_backend()
         checks.check_classifier(classifier)
         policy = AdversarialMixing() if policy is None else policy
@@ -100,8 +105,11 @@ class MixupAMPModel(keras.Model):
         self.policy = policy
         self.mix_at = mix_at
         self.seed = seed
+        self.sink = bool(sink)
         self.seed_generator = _ReplicaSeedGenerator(seed)
-        self._mixing = _Mixing(surgery.splits(classifier, self.mix_at))
+        # One evaluation a step gains nothing from it.
+        sink = self.sink and policy.adversarial
+        self._mixing = _Mixing(surgery.splits(classifier, self.mix_at, sink))
         self._reported = {n: keras.metrics.Mean(name=n) for n in REPORTED}
         self.built = True
 
@@ -122,6 +130,11 @@ class MixupAMPModel(keras.Model):
     def mix_points(self):
         """Names of the layers behind which examples are mixed."""
         return [split.mixes_behind for split in self._mixing.splits]
+
+    @property
+    def mixed_behind(self):
+        """For each of ``mix_points``, the layers whose outputs are really mixed."""
+        return [list(split.mixed_behind) for split in self._mixing.splits]
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Trains as ``keras.Model.fit`` does, by mixing; see the class for the step.
@@ -317,6 +330,7 @@ class MixupAMPModel(keras.Model):
             "mix_at": self.mix_at,
             "policy": keras.saving.serialize_keras_object(self.policy),
             "seed": self.seed,
+            "sink": self.sink,
         }
 
     @classmethod

@@ -9,11 +9,14 @@ above is evaluated.
 
 import difflib
 import re
+from typing import NamedTuple
 
 import keras
 from keras import ops, tree
 
+from keras_amp import graphs
 from keras_amp.layers import MixLayer
+from keras_amp.sinking import split_activations, sunk, taken_apart
 
 # Inputs of masked language models that are about a mask without being one:
 # `mask_positions`, `mask_ids`, `mask_weights`.
@@ -70,13 +73,14 @@ def insert_mix_layer(model, after, name="mix"):
     )
 
 
-def splits(model, mix_at):
+def splits(model, mix_at, sink=False):
     """Cuts a model at each of its mix points.
 
     Args:
         model: A functional ``keras.Model`` or a built ``keras.Sequential``.
         mix_at: A layer's name or path, a list of them, or None for the ``MixLayer``s
             that the model holds. The name of a ``MixLayer`` denotes that layer itself.
+        sink: Whether to mix as far up as that changes no result.
 
     Returns:
         A list of ``Split``, one for each mix point.
@@ -93,7 +97,7 @@ def splits(model, mix_at):
                 "MixLayer. Received: mix_at=None. Pass a layer's name, such as that of "
                 "its embedding, or put a `keras_amp.MixLayer` into the network."
             )
-        return [Split(opened, layer, layer.name) for layer in layers]
+        return [Split(opened, layer, layer.name, sink) for layer in layers]
     names = [mix_at] if isinstance(mix_at, str) else list(mix_at)
     function = as_function(model, "classifier")
     layers = {id(_find(function, name, model).operation) for name in names}
@@ -102,20 +106,20 @@ def splits(model, mix_at):
             "Expected `mix_at` to name at least one layer, and none twice. Received: "
             f"mix_at={mix_at!r}"
         )
-    return [_split_at(model, name) for name in names]
+    return [_split_at(model, name, sink) for name in names]
 
 
-def _split_at(model, name):
+def _split_at(model, name, sink):
     place = _find(as_function(model, "classifier"), name, model)
     if isinstance(place.operation, MixLayer):
         opened, _ = open_mix_layers(model)
-        return Split(opened, place.operation, name)
+        return Split(opened, place.operation, name, sink)
     taken = {p.operation.name for p in _places(as_function(model, "classifier"))}
     layer_name = "mix"
     while layer_name in taken:
         layer_name += "_"
     mixed = insert_mix_layer(model, name, layer_name)
-    return Split(mixed, mixed.get_layer(layer_name), name)
+    return Split(mixed, mixed.get_layer(layer_name), name, sink)
 
 
 def open_mix_layers(model):
@@ -183,6 +187,9 @@ def as_function(model, argument):
 class Split:
     """A functional model, cut at its ``MixLayer`` into what lies below and above.
 
+    The cut may lie higher than the ``MixLayer``, behind layers that commute with mixing
+    (``keras_amp.sinking``), and then go through several tensors.
+
     Masks reach the upper part in two ways, and both are handed over: as the implicit
     Keras mask of the mixed tensor (``Embedding(mask_zero=True)``), and as tensors that
     bypass the mix point: mask inputs such as KerasHub's ``padding_mask`` (recognised by
@@ -193,11 +200,13 @@ class Split:
         model: A functional model whose graph holds ``mix_layer``.
         mix_layer: The ``MixLayer`` to cut at.
         mixes_behind: What the user called the mix point.
+        sink: Whether to mix as far up as that changes no result.
 
     Attributes:
-        below: ``keras.Model`` from the model's inputs to ``[hidden, *masks]``.
-        above: ``keras.Model`` from ``[mixed, *masks]`` to the model's output.
+        below: ``keras.Model`` from the model's inputs to ``[*hidden, *masks]``.
+        above: ``keras.Model`` from ``[*mixed, *masks]`` to the model's output.
         mix_layer: The ``MixLayer`` between the two.
+        mixed_behind: Names of the layers whose outputs are mixed.
 
     Raises:
         ValueError: If the model's output does not depend on the mix point, nothing lies
@@ -205,9 +214,9 @@ class Split:
             not a mask bypasses it.
     """
 
-    def __init__(self, model, mix_layer, mixes_behind):
+    def __init__(self, model, mix_layer, mixes_behind, sink=False):
         self.mix_layer, self.mixes_behind = mix_layer, mixes_behind
-        nodes = [n for n in _nodes(model) if n.operation is mix_layer]
+        nodes = [n for n in graphs.nodes(model) if n.operation is mix_layer]
         if len(nodes) != 1:
             reached = (
                 "has no way from it to the output"
@@ -225,10 +234,15 @@ class Split:
                 f"Expected layers above the mix layer '{mix_layer.name}'. Received: a "
                 "model whose output it is. Mix behind an earlier layer."
             )
-        masks = _masks_around(model, mixed, mix_layer.name)
+        model, mixed, entries = _entries(model, mixed, sink)
+        masks = _masks_around(model, mixed, entries, mix_layer.name)
         self.mark_padding = [_marks_padding(mask) for mask in masks]
-        self.below = keras.Model(model.input, [hidden, *masks], name="below")
-        self.above = _above(model, [mixed, *masks])
+        self.mixed_behind = [
+            mixes_behind if x is mixed else x._keras_history.operation.name
+            for x in entries
+        ]
+        self.below = keras.Model(model.input, [*entries, *masks], name="below")
+        self.above = _above(model, [*entries, *masks])
         self.above.supports_masking = True
 
     def run_below(self, inputs):
@@ -237,16 +251,18 @@ class Split:
         Returns:
             A ``Hidden``.
         """
-        hidden, *masks = tree.flatten(self.below(inputs, training=True))
-        mask = getattr(hidden, "_keras_mask", None)
-        return Hidden(hidden, mask, masks, self.mark_padding)
+        tensors = tree.flatten(self.below(inputs, training=True))
+        count = len(self.mixed_behind)
+        return Hidden(tensors[:count], tensors[count:], self.mark_padding)
 
     def run_above(self, pair, lam):
         """Mixes a ``Pair`` by ``lam`` and computes the predictions in training mode."""
-        mixed = self.mix_layer(pair.hidden, partner=pair.partner, lam=lam)
-        return self.above(
-            [mixed, *pair.masks], training=True, mask=[pair.mask, *pair.no_masks]
-        )
+        mixed = [
+            self.mix_layer(hidden, partner=partner, lam=lam)
+            for hidden, partner in zip(pair.hidden, pair.partner, strict=True)
+        ]
+        implicit = [*pair.implicit_masks, *[None] * len(pair.masks)]
+        return self.above([*mixed, *pair.masks], training=True, mask=implicit)
 
     @property
     def noise_states(self):
@@ -280,15 +296,14 @@ class Hidden:
     """The hidden states of a batch at the mix point, and the masks that go with them.
 
     Args:
-        tensor: ``(batch_size, ...)``.
-        mask: The Keras mask of ``tensor``, boolean ``(batch_size, length)``, or None.
+        tensors: The tensors that are mixed, each ``(batch_size, ...)``, with the masks
+            that Keras has put on them.
         masks: The mask tensors that bypass the mix point, each ``(batch_size, ...)``.
         mark_padding: For each of ``masks`` whether True marks padding, not words.
     """
 
-    def __init__(self, tensor, mask, masks, mark_padding):
-        self.tensor, self.mask = tensor, mask
-        self.masks, self.mark_padding = masks, mark_padding
+    def __init__(self, tensors, masks, mark_padding):
+        self.tensors, self.masks, self.mark_padding = tensors, masks, mark_padding
 
     def pair(self, lam, permutation):
         """Pairs every example with its partner, and unites the masks of the two.
@@ -310,10 +325,11 @@ class Hidden:
         def unite_padding(mask):
             return ops.logical_not(unite(ops.logical_not(mask)))
 
+        implicit = [getattr(x, "_keras_mask", None) for x in self.tensors]
         return Pair(
-            self.tensor,
-            ops.take(self.tensor, permutation, axis=0),
-            None if self.mask is None else unite(self.mask),
+            self.tensors,
+            [ops.take(x, permutation, axis=0) for x in self.tensors],
+            [None if mask is None else unite(mask) for mask in implicit],
             [
                 (unite_padding if marks_padding else unite)(mask)
                 for mask, marks_padding in zip(self.masks, self.mark_padding, strict=True)
@@ -321,13 +337,13 @@ class Hidden:
         )
 
 
-class Pair:
+class Pair(NamedTuple):
     """Hidden states with their partners' and the united masks; see ``Hidden.pair``."""
 
-    def __init__(self, hidden, partner, mask, masks):
-        self.hidden, self.partner = hidden, partner
-        self.mask, self.masks = mask, masks
-        self.no_masks = [None] * len(masks)
+    hidden: list
+    partner: list
+    implicit_masks: list  # Keras' own, of each of `hidden`; None where there is none
+    masks: list
 
 
 def _union(mask, partner_mask, lam):
@@ -348,14 +364,10 @@ class _Place:
         self.node, self.calls, self.opened = node, calls, opened
 
 
-def _nodes(function):
-    return [n for nodes in function._nodes_by_depth.values() for n in nodes]
-
-
 def _places(function, path=(), opened=()):
     """All operations of a graph and of the models nested in it, from the inputs on."""
     nodes = {}
-    for node in _nodes(function):
+    for node in graphs.nodes(function):
         nodes.setdefault(id(node.operation), []).append(node)
     places = []
     for operation in function.operations:
@@ -456,18 +468,18 @@ def _check_floating(tensor, where):
         )
 
 
-def _replay_model(model, opened, behind):
+def _replay_model(model, opened, behind, apart=()):
     """Rebuilds a model over the same operations; see ``_replay``."""
     function = as_function(model, "model")
     _check_names(function, opened)
-    outputs = _replay(function, function.input, opened, behind)
+    outputs = _replay(function, function.input, opened, behind, apart=apart)
     rebuilt = keras.Model(function.input, outputs, name=model.name)
     # With half-precision weights it decides on the optimizer's loss scaling.
     rebuilt.dtype_policy = model.dtype_policy
     return rebuilt
 
 
-def _replay(function, inputs, opened, behind, training=None):
+def _replay(function, inputs, opened, behind, training=None, apart=()):
     """Calls a graph's operations on new symbolic inputs.
 
     Args:
@@ -476,6 +488,7 @@ def _replay(function, inputs, opened, behind, training=None):
         opened: Nested models whose operations are called one by one.
         behind: Callable ``(operation, outputs) -> outputs`` applied to every result.
         training: The ``training`` argument that a nested model was called with.
+        apart: Layers to be called as two, their affine part and their activation.
 
     Returns:
         The outputs, in the graph's structure.
@@ -495,6 +508,8 @@ def _replay(function, inputs, opened, behind, training=None):
             given = args[0] if args else kwargs["inputs"]
             given = _fit_structure(inner, given, kwargs.get("mask"))
             outputs = _replay(inner, given, opened, behind, inner_training)
+        elif any(operation is layer for layer in apart):
+            outputs = taken_apart(operation, *args, **kwargs)
         else:
             if training is not None and getattr(
                 operation, "_call_has_training_arg", False
@@ -550,25 +565,55 @@ def _check_names(function, opened):
             )
 
 
-def _masks_around(model, mixed, name):
-    """The mask tensors that operations above the mix point read from below it."""
-    above = {id(mixed)}
-    entering = {}
-    for node in _in_order(model):
-        if node.is_input or not any(id(x) in above for x in node.input_tensors):
-            continue
-        above.update(id(x) for x in node.outputs)
-        for x in node.input_tensors:
-            entering[id(x)] = (x, node.operation)
-    masks, seen = [], set()
-    for x, reader in entering.values():
-        if id(x) not in above:
-            masks.extend(_mask_sources(x, reader, name, seen))
-    if not any(id(output) in above for output in model.outputs):
+def _entries(model, mixed, sink):
+    """Where examples are to be mixed in place of a tensor.
+
+    Returns:
+        The model, its layers taken apart where mixing sinks into them; the tensor in
+        that model; and the tensors to mix.
+    """
+    if not sink:
+        return model, mixed, [mixed]
+    apart = split_activations(model, mixed)
+    if apart:
+        mix_layer = mixed._keras_history.operation
+        model = _replay_model(model, (), lambda operation, outputs: outputs, apart)
+        (node,) = (n for n in graphs.nodes(model) if n.operation is mix_layer)
+        mixed = node.outputs[0]
+    return model, mixed, sunk(model, mixed)
+
+
+def _masks_around(model, mixed, entries, name):
+    """The mask tensors that operations above the mix point read from below it.
+
+    Args:
+        model: The model.
+        mixed: The tensor of the mix point.
+        entries: The tensors that are mixed in its place.
+        name: The mix layer's name, for errors.
+    """
+    downstream = {id(mixed)}
+    for node in graphs.nodes_in_order(model):
+        if any(id(x) in downstream for x in node.input_tensors):
+            downstream.update(id(x) for x in node.outputs)
+    if not any(id(output) in downstream for output in model.outputs):
         raise ValueError(
             f"Expected the model's output to depend on the mix layer '{name}'. Received: "
             "a model in which it does not."
         )
+    masks, seen = [], set()
+    cut = {id(x) for x in entries}
+    waiting, visited = [(x, None) for x in model.outputs], set()
+    while waiting:
+        x, reader = waiting.pop()
+        if id(x) in cut or id(x) in visited:
+            continue
+        visited.add(id(x))
+        if id(x) in downstream:
+            node = graphs.node_of(x)
+            waiting.extend((parent, node.operation) for parent in node.input_tensors)
+        elif reader is not None:
+            masks.extend(_mask_sources(x, reader, name, seen))
     return masks
 
 
@@ -579,7 +624,7 @@ def _mask_sources(x, reader, name, seen):
     seen.add(id(x))
     if _is_mask_input(x):
         return [x]
-    node = _node_of(x)
+    node = graphs.node_of(x)
     if x.dtype == "bool" and not _comes_from_mask_inputs(x):
         return [x]
     if node.is_input:
@@ -598,20 +643,15 @@ def _mask_sources(x, reader, name, seen):
     ]
 
 
-def _node_of(x):
-    operation, index, _ = x._keras_history
-    return operation._inbound_nodes[index]
-
-
 def _is_mask_input(x):
-    node = _node_of(x)
+    node = graphs.node_of(x)
     words = set(re.split(r"[^a-z]+", node.operation.name.lower()))
     return node.is_input and "mask" in words and not words & OF_MASKED_WORDS
 
 
 def _comes_from_mask_inputs(x):
     """Whether a tensor is computed from mask inputs alone, which are then united."""
-    node = _node_of(x)
+    node = graphs.node_of(x)
     if node.is_input:
         return _is_mask_input(x)
     return all(_comes_from_mask_inputs(parent) for parent in node.input_tensors)
@@ -619,14 +659,9 @@ def _comes_from_mask_inputs(x):
 
 def _marks_padding(mask):
     """Whether True marks padding: ``ids == 0``, or what is not ``ids != 0``."""
-    node = _node_of(mask)
+    node = graphs.node_of(mask)
     kind = type(node.operation).__name__
     if kind == "LogicalNot":
         return not _marks_padding(node.input_tensors[0])
     return kind == "Equal"
 
-
-def _in_order(function):
-    """The graph's nodes, each behind those it reads from."""
-    by_depth = function._nodes_by_depth
-    return [n for depth in sorted(by_depth, reverse=True) for n in by_depth[depth]]

@@ -177,7 +177,7 @@ def test_more_padding_changes_nothing_in_a_mixed_pair(text_batch):
         (split,) = surgery.splits(model, "embedding")
         pair = split.run_below(padded(ids, length)).pair(lam, permutation)
         longer = np.maximum(lengths_of(ids), lengths_of(ids)[permutation])
-        np.testing.assert_array_equal(np.sum(pair.mask, axis=1), longer)
+        np.testing.assert_array_equal(np.sum(pair.implicit_masks[0], axis=1), longer)
         results.append(split.run_above(pair, lam))
     np.testing.assert_allclose(*results, rtol=1e-5)
 

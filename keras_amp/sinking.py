@@ -1,0 +1,202 @@
+"""Sinking: mixing as far up a network as affine layers allow, at the same result.
+
+Mixing is affine and its weights sum to one, so it commutes with every affine map
+``A(x) = W x + b``, the bias included, whether or not lambda lies in [0, 1]::
+
+    A(lam * x + (1 - lam) * x') = lam * W x + (1 - lam) * W x' + b
+                                = lam * A(x) + (1 - lam) * A(x')
+
+So mixing behind a layer that is followed by affine layers alone equals mixing behind
+those, up to rounding: for the outputs, and therefore for every gradient, of the weights
+too. What the affine layers compute no longer depends on lambda and is computed once a
+step, however often the search evaluates what lies above. A layer with an activation is
+affine up to it, and is taken apart there: word mixing in a convolutional network becomes
+mixing of the convolutions' pre-activations.
+
+One mix point may sink into several tensors, each of which is mixed by the same lambda.
+"""
+
+import collections
+
+import keras
+
+from keras_amp.graphs import nodes_in_order
+
+# Layers that are affine but for their `activation`.
+_WITH_ACTIVATION = (
+    keras.layers.Dense,
+    keras.layers.EinsumDense,
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
+)
+_LINEAR = (
+    keras.layers.Identity,
+    keras.layers.Reshape,
+    keras.layers.Flatten,
+    keras.layers.Permute,
+    keras.layers.RepeatVector,
+    keras.layers.ZeroPadding1D,
+    keras.layers.ZeroPadding2D,
+    keras.layers.ZeroPadding3D,
+    keras.layers.Cropping1D,
+    keras.layers.Cropping2D,
+    keras.layers.Cropping3D,
+    keras.layers.AveragePooling1D,
+    keras.layers.AveragePooling2D,
+    keras.layers.AveragePooling3D,
+    keras.layers.GlobalAveragePooling1D,
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.GlobalAveragePooling3D,
+    keras.layers.Add,
+    keras.layers.Subtract,
+    keras.layers.Average,
+    keras.layers.Concatenate,
+)
+# Operations of `keras.ops`, by name; a constant operand keeps the first two affine.
+_OPERATIONS = (
+    "Add",
+    "Subtract",
+    "Reshape",
+    "Transpose",
+    "ExpandDims",
+    "Squeeze",
+    "GetItem",
+    "Concatenate",
+)
+# With a mask on the tensor, only what treats every position alike and hands the mask on:
+# an average over the words that count would weigh the two examples' words otherwise.
+_UNDER_A_MASK = (keras.layers.Dense, keras.layers.Identity)
+
+
+def split_activations(function, mixed):
+    """Finds the layers to be taken apart, so that mixing can sink to their activations.
+
+    Args:
+        function: The graph, a ``keras.Function``.
+        mixed: The tensor that is mixed in it.
+
+    Returns:
+        A list of layers, each called once, on tensors that are affine in ``mixed``.
+    """
+    _, readers = _affine(function, mixed)
+    calls = collections.Counter(id(n.operation) for n in nodes_in_order(function))
+    return [
+        node.operation
+        for node in readers
+        if _has_affine_part(node.operation, mixed) and calls[id(node.operation)] == 1
+    ]
+
+
+def taken_apart(layer, inputs):
+    """Calls a layer as two: its affine part, then its activation."""
+    return Activation(layer)(Preactivation(layer)(inputs))
+
+
+def sunk(function, mixed):
+    """Finds the tensors to mix in place of a tensor, as far up as it can sink.
+
+    Args:
+        function: The graph, a ``keras.Function``.
+        mixed: The tensor that is mixed in it.
+
+    Returns:
+        A list of tensors, ``[mixed]`` where it cannot sink.
+    """
+    affine, readers = _affine(function, mixed)
+    read = {id(x) for node in readers for x in node.input_tensors}
+    return [x for x in affine if id(x) in read]
+
+
+def _affine(function, mixed):
+    """The tensors that are affine in one tensor, and the nodes that end the region."""
+    affine, readers = {id(mixed): mixed}, []
+    outputs = {id(x) for x in function.outputs}
+    for node in nodes_in_order(function):
+        if node.is_input or not any(id(x) in affine for x in node.input_tensors):
+            continue
+        is_affine = (
+            all(id(x) in affine for x in node.input_tensors)
+            and not any(id(x) in outputs for x in node.outputs)  # something lies above
+            and _is_affine(node, mixed)
+        )
+        if is_affine:
+            affine.update((id(x), x) for x in node.outputs)
+        else:
+            readers.append(node)
+    return list(affine.values()), readers
+
+
+def _is_affine(node, mixed):
+    operation = node.operation
+    if not isinstance(operation, keras.layers.Layer):
+        return (
+            type(operation).__module__.startswith("keras.src.ops.")
+            and type(operation).__name__ in _OPERATIONS
+            and getattr(mixed, "_keras_mask", None) is None
+        )
+    if type(operation) is Preactivation:
+        return True
+    if type(operation) in _LINEAR:
+        return _allows(operation, mixed)
+    return _has_affine_part(operation, mixed) and _is_linear(operation.activation)
+
+
+def _has_affine_part(operation, mixed):
+    """Whether a layer is affine up to its activation, and does nothing beside."""
+    return (
+        type(operation) in _WITH_ACTIVATION
+        and operation.activity_regularizer is None  # a penalty on what was mixed
+        and getattr(operation, "quantization_mode", None) is None  # it rounds
+        and _allows(operation, mixed)
+    )
+
+
+def _allows(layer, mixed):
+    return getattr(mixed, "_keras_mask", None) is None or type(layer) in _UNDER_A_MASK
+
+
+def _is_linear(activation):
+    return activation is None or activation is keras.activations.linear
+
+
+class _Part(keras.layers.Layer):
+    """A part of a layer, over its weights."""
+
+    def __init__(self, layer):
+        name = f"{layer.name}_{type(self).__name__.lower()}"
+        super().__init__(name=name, dtype=layer.dtype_policy, autocast=False)
+        self.layer = layer
+        self.supports_masking = layer.supports_masking
+        self.built = True
+
+
+class Preactivation(_Part):
+    """A layer without its activation."""
+
+    def call(self, inputs):
+        """Computes the layer's affine part."""
+        activation, self.layer.activation = self.layer.activation, None
+        try:
+            return self.layer(inputs)
+        finally:
+            self.layer.activation = activation
+
+    def compute_mask(self, inputs, previous_mask):
+        """The layer's own."""
+        return self.layer.compute_mask(inputs, previous_mask)
+
+
+class Activation(_Part):
+    """A layer's activation alone."""
+
+    def call(self, inputs):
+        """Applies the activation."""
+        return self.layer.activation(inputs)

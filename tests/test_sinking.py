@@ -1,0 +1,272 @@
+"""Mixing behind affine layers equals mixing before them: results, gradients, places."""
+
+import keras
+import numpy as np
+import pytest
+from helpers import injected
+from keras import layers, ops
+
+import keras_amp
+from keras_amp.backbones import bilstm_attention, text_cnn
+
+RNG = np.random.default_rng(11)
+IDS = RNG.integers(1, 30, (6, 7))
+IMAGES = RNG.normal(size=(6, 8, 8, 3)).astype("float32")
+LABELS = np.arange(6) % 3
+
+
+def head(x, inputs):
+    x = layers.Dropout(0.3, seed=5)(x)
+    return keras.Model(inputs, layers.Dense(3, "softmax", name="probabilities")(x))
+
+
+def embedded(**arguments):
+    ids = keras.Input((7,), dtype="int32")
+    return ids, layers.Embedding(30, 6, name="place", **arguments)(ids)
+
+
+def cnn():
+    model = text_cnn(30, 3, 7, embedding_dim=6, filters=4, seed=1)
+    model.get_layer("embedding").name = "place"
+    return model
+
+
+def separable():
+    inputs, x = embedded()
+    x = layers.SeparableConv1D(5, 2, activation="relu", name="separable")(x)
+    return head(layers.GlobalMaxPooling1D()(x), inputs)
+
+
+def affine_chain():
+    """Reshapes, a linear layer and an average before the first activation."""
+    inputs, x = embedded()
+    x = layers.Dense(8, name="linear")(x)
+    x = layers.Reshape((7, 2, 4))(x)
+    x = layers.Permute((2, 1, 3))(x)
+    x = ops.reshape(x, (-1, 14, 4))
+    x = layers.AveragePooling1D(2, padding="same")(x) + 0.5
+    x = layers.Conv1D(3, 2, padding="causal", activation="tanh", name="causal")(x)
+    return head(layers.GlobalAveragePooling1D()(x), inputs)
+
+
+def residual():
+    """The tensor itself is read behind the activation, too: two tensors are mixed."""
+    inputs, x = embedded()
+    y = layers.Dense(6, "relu", name="branch")(x)
+    return head(layers.GlobalAveragePooling1D()(layers.Add()([x, y])), inputs)
+
+
+def affine_residual():
+    inputs, x = embedded()
+    y = layers.Dense(6, name="branch")(x)
+    x = layers.Dense(4, "relu", name="joined")(layers.Add(name="sum")([x, y]))
+    return head(layers.GlobalMaxPooling1D()(x), inputs)
+
+
+def images():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Identity(name="place")(inputs)
+    x = layers.ZeroPadding2D()(x)
+    x = layers.DepthwiseConv2D(3, name="depthwise")(x)
+    x = layers.Conv2D(4, 3, activation="relu", name="conv")(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.Conv2DTranspose(3, 2, activation="relu", name="up")(x)
+    return head(layers.GlobalAveragePooling2D()(x), inputs)
+
+
+def nested():
+    """The place and what it sinks into lie inside a nested model."""
+    inner_input = keras.Input((7,), dtype="int32")
+    x = layers.Embedding(30, 6, name="place")(inner_input)
+    x = layers.Dense(5, "gelu", name="inner_dense")(x)
+    inner = keras.Model(inner_input, x, name="encoder")
+    ids = keras.Input((7,), dtype="int32")
+    return head(layers.GlobalMaxPooling1D()(inner(ids)), ids)
+
+
+def masked():
+    """The embedding's mask passes a dense layer, and decides on the average above it."""
+    inputs, x = embedded(mask_zero=True)
+    x = layers.Dense(5, "tanh", name="hidden")(x)
+    return head(layers.GlobalAveragePooling1D()(x), inputs)
+
+
+def masked_average():
+    """An average over words that count weighs the words of the two otherwise."""
+    inputs, x = embedded(mask_zero=True)
+    x = layers.GlobalAveragePooling1D()(x)
+    return head(layers.Dense(4, "relu", name="hidden")(x), inputs)
+
+
+def normalized():
+    inputs, x = embedded()
+    x = layers.LayerNormalization()(x)
+    return head(layers.GlobalAveragePooling1D()(layers.Dense(4, "relu")(x)), inputs)
+
+
+def penalized():
+    inputs, x = embedded()
+    x = layers.Dense(4, "relu", activity_regularizer="l2", name="hidden")(x)
+    return head(layers.GlobalMaxPooling1D()(x), inputs)
+
+
+def shared():
+    """A layer that is called twice keeps its activation."""
+    inputs, x = embedded()
+    dense = layers.Dense(6, "tanh", name="twice")
+    return head(layers.GlobalMaxPooling1D()(dense(dense(x))), inputs)
+
+
+def own_kind():
+    """A subclass may compute anything."""
+
+    class Squared(layers.Dense):
+        def call(self, inputs):
+            return super().call(inputs) ** 2
+
+    inputs, x = embedded()
+    return head(layers.GlobalMaxPooling1D()(Squared(4)(x)), inputs)
+
+
+def logits():
+    """The output itself is never mixed: something must lie above."""
+    inputs, x = embedded()
+    x = layers.GlobalMaxPooling1D()(x)
+    x = layers.Dense(5, name="hidden")(x)
+    return keras.Model(inputs, layers.Dense(3, name="logits")(x))
+
+
+PRE = "_preactivation"
+ZOO = {
+    cnn: {f"convolution_{k}{PRE}" for k in (3, 4, 5)},
+    separable: {"separable" + PRE},
+    affine_chain: {"causal" + PRE},
+    residual: {"place", "branch" + PRE},
+    affine_residual: {"joined" + PRE},
+    images: {"conv" + PRE},
+    nested: {"inner_dense" + PRE},
+    masked: {"hidden" + PRE},
+    masked_average: {"place"},
+    normalized: {"place"},
+    penalized: {"place"},
+    shared: {"place"},
+    own_kind: {"place"},
+    logits: {"place"},
+}
+
+
+def trained(build, sink, policy=None, steps=3, mix_at="place", **compile_args):
+    keras.utils.set_random_seed(4)
+    classifier = build()
+    # A step large enough to show, and labels' coefficients on both sides of a half.
+    policy = policy or injected(keras_amp.AdversarialMixing, step_size=0.3)
+    model = keras_amp.MixupAMPModel(classifier, mix_at, policy, seed=2, sink=sink)
+    from_logits = build is logits
+    model.compile(
+        keras.optimizers.SGD(0.1),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits),
+        **compile_args,
+    )
+    x = IMAGES if build is images else np.where(np.arange(7) < 5, IDS, IDS * (IDS > 15))
+    reports = [model.train_on_batch(x, LABELS, return_dict=True) for _ in range(steps)]
+    return model, classifier.get_weights(), reports
+
+
+@pytest.mark.parametrize("build", ZOO)
+def test_a_sunk_model_trains_as_the_other(build, mode):
+    """Weights, and so their gradients, losses and the choice are equal."""
+    _, weights, reports = trained(build, True, **mode)
+    plain, expected, expected_reports = trained(build, False, **mode)
+    assert plain.mixed_behind == [["place"]]
+    for got, wanted in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+    for got, wanted in zip(reports, expected_reports, strict=True):
+        assert set(got) == set(wanted)
+        for name in got:
+            np.testing.assert_allclose(got[name], wanted[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("build", ZOO)
+def test_it_sinks_as_far_as_it_can_and_no_further(build):
+    model = keras_amp.MixupAMPModel(build(), "place")
+    assert set(model.mixed_behind[0]) == ZOO[build]
+    assert model.mix_points == ["place"]
+    assert keras_amp.MixupAMPModel(build(), "place", sink=False).mixed_behind == [
+        ["place"]
+    ]
+
+
+def test_several_places_sink_each_by_itself():
+    x = RNG.integers(1, 30, (6, 7))
+    results = []
+    for sink in (True, False):
+        keras.utils.set_random_seed(4)
+        classifier = text_cnn(30, 3, 7, embedding_dim=6, filters=4, seed=1)
+        model = keras_amp.MixupAMPModel(
+            classifier, ["embedding", "sentence"], seed=3, sink=sink
+        )
+        model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        model.fit(np.tile(x, (4, 1)), np.tile(LABELS, 4), batch_size=6, verbose=0)
+        results.append(classifier.get_weights())
+        behind = [3, 1] if sink else [1, 1]
+        assert list(map(len, model.mixed_behind)) == behind
+    for got, wanted in zip(*results, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_independent_noise_is_drawn_above_the_place_alike():
+    policy = injected(keras_amp.AdversarialMixing, step_size=0.3, noise="independent")
+    (_, weights, _), (_, expected, _) = (trained(cnn, s, policy) for s in (True, False))
+    for got, wanted in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_plain_mixup_stays_where_it_is():
+    """A single evaluation gains nothing."""
+    model = keras_amp.MixupAMPModel(cnn(), "place", keras_amp.Mixup())
+    assert model.mixed_behind == [["place"]]
+
+
+def test_half_precision_sinks_in_its_own_precision():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model, weights, _ = trained(cnn, True)
+        (split,) = model._mixing.splits
+        assert {x.dtype for x in split.below.outputs} == {"bfloat16"}
+        _, expected, _ = trained(cnn, False)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for got, wanted in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, atol=0.02)
+
+
+def test_what_lies_below_is_computed_once(monkeypatch):
+    calls = []
+    call = layers.Conv1D.call
+    monkeypatch.setattr(
+        layers.Conv1D, "call", lambda self, x: calls.append(self.name) or call(self, x)
+    )
+    for sink, times in ((True, 1), (False, 3)):
+        model, *_ = trained(cnn, sink, steps=1, run_eagerly=True)
+        calls.clear()
+        model.train_on_batch(IDS, LABELS)
+        assert sorted(calls) == sorted([f"convolution_{k}" for k in (3, 4, 5)] * times)
+
+
+def test_an_lstm_does_not_sink():
+    model = bilstm_attention(30, 3, 7, embedding_dim=6, units=4)
+    assert keras_amp.MixupAMPModel(model, "embedding").mixed_behind == [["embedding"]]
+
+
+def test_the_classifier_is_left_as_it_was(tmp_path):
+    model, *_ = trained(cnn, True, keras_amp.AdversarialMixing())
+    classifier = model.classifier
+    assert [layer.activation.__name__ for layer in classifier.layers
+            if isinstance(layer, layers.Conv1D)] == ["relu"] * 3  # fmt: skip
+    expected = classifier.predict(IDS, verbose=0)
+    for saved in (classifier, model):
+        saved.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        np.testing.assert_allclose(loaded.predict(IDS, verbose=0), expected, rtol=1e-5)
+    assert loaded.sink
+    assert loaded.mixed_behind == model.mixed_behind
