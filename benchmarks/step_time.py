@@ -1,94 +1,140 @@
 """What a training step costs: mixup and adversarial mixing over the plain step.
 
-The CNN of the recipe on random words. All variants are trained in turn, a few steps at a
-time and in random order, so that whatever else the machine does falls on all alike; the
-figures to quote are the ratios of the medians over the rounds. The least times, beside
-them, tell how much the rest of the machine disturbed.
+Random texts; all methods are trained in turn, a few steps at a time and in random order,
+so that whatever else the machine does falls on all alike. The figures to quote are the
+ratios of the medians; the least times tell how much the machine disturbed. Peak memory is
+that of a process of its own for each method.
 
     python benchmarks/step_time.py
-    python benchmarks/step_time.py --jit-compile
+    python benchmarks/step_time.py --backbone bert --mode xla --out results.csv
 """
 
-import statistics
-import time
+import multiprocessing
+from pathlib import Path
+from typing import Literal
 
-import keras
-import numpy as np
+from cases import CASES, METHODS
 from cyclopts import App
+from memory import Peak
 from rich.console import Console
 from rich.table import Table
+from timing import interleave, machine, write_csv
 
-import keras_amp
-from keras_amp.backbones import mix_point
-from keras_amp.experiments import methods
+from keras_amp.cli.flags import SEVERAL
 
-app = App(help=__doc__, version_flags=())
+app = App(help=__doc__, version_flags=(), default_parameter=SEVERAL)
+# The steps of a round, so that one takes about a second.
+STEPS = {"cnn": 40, "bilstm": 3, "bert": 4}
 
 
 @app.default
 def measure(
     *,
-    batch_size: int = 50,
-    sequence_length: int = 40,
-    vocabulary_size: int = 9592,
-    steps: int = 50,
-    rounds: int = 12,
-    jit_compile: bool = False,
+    backbone: tuple[Literal["cnn", "bilstm", "bert"], ...] = ("cnn", "bilstm", "bert"),
+    mode: tuple[Literal["graph", "xla"], ...] = ("graph", "xla"),
+    rounds: int = 10,
+    memory: bool = True,
+    out: Path | None = None,
 ):
-    """Measures and prints the table.
+    """Measures and prints a table for each backbone.
 
     Args:
-        batch_size: Examples a step.
-        sequence_length: Words a text.
-        vocabulary_size: Words in all.
-        steps: Steps of a variant in a round.
-        rounds: Rounds; the first one, which compiles, is dropped.
-        jit_compile: Whether the steps are compiled by XLA.
+        backbone: The backbones.
+        mode: Whether the steps run as TensorFlow's graph or are compiled by XLA.
+        rounds: Rounds to count.
+        memory: Whether to measure the peak memory, too.
+        out: CSV file for the figures.
     """
-    rng = np.random.default_rng(0)
-    examples = steps * batch_size
-    ids = rng.integers(1, vocabulary_size, (examples, sequence_length), dtype="int32")
-    labels = rng.integers(0, 6, examples, dtype="int32")
-    batches = keras_amp.data.batches(ids, labels, batch_size).cache()
+    rows = []
+    for name in backbone:
+        for way in mode:
+            rows += _measure(name, way, rounds, memory)
+            _show(name, way, rows)
+    if out:
+        write_csv(out, rows)
 
-    models = {}
-    for method in methods():
-        classifier = keras_amp.backbones.text_cnn(
-            vocabulary_size, 6, sequence_length, seed=1
+
+def _measure(backbone, mode, rounds, memory):
+    case, steps = CASES[backbone], STEPS[backbone]
+    batches = case.batches(steps)
+    one = batches.take(1)
+    variants = {}
+    for method in METHODS:
+        model = case.model(method, mode == "xla")
+        variants[method] = (
+            lambda model=model: model.fit(one, verbose=0, shuffle=False),
+            lambda model=model: model.fit(batches, verbose=0, shuffle=False),
+            steps,
         )
-        model = classifier
-        if method.mix != "none":
-            policy = method.policy_of(keras_amp.AdversarialMixing())
-            mix_at = mix_point(classifier, method.mix)
-            model = keras_amp.MixupAMPModel(classifier, mix_at, policy)
-        model.compile(
-            keras.optimizers.Adam(2e-4),
-            "sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-            jit_compile=jit_compile,
-        )
-        models[method.name] = model
+    times = interleave(variants, rounds)
+    rows = []
+    for method in METHODS:
+        base = METHODS[method].mix
+        mixup = {"word": "WordMixup", "sentence": "SentMixup"}.get(base, "none")
+        row = {
+            "backbone": backbone,
+            "mode": mode,
+            "method": method,
+            "median_ms": 1000 * times[method].median,
+            "least_ms": 1000 * times[method].least,
+            "to_plain": _ratio(times, method, "none"),
+            "to_mixup": _ratio(times, method, mixup),
+            "least_to_mixup": times[method].least / times[mixup].least,
+            "first_step_s": times[method].first,
+            "examples_per_s": case.batch_size / times[method].median,
+        }
+        if memory:
+            row["peak_mib"] = _peak(backbone, method, mode)
+        rows.append(row)
+    return rows
 
-    times = {name: [] for name in models}
-    for round_ in range(rounds + 1):
-        # In random order, so that no variant always follows the same one.
-        for name in rng.permutation(list(models)):
-            start = time.perf_counter()
-            models[name].fit(batches, epochs=1, verbose=0, shuffle=False)
-            if round_:
-                times[name].append((time.perf_counter() - start) / steps)
 
-    plain = times["none"]
-    table = Table("method", "ms a step", "ratio", "least ms", "ratio")
-    for name, values in times.items():
-        row = [name]
-        for typical in (statistics.median, min):
-            row += [
-                f"{1000 * typical(values):.1f}",
-                f"{typical(values) / typical(plain):.2f}",
-            ]
-        table.add_row(*row)
-    Console().print(table)
+def _ratio(times, one, other):
+    """The ratio of the medians."""
+    return times[one].median / times[other].median
+
+
+def _peak(backbone, method, mode):
+    """MiB that training takes beyond the built model, in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_peak_here, (backbone, method, mode))
+
+
+def _peak_here(backbone, method, mode):
+    case = CASES[backbone]
+    model, batches = case.model(method, mode == "xla"), case.batches(3)
+    with Peak() as peak:
+        model.fit(batches, epochs=4, verbose=0, shuffle=False)
+    return peak.mib
+
+
+def _show(backbone, mode, rows):
+    case = CASES[backbone]
+    title = (
+        f"{backbone}, batch {case.batch_size}, length {case.sequence_length}, "
+        f"{case.vocabulary_size:,} words, {mode}; "
+        f"{machine()}"
+    )
+    shown = [r for r in rows if (r["backbone"], r["mode"]) == (backbone, mode)]
+    table = Table("method", title=title, title_justify="left")
+    headings = {
+        "median_ms": ("ms", 1),
+        "least_ms": ("least ms", 1),
+        "to_plain": ("/ plain", 2),
+        "to_mixup": ("/ mixup", 2),
+        "least_to_mixup": ("least / mixup", 2),
+        "first_step_s": ("first step s", 1),
+        "examples_per_s": ("examples/s", 0),
+        "peak_mib": ("peak MiB", 0),
+    }
+    kept = [key for key in headings if key in shown[0]]
+    for key in kept:
+        table.add_column(headings[key][0], justify="right")
+    for row in shown:
+        cells = (f"{row[key]:.{headings[key][1]}f}" for key in kept)
+        table.add_row(row["method"], *cells)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,81 @@
+"""Fair timing: variants in turn, in random order, so that noise falls on all alike."""
+
+import csv
+import dataclasses
+import os
+import platform
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclasses.dataclass
+class Times:
+    """The times of a variant's step, in seconds.
+
+    Attributes:
+        first: The first step, tracing and compilation included.
+        rounds: Mean time of a step in each round.
+    """
+
+    first: float
+    rounds: list
+
+    @property
+    def median(self):
+        """The median over the rounds."""
+        return statistics.median(self.rounds)
+
+    @property
+    def least(self):
+        """The least of the rounds, which the rest of the machine disturbed least."""
+        return min(self.rounds)
+
+
+def interleave(variants, rounds, seed=0):
+    """Times variants in turn, in an order drawn anew in every round.
+
+    Args:
+        variants: Dict of tuples ``(first, step, steps)``: a callable for the first step
+            alone, a callable that takes ``steps`` steps, and their number.
+        rounds: Integer, rounds to count; one more, not counted, warms up.
+        seed: Integer that determines the orders.
+
+    Returns:
+        A dict of ``Times``.
+    """
+    times = {}
+    for name, (first, _, _) in variants.items():
+        start = time.perf_counter()
+        first()
+        times[name] = Times(time.perf_counter() - start, [])
+    rng = np.random.default_rng(seed)
+    for round_ in range(rounds + 1):
+        for name in rng.permutation(list(variants)):
+            _, run, steps = variants[name]
+            start = time.perf_counter()
+            run()
+            if round_:
+                times[name].rounds.append((time.perf_counter() - start) / steps)
+    return times
+
+
+def machine():
+    """A line about the machine."""
+    model = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        names = [line.split(":")[1].strip() for line in lines if "model name" in line]
+        model = names[0] if names else model
+    return f"{len(os.sched_getaffinity(0))} cores of {model}, no GPU"
+
+
+def write_csv(path, rows):
+    """Writes dicts of the same keys, and the machine's description as a last column."""
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], "machine"])
+        writer.writeheader()
+        writer.writerows({**row, "machine": machine()} for row in rows)
