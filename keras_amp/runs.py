@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_amp.backbones import BertPreprocessor
 from keras_amp.data import WordPreprocessor
+from keras_amp.data.text import as_texts
 
 CLASSIFIER = "classifier.keras"
 CONFIG = "config.json"
+RESULT = "result.json"  # the last file that a run writes
+READERS = (WordPreprocessor, BertPreprocessor)
 
 
 class Run:
@@ -43,7 +47,13 @@ class Run:
 
         Returns:
             A float32 array ``(len(texts), num_classes)``.
+
+        Raises:
+            ValueError: If ``texts`` is a single text, or holds something else.
         """
+        texts = as_texts(texts)
+        if not texts:  # Keras predicts nothing of nothing
+            return np.zeros((0, len(self.class_names)), "float32")
         inputs = self.preprocess(texts)
         return self.classifier.predict(inputs, batch_size=batch_size, verbose=0)
 
@@ -64,29 +74,37 @@ def load_run(folder):
 
     Raises:
         FileNotFoundError: If there is no such folder, or it lacks the files of a run.
+        ValueError: If a file is damaged; the message names it.
         ImportError: If the run's encoder needs KerasHub and it is not installed.
 
     Example:
     >>> keras_amp.load_run("nowhere")
     Traceback (most recent call last):
-    FileNotFoundError: Expected `folder` to be a run's folder. Received: ...
+    FileNotFoundError: Expected `folder` to be a run's folder. Received: nowhere, which
+    is no folder.
     """
     folder = Path(folder)
-    readers = [
-        reader
-        for reader in (WordPreprocessor, BertPreprocessor)
-        if (folder / reader.FILE).is_file()
-    ]
+    readers = [reader for reader in READERS if (folder / reader.FILE).is_file()]
     missing = [n for n in (CONFIG, CLASSIFIER) if not (folder / n).is_file()]
-    if missing or not readers:
+    if not readers:
+        missing.append(" or ".join(reader.FILE for reader in READERS))
+    if missing:
         raise FileNotFoundError(
             f"Expected `folder` to be a run's folder. Received: {folder}, "
             f"{_what_is_there(folder, missing)}"
         )
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    preprocess = readers[0].load(folder)  # first: it imports what the classifier needs
-    classifier = keras.saving.load_model(folder / CLASSIFIER)
-    return Run(classifier, preprocess, config["class_names"], config)
+    config = _intact(folder / CONFIG, _read_config)
+    # The preprocessor first: it imports what the classifier needs.
+    preprocess = _intact(folder / readers[0].FILE, lambda _: readers[0].load(folder))
+    classifier = _intact(folder / CLASSIFIER, keras.saving.load_model)
+    names = config["class_names"]
+    if classifier.output_shape != (None, len(names)):
+        raise ValueError(
+            f"Expected the classifier of {folder} to tell apart the {len(names)} classes "
+            f"that its {CONFIG} names. Received: a classifier with the output shape "
+            f"{classifier.output_shape}"
+        )
+    return Run(classifier, preprocess, names, config)
 
 
 def save_run(folder, classifier, preprocess):
@@ -104,15 +122,41 @@ def save_run(folder, classifier, preprocess):
     plain.save(folder / CLASSIFIER)
 
 
+def _intact(path, read):
+    """Reads a file of a run; raises ValueError, naming it, where it cannot be read."""
+    try:
+        return read(path)
+    except ImportError:
+        raise  # says what to install
+    except Exception as error:  # a damaged one raises what its parser raises
+        raise ValueError(
+            f"Expected {path} to be as a run writes it. Received: a damaged file "
+            f"({type(error).__name__}: {error}). Copy it again, or train the run again."
+        ) from error
+
+
+def _read_config(path):
+    config = json.loads(path.read_text(encoding="utf-8"))
+    names = config.get("class_names") if isinstance(config, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("no list of class_names")
+    return config
+
+
 def _what_is_there(folder, missing):
     """What a folder is instead of a run's."""
     if not folder.is_dir():
         return "which is no folder."
     runs = sorted(
-        str(path.parent.relative_to(folder)) for path in folder.rglob(CLASSIFIER)
+        str(path.parent.relative_to(folder)) for path in folder.glob(f"*/**/{CLASSIFIER}")
     )
     if runs:
-        return f"which holds runs in folders of their own: {', '.join(runs[:20])}."
-    if missing == [CLASSIFIER]:
-        return "a run that was told not to keep its classifier."
-    return "a folder without."
+        more = f" and {len(runs) - 20} more" if len(runs) > 20 else ""
+        runs = ", ".join(runs[:20]) + more
+        return f"which holds runs in folders of their own: {runs}."
+    lacking = f"which lacks {', '.join(missing)}"
+    if missing[0] != CLASSIFIER:
+        return f"{lacking}."
+    if (folder / RESULT).is_file():
+        return f"{lacking}: a run that was told not to keep its classifier."
+    return f"{lacking}: a run that has not ended."

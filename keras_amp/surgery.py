@@ -664,4 +664,3 @@ def _marks_padding(mask):
     if kind == "LogicalNot":
         return not _marks_padding(node.input_tensors[0])
     return kind == "Equal"
-

@@ -6,7 +6,9 @@ in Hugging Face's format and never imported.
 
 import importlib.util
 import io
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +22,7 @@ from keras import layers, ops
 
 import keras_amp
 from keras_amp.backbones import MIX_POINTS, BertPreprocessor, bert, mix_point
+from keras_amp.backbones.bert import position_limit
 
 hub = pytest.importorskip("keras_hub", reason='pip install "keras-amp[hub]"')
 
@@ -368,7 +371,7 @@ def test_an_empty_text_is_its_special_tokens():
 
 
 def test_what_a_preprocessor_cannot_take_is_an_error():
-    with pytest.raises(ValueError, match="`sequence_length` to leave room .*=2"):
+    with pytest.raises(ValueError, match="`sequence_length` .* leaves room .*=2"):
         BertPreprocessor(wordpieces(), sequence_length=2)
     with pytest.raises(ValueError, match="Tokenizer`. Received: .*Backbone"):
         BertPreprocessor(encoder())
@@ -448,3 +451,142 @@ def test_a_pretrained_encoder_mixes_and_learns(minilm):
         for a, b in zip(weights, model.get_weights(), strict=True)
     ]
     assert np.mean(moved) > 0.9
+
+
+# === Preprocessors in files ===
+
+WRITTEN = ["WHO is it ?", "Café", "fox\u2028es", "", "the 😀 fox"]
+
+
+def same_inputs(first, second, texts):
+    first, second = first(texts), second(texts)
+    assert set(first) == set(second)
+    for name, value in first.items():
+        np.testing.assert_array_equal(second[name], value)
+        assert second[name].dtype == value.dtype
+
+
+@each
+@pytest.mark.filterwarnings("ignore:.*were cut")
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # KerasHub's own
+def test_a_preprocessor_survives_saving(kind, tmp_path):
+    preprocess = BertPreprocessor(TOKENIZERS[kind](), sequence_length=7)
+    preprocess(TEXTS)
+    assert preprocess.truncated
+    preprocess.save(tmp_path)
+    loaded = BertPreprocessor.load(tmp_path)
+    assert type(loaded.tokenizer) is type(preprocess.tokenizer)
+    assert loaded.tokenizer.get_vocabulary() == preprocess.tokenizer.get_vocabulary()
+    assert (loaded.sequence_length, loaded.truncated) == (7, 0)
+    assert loaded.num_special == preprocess.num_special == 2
+    same_inputs(preprocess, loaded, [*TEXTS, *WRITTEN])
+    np.testing.assert_array_equal(
+        loaded.lengths([*TEXTS, *WRITTEN]), preprocess.lengths([*TEXTS, *WRITTEN])
+    )
+    # The files are all that it takes: moved elsewhere, and saved once more.
+    second = tmp_path / "again"
+    second.mkdir()
+    loaded.save(second)
+    moved = second.rename(tmp_path / "moved")
+    same_inputs(preprocess, BertPreprocessor.load(moved), TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("words", "lowercase", "strip_accents", "tokens"),
+    [
+        (["cafe", "fox"], True, True, ["cafe", "fox"]),
+        (["café", "fox"], True, False, ["café", "fox"]),  # accents are kept
+        (["Café", "FOX"], False, False, ["Café", "FOX"]),  # and so is case
+        (["cafe", "fox"], False, False, ["[UNK]", "[UNK]"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["Bert", "DistilBert", "Electra"])
+def test_how_letters_are_read_survives_saving(
+    kind, words, lowercase, strip_accents, tokens, tmp_path
+):
+    """From a preset's folder, where the vocabulary decides on accents."""
+    preset, files = tmp_path / "preset", tmp_path / "files"
+    files.mkdir()
+    encoder(kind).save_to_preset(preset)
+    wordpieces(kind, words, lowercase).save_to_preset(preset)
+    preprocess = BertPreprocessor(preset, 6)
+    preprocess.save(files)
+    shutil.rmtree(preset)  # no longer needed
+    loaded = BertPreprocessor.load(files)
+    for reader in (preprocess, loaded):
+        tokenizer = reader.tokenizer
+        assert tokenizer.lowercase == lowercase
+        assert tokenizer.strip_accents == strip_accents
+        ids = reader(["Café FOX"])["token_ids"][0]
+        assert [tokenizer.id_to_token(i) for i in ids[1:3]] == tokens
+        assert ids[3] == tokenizer.end_token_id
+
+
+def test_a_pretrained_tokenizer_survives_saving(minilm, tmp_path):
+    preprocess = BertPreprocessor(minilm, 24)
+    preprocess.save(tmp_path)
+    loaded = BertPreprocessor.load(tmp_path)
+    same_inputs(preprocess, loaded, [*QUESTIONS, "UPPER naïve 日本 👍🏽 \u2028 x"])
+
+
+def test_no_texts_make_no_inputs():
+    for kind in ("Bert", "Roberta"):
+        inputs = BertPreprocessor(TOKENIZERS[kind](), sequence_length=5)([])
+        assert set(inputs) == set(encoder(kind).input)
+        for value in inputs.values():
+            assert (value.shape, value.dtype) == ((0, 5), np.dtype("int32"))
+
+
+@pytest.mark.parametrize("length", [8.5, "8", None])
+def test_a_length_in_tokens_is_a_whole_number(length):
+    with pytest.raises(ValueError, match=f"`sequence_length` .*=({length!r})$"):
+        BertPreprocessor(wordpieces(), length)
+    assert BertPreprocessor(wordpieces(), np.int64(8))(["fox"])["token_ids"].shape[1] == 8
+
+
+# === The most tokens of an encoder ===
+
+
+@each
+def test_the_limit_is_the_encoders_positions(kind, tmp_path):
+    encoder(kind).save_to_preset(tmp_path)
+    assert position_limit(tmp_path) == position_limit(str(tmp_path)) == 12
+
+
+def test_an_encoder_without_positions_has_no_limit(tmp_path):
+    llama().save_to_preset(tmp_path)
+    assert position_limit(tmp_path) is None
+
+
+def test_the_limit_of_a_pretrained_encoder(minilm):
+    config = json.loads((minilm / "config.json").read_text())
+    assert position_limit(minilm) == config["max_position_embeddings"] == 512
+
+
+def test_the_limit_needs_a_preset(tmp_path):
+    with pytest.raises(ValueError, match="`preset`.* Received: .*bert_base_uncased.*Did"):
+        position_limit("bert_base_uncased")
+    with pytest.raises(ValueError, match="Expected the folder .* to hold .* Received: "):
+        position_limit(tmp_path)
+
+
+def test_a_text_longer_than_the_encoder_allows_is_cut_counted_and_said(tmp_path):
+    encoder().save_to_preset(tmp_path)
+    wordpieces().save_to_preset(tmp_path)
+    limit = position_limit(tmp_path)
+    preprocess = BertPreprocessor(tmp_path, limit)
+    texts = ["fox", "the fox " * 50, "a " * (limit - 2), "a " * (limit - 1)]
+    assert preprocess.lengths(texts).tolist() == [3, 102, limit, limit + 1]
+    message = f"2 of 4 texts have more than sequence_length={limit} tokens .* has 102"
+    with pytest.warns(UserWarning, match=message) as caught:
+        inputs = preprocess(texts)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert preprocess.truncated == 2
+    ids, words = inputs["token_ids"], preprocess.tokenizer
+    the, fox = words.token_to_id("the"), words.token_to_id("fox")
+    middle = [the, fox] * ((limit - 2) // 2)
+    assert ids[1].tolist() == [words.start_token_id, *middle, words.end_token_id]
+    np.testing.assert_array_equal(ids[2], ids[3])
+    assert inputs["padding_mask"].sum(axis=1).tolist() == [3, limit, limit, limit]
+    model = bert(3, limit, preset=tmp_path)
+    assert np.isfinite(model.predict(inputs, verbose=0)).all()

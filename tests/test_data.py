@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import keras
@@ -284,7 +285,9 @@ def test_folders_must_be_complete(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"test\.tsv in .*holds train\.tsv"):
         keras_amp.data.load("trec", tmp_path)
     write(tmp_path / "trec" / "test.tsv", "HUM\ta\nOTHER\tb\n")
-    with pytest.raises(ValueError, match="classes ABBR, DESC.*labels OTHER"):
+    with pytest.raises(
+        ValueError, match="labels ABBR, DESC.*of 'trec'.*test.tsv, with OTHER"
+    ):
         keras_amp.data.load("trec", tmp_path)
     write(tmp_path / "trec" / "train.csv", "text,label\na,HUM\n")
     with pytest.raises(ValueError, match=r"one file for the split 'train'"):
@@ -412,3 +415,165 @@ def test_batches_are_shuffled_anew_and_alike():
     for epoch in (first, second):
         assert sorted(label for _, labels in epoch for label in labels) == list(range(10))
         assert all(ids == [2 * label for label in labels] for ids, labels in epoch)
+
+
+# === Labelled phrases, and cross-validation ===
+
+
+def rows_of(path):
+    """The rows of a file, read the simple way: lists of labels and of texts."""
+    lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    labels, texts = zip(*(line.split("\t") for line in lines), strict=True)
+    return list(labels), list(texts)
+
+
+@real_data
+@pytest.mark.parametrize("name", ["sst1", "sst2"])
+def test_the_treebanks_phrases_come_on_request(name):
+    folder = Path(REAL) / name
+    plain = keras_amp.data.load(name, REAL)
+    assert plain.phrases is None
+    assert "phrases" not in repr(plain)
+    data = keras_amp.data.load(name, REAL, phrases=True)
+    labels, texts = rows_of(folder / "train_phrases.tsv")
+    assert len(texts) > 70_000
+    # The labels of both sets are numbers, which are their indices, too.
+    assert data.phrases.labels.tolist() == list(map(int, labels))
+    assert data.phrases.labels.dtype == np.int32
+    assert data.phrases.texts == tuple(" ".join(text.split()) for text in texts)
+    assert f"phrases={len(texts)}" in repr(data)
+    for split in ("train", "dev", "test"):
+        ours, theirs = getattr(data, split), getattr(plain, split)
+        assert ours.texts == theirs.texts
+        np.testing.assert_array_equal(ours.labels, theirs.labels)
+
+
+def test_phrases_of_a_folder_of_the_users(tmp_path):
+    write(tmp_path / "train.tsv", "x\ta b c\ny\td e\n")
+    write(tmp_path / "test.tsv", "y\tf\n")
+    write(tmp_path / "train_phrases.csv", "text,label\na b,x\n d ,y\n")
+    data = keras_amp.data.load(tmp_path, phrases=True)
+    assert data.phrases.texts == ("a b", "d")
+    assert data.phrases.labels.tolist() == [0, 1]
+    assert (len(data.train), data.dev, len(data.test)) == (2, None, 1)
+    assert keras_amp.data.load(tmp_path).phrases is None
+    write(tmp_path / "train_phrases.csv", "text,label\na b,z\n")
+    assert keras_amp.data.load(tmp_path).phrases is None  # not even read
+    message = r"labels x, y, .*in .*train\.tsv\. Received: .*phrases\.csv, with z"
+    with pytest.raises(ValueError, match=message):
+        keras_amp.data.load(tmp_path, phrases=True)
+
+
+def test_phrases_of_undivided_data(tmp_path):
+    write(tmp_path / "all.tsv", "x\ta b\ny\tc\n")
+    write(tmp_path / "train_phrases.tsv", "y\ta\n")
+    data = keras_amp.data.load(tmp_path, phrases=True)
+    assert (data.phrases.texts, data.phrases.labels.tolist()) == (("a",), [1])
+
+
+def test_phrases_of_a_public_set_in_the_users_folder(tmp_path):
+    for split in ("train", "dev", "test"):
+        write(tmp_path / "sst1" / f"{split}.tsv", "0\tbad\n4\tgood\n")
+    write(tmp_path / "sst1" / "train_phrases.tsv", "3\tgood enough\n")
+    data = keras_amp.data.load("sst1", tmp_path, phrases=True)
+    assert data.class_names[data.phrases.labels[0]] == "positive"
+
+
+def test_missing_phrases_are_explained_and_nothing_is_downloaded(serve, tmp_path):
+    server = serve(None)
+    write(tmp_path / "own" / "train.tsv", "x\ta\ny\tb\n")
+    file = write(tmp_path / "mine.tsv", "x\ta\ny\tb\n")
+    write(tmp_path / "train_phrases.tsv", "x\ta\n")  # of no use to a single file
+    for name, message in [
+        (tmp_path / "own", r"own/train_phrases\.tsv, .*Received: a folder without\."),
+        (file, r"a folder with train\.tsv and train_phrases\.tsv, .*: one file\."),
+        ("sst2", r"<data_dir>/sst2/train_phrases\.tsv beside train.tsv, dev.tsv, test"),
+    ]:
+        expected = f"Expected labelled phrases: .*{message}.*no download.*train without"
+        with pytest.raises(FileNotFoundError, match=expected):
+            keras_amp.data.load(name, phrases=True)
+    # No advice to write into the installed package.
+    with pytest.raises(ValueError, match="'sst1' or 'sst2'. Received: 'questions', whi"):
+        keras_amp.data.load("questions", phrases=True)
+    assert not server.requested
+
+
+def test_following_the_advice_on_phrases_leads_to_them(tmp_path):
+    """The folder that the message names needs the splits that it names, too."""
+    (tmp_path / "none").mkdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        keras_amp.data.load("sst2", tmp_path / "none", phrases=True)
+    assert "<data_dir>/sst2/train_phrases.tsv" in str(caught.value)
+    for file in ("train_phrases.tsv", "train.tsv", "dev.tsv", "test.tsv"):
+        assert file in str(caught.value)
+        write(tmp_path / "sst2" / file, "0\ta\n1\tb\n")
+    assert len(keras_amp.data.load("sst2", tmp_path, phrases=True).phrases) == 2
+
+
+@real_data
+@pytest.mark.parametrize("name", list(sources.SOURCES))
+def test_undivided_sets_are_cross_validated_in_ten_parts(name):
+    data = keras_amp.data.load(name, REAL)
+    assert data.folds == (10 if name in ("subj", "mr") else None)
+    assert (data.folds is None) == (data.test is not None)
+
+
+def test_the_users_own_sets_are_not_cross_validated_unasked(tmp_path):
+    write(tmp_path / "all.tsv", "x\ta\ny\tb\n")
+    assert keras_amp.data.load(tmp_path).folds is None
+    assert keras_amp.data.load("questions").folds is None
+
+
+# === Advice ===
+
+
+@pytest.mark.parametrize("name", list(sources.SOURCES))
+def test_without_a_network_the_sets_own_files_are_named(name, monkeypatch, tmp_path):
+    """Who writes the files that the message names can load the set."""
+    monkeypatch.setenv("KERAS_AMP_MIRROR", "http://127.0.0.1:9/")  # nobody listens
+    with pytest.raises(ConnectionError) as caught:
+        keras_amp.data.load(name)
+    advice = str(caught.value).partition("Without a network, ")[2]
+    named = re.findall(rf"{name}/(\w+\.tsv)", advice)
+    source = sources.SOURCES[name]
+    assert named == [f"{split}.tsv" for split in source.splits]
+    for file in named:
+        rows = "".join(f"{label}\tof {label}\n" for label in source.labels)
+        write(tmp_path / name / file, rows)
+    assert set(keras_amp.data.load(name, tmp_path).train.labels) == set(
+        range(len(source.labels))
+    )
+
+
+@pytest.mark.parametrize("name", ["subj", "mr", "sst1"])
+def test_half_a_public_folder_names_what_is_missing(name, tmp_path):
+    write(tmp_path / name / "test.tsv", "x\ta\n")
+    wanted = [s for s in sources.SOURCES[name].splits if s != "test"]
+    message = " and ".join(rf"{split}\.tsv" for split in wanted)
+    with pytest.raises(FileNotFoundError, match=f"Expected {message} .*holds test.tsv"):
+        keras_amp.data.load(name, tmp_path)
+
+
+def test_half_a_folder_of_the_users_names_what_is_missing(tmp_path):
+    write(tmp_path / "dev.tsv", "x\ta\n")
+    write(tmp_path / "test.tsv", "x\ta\n")
+    message = r"Expected train\.tsv in .*holds dev\.tsv, test\.tsv"
+    with pytest.raises(FileNotFoundError, match=message):
+        keras_amp.data.load(tmp_path)
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_labels_that_train_lacks_are_named(split, tmp_path):
+    write(tmp_path / "train.tsv", "x\ta\ny\tb\n")
+    write(tmp_path / f"{split}.tsv", "y\ta\nw\tb\nz\tc\n")
+    message = rf"labels x, y, which are those in .*train\.tsv\. .*{split}\.tsv, with w, z"
+    with pytest.raises(ValueError, match=message):
+        keras_amp.data.load(tmp_path)
+
+
+def test_no_name_is_not_the_working_directory(tmp_path, monkeypatch):
+    write(tmp_path / "train.tsv", "x\ta\ny\tb\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="one of 'questions', 'trec'.*Received: ''"):
+        keras_amp.data.load("")
+    assert len(keras_amp.data.load(".").train) == 2

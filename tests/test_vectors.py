@@ -373,7 +373,7 @@ def test_a_damaged_entry_is_written_anew(damage):
     assert entry.read_bytes() != whole
     np.testing.assert_array_equal(load_vectors(path, WORDS).matrix, first.matrix)
     with np.load(entry) as arrays:
-        assert arrays["rows"].tolist() == [2, 4]
+        assert arrays["rows"].tolist() == [3, 4]  # of the words in alphabetical order
     assert entries() == [entry]  # nothing else is left behind
 
 
@@ -805,3 +805,182 @@ def test_a_server_that_has_it_not_or_is_none(serve, monkeypatch):
     with pytest.raises(ConnectionError, match="no address/glove.6B.zip"):
         load_vectors("glove.6B.100d", WORDS)
     assert not entries()
+
+
+# === Words added behind the vocabulary ===
+
+MORE = """who 0.5 -1
+Denver 3 4
+the 1 2
+it .25 4
+aspen 5 6
+DENVER 7 8
+fort worth 9 10
+éa 11 12
+zoo 1000 -1000
+"""
+MORE_VECTORS = {  # as the file has them
+    line.rsplit(" ", 2)[0]: [float(x) for x in line.rsplit(" ", 2)[1:]]
+    for line in MORE.splitlines()
+}
+EXTRA = ["zoo", "fort worth", "unheard", "Denver", "éa"]
+
+
+def test_words_are_added_only_where_they_have_a_vector():
+    result = read(MORE, extra_words=EXTRA)
+    added = ("Denver", "fort worth", "zoo", "éa")
+    assert result.added == added
+    assert result.matrix.shape == (len(WORDS) + 4, 2)
+    assert result.matrix.dtype == np.float32
+    assert result.found.tolist() == [False, False, True, False, True] + [True] * 4
+    expected = np.float32([MORE_VECTORS[word] for word in added])
+    np.testing.assert_array_equal(result.matrix[len(WORDS) :], expected)
+
+
+@pytest.mark.parametrize("fill_range", [None, 0.25])
+@pytest.mark.parametrize("cache", [False, True])
+def test_the_vocabulary_does_not_depend_on_the_words_added(fill_range, cache):
+    path = write("mine.txt", MORE)
+    load = functools.partial(
+        load_vectors, path, WORDS, fill_range=fill_range, cache=cache, seed=6
+    )
+    alone = load()
+    for extra in ([], ["unheard"], ["zoo"], EXTRA, [*EXTRA, "the", "aspen"]):
+        result = load(extra_words=extra)
+        np.testing.assert_array_equal(result.matrix[: len(WORDS)], alone.matrix)
+        np.testing.assert_array_equal(result.found[: len(WORDS)], alone.found)
+        assert result.coverage == alone.coverage == 2 / 3
+    # The range is that of the vocabulary's own numbers: 1000 of "zoo" is none of them.
+    own = np.array([MORE_VECTORS["who"], MORE_VECTORS["it"]])
+    bound = np.sqrt(3) * own.std() if fill_range is None else fill_range
+    draws = np.random.default_rng(6).random((len(WORDS), 2), dtype="float32")
+    np.testing.assert_allclose(
+        result.matrix[[1, 3]], (2 * draws[[1, 3]] - 1) * bound, rtol=1e-5, atol=1e-6
+    )
+
+
+def test_words_added_are_each_added_once():
+    extra = ["zoo", "who", "zoo", "", "[UNK]", "it", "the", "the"]
+    expected = read(MORE, extra_words=["the", "zoo"])
+    for given in (extra, tuple(extra), set(extra), iter(extra), np.array(extra)):
+        result = read(MORE, extra_words=given)
+        assert result.added == ("the", "zoo")
+        assert all(type(word) is str for word in result.added)
+        np.testing.assert_array_equal(result.matrix, expected.matrix)
+    assert read(MORE, extra_words=["is", "unheard"]).added == ()
+
+
+def test_the_case_of_words_added_is_ignored_on_request():
+    extra = ["denver", "Denver", "Aspen", "THE", "WHO"]
+    exact = read(MORE, extra_words=extra)
+    assert exact.added == ("Denver",)
+    either = read(MORE, extra_words=extra, ignore_case=True)
+    assert either.added == tuple(sorted(extra))
+    rows = dict(zip(either.added, either.matrix[len(WORDS) :].tolist(), strict=True))
+    # A vector of the word's own, or else the first that differs by case only.
+    for word, source in [
+        ("denver", "Denver"), ("Denver", "Denver"), ("Aspen", "aspen"), ("THE", "the"),
+        ("WHO", "who"),
+    ]:  # fmt: skip
+        assert rows[word] == MORE_VECTORS[source]
+    alone = read(MORE, ignore_case=True)
+    np.testing.assert_array_equal(either.matrix[: len(WORDS)], alone.matrix)
+
+
+def test_the_same_words_parted_otherwise_are_read_once(monkeypatch):
+    """As by the divisions of a cross-validation."""
+    path = write("mine.txt", MORE)
+    fresh = functools.partial(load_vectors, path, cache=False)
+    parts = [
+        (vocabulary("who", "is", "it"), ["the", "zoo", "unheard"]),
+        (vocabulary("zoo", "it", "is"), ["who", "unheard", "the", "it"]),
+        (vocabulary("unheard", "the", "zoo", "who", "it", "is"), []),
+        (vocabulary("the", "unheard"), {"is", "it", "who", "zoo"}),
+    ]
+    expected = [fresh(words, extra_words=extra, seed=2) for words, extra in parts]
+    load_vectors(path, parts[0][0], extra_words=parts[0][1])
+    (entry,) = entries()
+    overwrite(path, b"?" * len(MORE.encode()))
+    monkeypatch.setattr(vectors, "_read", None)  # cannot be called
+    for (words, extra), result in zip(parts, expected, strict=True):
+        again = load_vectors(path, words, extra_words=extra, seed=2)
+        np.testing.assert_array_equal(again.matrix, result.matrix)
+        np.testing.assert_array_equal(again.found, result.found)
+        assert (again.added, repr(again)) == (result.added, repr(result))
+    assert entries() == [entry]
+
+
+def test_other_words_added_are_read_anew():
+    path = write("mine.txt", MORE)
+    assert load_vectors(path, WORDS, extra_words=["zoo"]).added == ("zoo",)
+    assert load_vectors(path, WORDS, extra_words=["the"]).added == ("the",)
+    assert load_vectors(path, WORDS, extra_words=["the"], ignore_case=True).added == (
+        "the",
+    )
+    assert len(entries()) == 3
+
+
+def test_the_words_added_are_shown_and_not_covered():
+    result = read(MORE, extra_words=EXTRA)
+    assert repr(result) == "Vectors(2d, 2 of 3 words, 66.7% and 4 more)"
+    assert result.coverage == 2 / 3
+    assert repr(read(MORE, extra_words=["unheard"])) == "Vectors(2d, 2 of 3 words, 66.7%)"
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_vocabulary_without_a_vector_is_refused_whatever_is_added(cache):
+    path = write("mine.txt", MORE)
+    message = r"begins with 'you', 'me'\. Received: mine.txt, .*with 'who', 'Denver'"
+    for _ in range(2):  # the second time with what others have left in the cache
+        with pytest.raises(ValueError, match=message):
+            load_vectors(path, vocabulary("you", "me"), extra_words=["zoo"], cache=cache)
+        load_vectors(path, vocabulary("zoo"), extra_words=["you", "me"], cache=cache)
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("zoo", "Received: 'zoo'"),
+        (b"zoo", "Received: b'zoo'"),
+        (None, "Received: None"),
+        (["zoo", 3], "holds 3"),
+        ([b"zoo"], "holds b'zoo'"),
+        ([["zoo", "who"]], r"holds \['zoo', 'who'\]"),
+    ],
+)
+def test_wrong_words_to_add_are_explained(extra, message):
+    with pytest.raises(ValueError, match=f"`extra_words` .*collection.*{message}"):
+        read(MORE, extra_words=extra)
+
+
+@real_data
+@pytest.mark.parametrize("name", FILES)
+def test_the_test_questions_words_join_a_real_vocabulary(name):
+    data = keras_amp.data.load("trec", REAL)
+    words = keras_amp.data.fit_vectorizer(data.train.texts).get_vocabulary()
+    extra = {word for row in keras_amp.data.split_words(data.test.texts) for word in row}
+    load = functools.partial(load_vectors, name, words, data_dir=REAL, ignore_case=True)
+    alone, result = load(), load(extra_words=extra)
+    file_words, matrix = parsed(name)
+    by_case, exact = {}, {}
+    for row, word in reversed(list(enumerate(file_words))):
+        exact[word] = by_case[word.lower()] = row
+    rows = {w: exact.get(w, by_case.get(w)) for w in sorted(extra - set(words))}
+    expected = {word: row for word, row in rows.items() if row is not None}
+    assert len(expected) > 200
+    assert result.added == tuple(expected)
+    np.testing.assert_array_equal(
+        result.matrix[len(words) :], matrix[list(expected.values())]
+    )
+    np.testing.assert_array_equal(result.matrix[: len(words)], alone.matrix)
+    assert result.coverage == alone.coverage
+    # Every word of the test questions but those has an id now.
+    preprocess = keras_amp.data.WordPreprocessor([*words, *result.added], 40)
+    unknown = {word for word in extra - set(words) if word not in expected}
+    ids = preprocess(data.test.texts)
+    count = sum(
+        word in unknown
+        for row in keras_amp.data.split_words(data.test.texts)
+        for word in row
+    )
+    assert (ids == 1).sum() == count

@@ -4,6 +4,7 @@ import difflib
 import functools
 import inspect
 import json
+import numbers
 import os
 import unicodedata
 from pathlib import Path
@@ -183,13 +184,14 @@ class BertPreprocessor:
             getattr(preset, name, None) for name in ("start_token_id", "end_token_id")
         ]
         self.num_special = sum(token is not None for token in special)
-        if sequence_length <= self.num_special:
+        whole = isinstance(sequence_length, numbers.Integral)
+        if not whole or sequence_length <= self.num_special:
             raise ValueError(
-                "Expected `sequence_length` to leave room for a word beside "
-                f"{self.num_special} special tokens. Received: "
-                f"sequence_length={sequence_length}"
+                "Expected `sequence_length` to be an integer that leaves room for a word "
+                f"beside {self.num_special} special tokens. Received: "
+                f"sequence_length={sequence_length!r}"
             )
-        self.sequence_length = sequence_length
+        self.sequence_length = sequence_length = int(sequence_length)
         self.truncated = 0
         self._pack = _keras_hub().layers.MultiSegmentPacker(
             sequence_length,
@@ -226,7 +228,9 @@ class BertPreprocessor:
         tokens = self._tokens(texts)
         lengths = self._lengths(tokens)
         self.truncated += report_cut(lengths, self.sequence_length, "tokens")
-        token_ids, segment_ids = (np.asarray(x, "int32") for x in self._pack(tokens))
+        token_ids = segment_ids = np.zeros((0, self.sequence_length), "int32")
+        if len(lengths):  # KerasHub would pack no text into one
+            token_ids, segment_ids = (np.asarray(x, "int32") for x in self._pack(tokens))
         positions = np.arange(self.sequence_length)
         inputs = {
             "token_ids": token_ids,

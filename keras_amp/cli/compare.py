@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import App
 
 from keras_amp.cli.errors import user_errors
-from keras_amp.cli.flags import FLATTENED, SEVERAL
+from keras_amp.cli.flags import SEVERAL, flattened
 from keras_amp.experiments import Comparison, Settings, methods
 from keras_amp.experiments.settings import BACKBONES, backbone_parameters
 from keras_amp.policy import AdversarialMixing
@@ -43,9 +43,9 @@ def compare(defaults, description, arguments=None):
         first_seed: int = 0,
         fold: tuple[int, ...] = (),
         out: Path | None = None,
-        settings: Annotated[settings_class, FLATTENED] = shared,
-        backbone: Annotated[backbone_class, FLATTENED] = architecture,
-        adversarial: Annotated[AdversarialMixing, FLATTENED] = paper,
+        settings: Annotated[settings_class, flattened("Training")] = shared,
+        backbone: Annotated[backbone_class, flattened("Backbone")] = architecture,
+        adversarial: Annotated[AdversarialMixing, flattened("Mixing")] = paper,
     ):
         """Compares mixing methods.
 

@@ -3,12 +3,15 @@
 import contextlib
 import csv
 import sys
+import warnings
 from pathlib import Path
 
 from rich.console import Console
 
 from keras_amp.cli.errors import user_errors
+from keras_amp.data.sources import SOURCES
 from keras_amp.data.tables import read_texts
+from keras_amp.data.text import as_texts
 from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import probability_names, whole_file
 from keras_amp.runs import load_run
@@ -38,16 +41,23 @@ def predict(
             raise ValueError(
                 f"Expected a file, or texts after --text. Received: {received}."
             )
-        if out is not None and out.exists():
-            raise FileExistsError(
-                f"Expected a new file for the predictions. Received: {out}, which exists."
-            )
-        labels, texts = (None, list(text)) if file is None else read_texts(file)
+        if out is not None:
+            _check_new_file(out)
+        labels, texts = (None, _given(text)) if file is None else read_texts(file)
         trained = load_run(run)
-    probabilities = trained.predict(texts)
+    said = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*were cut", category=UserWarning)
+        probabilities = trained.predict(texts)
+    if trained.preprocess.truncated:
+        said.print(
+            f"{trained.preprocess.truncated} of {len(texts)} texts are longer than "
+            f"sequence_length={trained.preprocess.sequence_length} and were cut."
+        )
     names = trained.class_names
+    labels = labels and _as_classes(labels, trained)
     target = contextlib.nullcontext(sys.stdout) if out is None else whole_file(out)
-    with target as stream:
+    with user_errors(), target as stream:
         writer = csv.writer(stream)
         headings = ["text", *(["label"] if labels else []), "prediction"]
         writer.writerow([*headings, *probability_names(names)])
@@ -56,9 +66,35 @@ def predict(
             prediction = names[row.argmax()]
             writer.writerow([texts[i], *label, prediction, *(f"{p:.6g}" for p in row)])
     if labels:
-        Console(stderr=True).print(
-            _comparison(labels, names, probabilities), markup=False
+        said.print(_comparison(labels, names, probabilities))
+
+
+def _check_new_file(out):
+    if out.exists():
+        raise FileExistsError(
+            f"Expected a new file for the predictions. Received: {out}, which exists."
         )
+    if not out.parent.is_dir():
+        raise FileNotFoundError(
+            "Expected a file in an existing folder for the predictions. Received: "
+            f"{out}; there is no folder {out.parent}."
+        )
+
+
+def _given(texts):
+    """The texts of the command line."""
+    texts = [" ".join(text.split()) for text in as_texts(texts)]  # as those of files
+    if not all(texts):
+        raise ValueError("Expected texts after --text. Received: an empty one.")
+    return texts
+
+
+def _as_classes(labels, run):
+    """Labels as a run names its classes, for a public set's own files, too."""
+    source = SOURCES.get(run.config.get("data"))
+    if source is None or not set(labels) <= set(source.labels):
+        return labels
+    return [source.class_names[source.labels.index(label)] for label in labels]
 
 
 def _comparison(labels, names, probabilities):
@@ -67,7 +103,7 @@ def _comparison(labels, names, probabilities):
     if unknown:
         return (
             f"The labels are not compared: {', '.join(unknown[:5])} is none of the run's "
-            f"classes, {', '.join(names)}."
+            f"classes, which are {', '.join(names)}."
         )
     index = {name: i for i, name in enumerate(names)}
     scores = evaluate(probabilities, [index[label] for label in labels])

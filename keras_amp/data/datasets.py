@@ -56,7 +56,8 @@ def load(name, data_dir=None, phrases=False):
 
     Raises:
         ValueError: If the name is unknown, a file is empty or damaged, a row lacks a
-            column, there is a single class, or a split has classes that ``train`` lacks.
+            column, there is a single class, a split has classes that ``train`` lacks, or
+            the data set has no phrases.
         FileNotFoundError: If a path or a split's file is missing.
         ConnectionError: If a download fails.
 
@@ -67,15 +68,20 @@ def load(name, data_dir=None, phrases=False):
     """
     name = os.fspath(name)
     if name in SHIPPED:
-        return _read_folder(SHIPPED[name], name, phrases)
+        if phrases:
+            raise ValueError(
+                "Expected a data set with labelled phrases, such as 'sst1' or 'sst2'. "
+                f"Received: {name!r}, which has none."
+            )
+        return _read_folder(SHIPPED[name], name)
     if name in SOURCES:
         return _load_public(name, data_dir, phrases)
     path = Path(name)
-    if path.is_dir():
+    if name and path.is_dir():  # no name at all would be the working directory
         return _read_folder(path, name, phrases)
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         if phrases:
-            raise _no_phrases(path.parent, "one file")
+            raise _no_phrases(f"a folder with train.tsv and {PHRASES}.tsv", "one file")
         return _dataset(name, {"train": (path, read_table(path))})
     if path.is_file():
         raise ValueError(
@@ -100,18 +106,20 @@ def _load_public(name, data_dir, phrases):
         if (folder / name).is_dir():
             return _read_folder(folder / name, name, phrases, source)
     if phrases:
-        raise _no_phrases(f"<data_dir>/{name}", "no folder of that name")
+        beside = ", ".join(f"{split}.tsv" for split in source.splits)
+        file = f"<data_dir>/{name}/{PHRASES}.tsv beside {beside}"
+        raise _no_phrases(file, "no folder of that name")
     tables = {
         split: (f"{name}/{split}", table) for split, table in download(name).items()
     }
     return _dataset(name, tables, source)
 
 
-def _no_phrases(folder, received):
+def _no_phrases(file, received):
     return FileNotFoundError(
-        f"Expected the phrases as {folder}/{PHRASES}.tsv, rows of `label<TAB>text`. "
-        f"Received: {received}. They are not part of any download: write them there, "
-        "those of the training texts alone, or train without."
+        f"Expected labelled phrases: {file}, rows of `label<TAB>text`. Received: "
+        f"{received}. Phrases are part of no download: write them there, those of the "
+        "training texts alone, or train without."
     )
 
 
@@ -127,10 +135,16 @@ def _table_file(folder, stem):
     return found[0] if found else None
 
 
-def _read_folder(folder, name, phrases, source=None):
+def _read_folder(folder, name, phrases=False, source=None):
     """Reads the splits of a folder; a public set must have all of its own."""
     paths = {split: _table_file(folder, split) for split in SPLITS}
-    tables = {split: (path, read_table(path)) for split, path in paths.items() if path}
+    # A public set's labels are known, and those of the user's train: `_dataset` compares.
+    learned = () if source else ("train", "all")
+    tables = {
+        split: (path, read_table(path, training=split in learned))
+        for split, path in paths.items()
+        if path
+    }
     own = ["all"] if "all" in tables else ["train"]
     missing = [s for s in (source.splits if source else own) if s not in tables]
     if "all" in tables and len(tables) > 1:
@@ -147,8 +161,8 @@ def _read_folder(folder, name, phrases, source=None):
     if phrases:
         path = _table_file(folder, PHRASES)
         if path is None:
-            raise _no_phrases(folder, "a folder without")
-        tables["phrases"] = path, read_table(path)
+            raise _no_phrases(folder / f"{PHRASES}.tsv", "a folder without")
+        tables["phrases"] = path, read_table(path, training=False)
     return _dataset(name, tables, source)
 
 
@@ -168,9 +182,11 @@ def _dataset(name, tables, source=None):
     for split, (where, (labels, texts)) in tables.items():
         unknown = sorted(set(labels) - set(index))
         if unknown:
+            those = f"of {name!r}" if source else f"in {tables['train'][0]}"
             raise ValueError(
-                f"Expected the classes {', '.join(classes)}. Received: {where}, with the "
-                f"labels {', '.join(unknown[:5])}, which none of them has."
+                f"Expected the labels {', '.join(classes)}, which are those {those}. "
+                f"Received: {where}, with {', '.join(unknown[:5])}, which is none of "
+                "them."
             )
         splits[split] = Split(
             tuple(texts), np.array([index[label] for label in labels], dtype="int32")

@@ -200,9 +200,10 @@ def download(name):
     """
     source = SOURCES[name]
     advice = (
-        f"Without a network, put its files into a folder as {name}/train.tsv, ... (rows "
-        "of `label<TAB>text`) and pass it as `data_dir` or in the environment variable "
-        "KERAS_AMP_DATA."
+        "Without a network, put its files into a folder as "
+        f"{', '.join(f'{name}/{split}.tsv' for split in source.splits)} (rows of "
+        "`label<TAB>text`) and pass it as `data_dir` or in the environment variable "
+        f"{DATA_VARIABLE}."
     )
     splits = {}
     for split, files in source.splits.items():

@@ -10,7 +10,7 @@ LABEL_COLUMNS = ("label", "class", "category", "sentiment", "target")
 SUFFIXES = (".tsv", ".csv")
 
 
-def read_table(path):
+def read_table(path, training=True):
     """Reads the labels and texts of a file.
 
     The first row may be a header that names a text and a label column, in any order and
@@ -20,32 +20,37 @@ def read_table(path):
 
     Args:
         path: Path of a UTF-8 file that ends in ``.tsv`` or ``.csv``.
+        training: Whether the labels are known from this file alone, so that several texts
+            must share one. A few texts to test on may have one each.
 
     Returns:
         A tuple of two lists of strings, ``(labels, texts)``.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If the file is empty, not UTF-8, has no such columns, or a row lacks
             one; the message names the file and the line.
     """
     path = Path(path)
     tabs, rows = _rows(path)
-    first = _header(path, rows[0][1], tabs)
-    label_at, text_at, width = first or (0, 1, 2)
-    if first:
-        rows = _below_header(path, rows)
-    labels = _column(path, rows, width, label_at, "label")
-    texts = [
-        " ".join(text.split()) for text in _column(path, rows, width, text_at, "text")
-    ]
-    if not first and len(rows) > 4 and len(set(labels)) > 0.8 * len(rows):
+    first = _header(path, rows, tabs)
+    labels, texts = _columns(path, rows, first)
+    if not first and len(labels) > 4:
+        _check_order(path, labels, texts, training)
+    return labels, texts
+
+
+def _check_order(path, labels, texts, training):
+    """Raises where the texts seem to stand where the labels are expected."""
+    different = len(set(labels))
+    swapped = different > 0.8 * len(labels)
+    if swapped and (training or len(set(texts)) < different):
         raise ValueError(
             f"Expected labels that several texts share. Received: {path}, with "
-            f"{len(set(labels))} different labels in {len(rows)} rows; the texts may "
-            "stand where the labels are expected. Name the columns in a header, or write "
+            f"{different} different labels in {len(labels)} rows; the texts may stand "
+            "where the labels are expected. Name the columns in a header, or write "
             "`label<TAB>text`."
         )
-    return labels, texts
 
 
 def read_texts(path):
@@ -53,7 +58,7 @@ def read_texts(path):
 
     A CSV or TSV file with a header that names a text column may have any others, a label
     column among them; a TSV file without one holds ``label<TAB>text``. A ``.txt`` file
-    holds a text in every line.
+    holds a text in every line; empty lines at its end do no harm.
 
     Args:
         path: Path of a UTF-8 file that ends in ``.tsv``, ``.csv`` or ``.txt``.
@@ -63,42 +68,76 @@ def read_texts(path):
         the file has none.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: As ``read_table``, or if the file ends in something else.
     """
     path = Path(path)
     if path.suffix.lower() == ".txt":
-        texts = [" ".join(line.split()) for line in _content(path).split("\n")]
-        texts = texts[: len(texts) - (texts[-1] == "")]
-        empty = [number for number, text in enumerate(texts, 1) if not text]
-        if empty or not texts:
-            what = f"whose line {empty[0]} is empty" if empty else "which is empty"
-            raise ValueError(f"Expected a text in every line. Received: {path}, {what}.")
-        return None, texts
+        return None, _lines(path)
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(
             f"Expected a file that ends in {', '.join(SUFFIXES)} or .txt. Received: "
             f"{path}"
         )
-    _, rows = _rows(path)
-    header = [field.strip().lower() for field in rows[0][1]]
-    text_at = [i for i, name in enumerate(header) if name in TEXT_COLUMNS]
-    if len(text_at) != 1 or any(name in LABEL_COLUMNS for name in header):
-        return read_table(path)
-    rows = _below_header(path, rows)
-    texts = _column(path, rows, len(header), text_at[0], "text")
-    return None, [" ".join(text.split()) for text in texts]
+    tabs, rows = _rows(path)
+    first = _header(path, rows, tabs, labelled=False)
+    labels, texts = _columns(path, rows, first)
+    if not first and len(labels) > 4:
+        _check_order(path, labels, texts, training=False)
+    return labels, texts
+
+
+def _lines(path):
+    """The texts of a file with one in every line."""
+    lines = [_single_spaced(line) for line in _content(path).split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    empty = [number for number, text in enumerate(lines, 1) if not text]
+    if empty or not lines:
+        what = f"whose line {empty[0]} is empty" if empty else "which is empty"
+        raise ValueError(f"Expected a text in every line. Received: {path}, {what}.")
+    return lines
+
+
+def _single_spaced(text):
+    return " ".join(text.split())
 
 
 def _content(path):
+    """The text of a UTF-8 file; raises where it is none."""
+    if not path.is_file():
+        what = "which is a folder" if path.is_dir() else "which does not exist"
+        raise FileNotFoundError(f"Expected a file of texts. Received: {path}, {what}.")
     try:
-        return path.read_text(encoding="utf-8-sig")
+        content = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"Expected a UTF-8 file. Received: {path}, whose line {line} holds bytes "
-            f"that are not ({error.reason}). Convert it, for instance by "
-            "`iconv -f latin1 -t utf-8`."
-        ) from error
+        data = path.read_bytes()
+        line = data[: error.start].count(b"\n") + 1
+        what = f"bytes that are not ({error.reason})"
+        raise _not_utf8(path, line, what, data) from error
+    if "\0" in content:  # in UTF-16 every second byte of an ASCII text
+        line = content[: content.index("\0")].count("\n") + 1
+        raise _not_utf8(path, line, "NUL, which no text has", path.read_bytes())
+    return content
+
+
+def _not_utf8(path, line, what, data):
+    encoding, nulls = "latin1", data.count(b"\0")
+    if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        encoding = "utf-32"
+    elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif nulls > len(data) / 4:  # no mark of the order, but the first letter is ASCII
+        encoding = "utf-16be" if data.startswith(b"\0") else "utf-16le"
+    elif nulls:
+        encoding = None
+    advice = "It may be no text file."
+    if encoding:
+        advice = f"Convert it, for instance by `iconv -f {encoding} -t utf-8`."
+    return ValueError(
+        f"Expected a UTF-8 file. Received: {path}, whose line {line} holds {what}. "
+        f"{advice}"
+    )
 
 
 def _rows(path):
@@ -116,16 +155,27 @@ def _rows(path):
             f"Expected rows of fields. Received: {path}, line {reader.line_num}: {error}"
         ) from error
     if not rows:
-        raise ValueError(f"Expected labelled texts. Received: {path}, which is empty.")
+        raise ValueError(f"Expected rows of texts. Received: {path}, which is empty.")
     return tabs, rows
 
 
-def _below_header(path, rows):
-    if len(rows) == 1:
-        raise ValueError(
-            f"Expected labelled texts. Received: {path}, which holds a header only."
-        )
-    return rows[1:]
+def _columns(path, rows, header):
+    """The labels, None where there are none, and the texts of all rows.
+
+    ``header``: the positions of labels and texts, and the width; None without a header.
+    """
+    label_at, text_at, width = header or (0, 1, 2)
+    if header:
+        if len(rows) == 1:
+            raise ValueError(
+                f"Expected rows of texts. Received: {path}, which holds a header only."
+            )
+        rows = rows[1:]
+    labels = None
+    if label_at is not None:
+        labels = _column(path, rows, width, label_at, "label")
+    texts = _column(path, rows, width, text_at, "text")
+    return labels, [_single_spaced(text) for text in texts]
 
 
 def _column(path, rows, width, position, name):
@@ -144,24 +194,39 @@ def _column(path, rows, width, position, name):
     return [row[position].strip() for _, row in rows]
 
 
-def _header(path, row, tabs):
-    """The positions of label and text, and the width; None if there is no header."""
+def _header(path, rows, tabs, labelled=True):
+    """The positions of labels and texts, and the width; None if there is no header.
+
+    The position of the labels is None where there are none, if they are not needed.
+    """
+    row = rows[0][1]
     header = [field.strip().lower() for field in row]
     text_at = [i for i, name in enumerate(header) if name in TEXT_COLUMNS]
     label_at = [i for i, name in enumerate(header) if name in LABEL_COLUMNS]
     if len(text_at) == 1 and len(label_at) == 1:
         return label_at[0], text_at[0], len(header)
     if tabs and len(header) == 2 and not label_at:
-        return None
+        # A label or a text may be called "question", too; a label comes again.
+        again = any(other[0] == row[0] for _, other in rows[1:])
+        if not text_at or (len(text_at) == 1 and again):
+            return None
+    if not labelled and len(text_at) == 1 and not label_at:
+        return None, text_at[0], len(header)
+    labels = "one label column" if labelled else "no or one label column"
     expected = (
-        "a header that names one text column "
-        f"({', '.join(TEXT_COLUMNS)}) and one label column ({', '.join(LABEL_COLUMNS)})"
+        f"a header that names one text column ({', '.join(TEXT_COLUMNS)}) and {labels} "
+        f"({', '.join(LABEL_COLUMNS)})"
     )
     if tabs:
         expected += ", or rows of `label<TAB>text` without a header"
-    raise ValueError(
-        f"Expected {expected}. Received: {path}, whose first row is {shortened(row)}"
-    )
+    received = f"{path}, whose first row is {shortened(row)}"
+    if text_at or label_at:
+        counts = ("text", len(text_at)), ("label", len(label_at))
+        received += ", which names " + " and ".join(
+            f"{count or 'no'} {kind} column{'s' if count > 1 else ''}"
+            for kind, count in counts
+        )
+    raise ValueError(f"Expected {expected}. Received: {received}.")
 
 
 def shortened(value, width=80):

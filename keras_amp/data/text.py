@@ -1,6 +1,9 @@
 """From texts to word ids, outside the model and once, and from ids to batches."""
 
+import collections
 import json
+import numbers
+import sys
 import warnings
 from pathlib import Path
 
@@ -8,12 +11,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_amp.data.tables import shortened
+
 PADDING, UNKNOWN = 0, 1  # the first two ids of keras.layers.TextVectorization
+PACKAGE = __name__.partition(".")[0]
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")
 def separate_punctuation(texts):
     """Lower-cases texts and puts spaces around punctuation marks, apostrophes apart.
+
+    All that Python takes for white space becomes a space, and so does NUL, at which
+    lower-casing would end.
 
     Args:
         texts: String tensor of any shape.
@@ -25,7 +34,9 @@ def separate_punctuation(texts):
     >>> keras_amp.data.separate_punctuation("Who's there?").numpy()
     b"who's there ? "
     """
-    lower = tf.strings.lower(texts, encoding="utf-8")
+    # Of white space, \s and `tf.strings.split` know no more than that of ASCII.
+    spaced = tf.strings.regex_replace(texts, r"[\p{Z}\x{85}\x00\x0b\x1c-\x1f]", " ")
+    lower = tf.strings.lower(spaced, encoding="utf-8")
     return tf.strings.regex_replace(lower, r"([^\p{L}\p{M}\p{N}\s'])", r" \1 ")
 
 
@@ -38,11 +49,15 @@ def split_words(texts):
     Returns:
         A list with a list of strings for each text.
 
+    Raises:
+        ValueError: If ``texts`` is a single text, or holds something else.
+
     Example:
     >>> keras_amp.data.split_words(["Who's there?", ""])
     [["who's", 'there', '?'], []]
     """
-    words = tf.strings.split(separate_punctuation(tf.constant(list(texts), tf.string)))
+    texts = tf.constant(as_texts(texts), tf.string)
+    words = tf.strings.split(separate_punctuation(texts))
     return [[word.decode() for word in row] for row in words.to_list()]
 
 
@@ -61,14 +76,28 @@ def fit_vectorizer(texts, sequence_length=None, min_length=1, vocabulary_size=No
     Returns:
         A ``keras.layers.TextVectorization``; id 0 is padding, 1 an unknown word.
 
+    Raises:
+        ValueError: If ``texts`` is a single text, or there is no word to learn.
+
     Example:
     >>> vectorizer = keras_amp.data.fit_vectorizer(["who is it ?", "it is me"])
     >>> vectorizer.vocabulary_size()
     7
     """
-    texts = list(texts)
+    texts = as_texts(texts)
+    lengths = [len(words) for words in split_words(texts)]
+    if not any(lengths):
+        raise ValueError(
+            "Expected words to learn the vocabulary from. Received: none in "
+            f"{len(texts)} texts."
+        )
+    if vocabulary_size is not None and vocabulary_size <= UNKNOWN + 1:
+        raise ValueError(
+            "Expected `vocabulary_size` to leave room for a word beside padding and "
+            f"unknown. Received: vocabulary_size={vocabulary_size!r}"
+        )
     if sequence_length is None:
-        sequence_length = max(min_length, *map(len, split_words(texts)))
+        sequence_length = max(min_length, *lengths)
     vectorizer = _vectorizer(sequence_length, max_tokens=vocabulary_size)
     vectorizer.adapt(tf.constant(texts))
     return vectorizer
@@ -94,13 +123,17 @@ def word_ids(vectorizer, texts):
     Returns:
         An int32 array ``(len(texts), sequence_length)``.
 
+    Raises:
+        ValueError: If ``texts`` is a single text, or holds something else.
+
     Example:
     >>> vectorizer = keras_amp.data.fit_vectorizer(["a b b"])
     >>> keras_amp.data.word_ids(vectorizer, ["b", "c a"])
     array([[2, 0, 0],
            [1, 3, 0]], dtype=int32)
     """
-    return np.asarray(vectorizer(tf.constant(list(texts))), dtype="int32")
+    texts = tf.constant(as_texts(texts), tf.string)  # of type string if there is none
+    return np.asarray(vectorizer(texts), dtype="int32")
 
 
 class WordPreprocessor:
@@ -118,7 +151,8 @@ class WordPreprocessor:
         truncated: Integer, number of texts cut so far.
 
     Raises:
-        ValueError: If a word stands twice in the vocabulary.
+        ValueError: If ``vocabulary`` is none, such as one that holds a word twice, or
+            ``sequence_length`` is no integer >= 1.
 
     Example:
     >>> preprocess = keras_amp.data.WordPreprocessor(["", "[UNK]", "who", "?"], 4)
@@ -130,7 +164,12 @@ class WordPreprocessor:
     FILE = "words.json"
 
     def __init__(self, vocabulary, sequence_length):
-        self.vocabulary = [str(word) for word in vocabulary]
+        self.vocabulary = checked_vocabulary(vocabulary)
+        if not isinstance(sequence_length, numbers.Integral) or sequence_length < 1:
+            raise ValueError(
+                "Expected `sequence_length` to be an integer >= 1. Received: "
+                f"sequence_length={sequence_length!r}"
+            )
         self.sequence_length = int(sequence_length)
         self.truncated = 0
         self._vectorizer = _vectorizer(self.sequence_length, vocabulary=self.vocabulary)
@@ -147,8 +186,6 @@ class WordPreprocessor:
         texts = as_texts(texts)
         lengths = np.array([len(words) for words in split_words(texts)], dtype="int64")
         self.truncated += report_cut(lengths, self.sequence_length, "words")
-        if not texts:
-            return np.zeros((0, self.sequence_length), "int32")
         return word_ids(self._vectorizer, texts)
 
     def save(self, folder):
@@ -163,13 +200,58 @@ class WordPreprocessor:
         return cls(state["vocabulary"], state["sequence_length"])
 
 
+def checked_vocabulary(vocabulary):
+    """The vocabulary as a list of strings; raises ValueError unless it is one."""
+    expected = (
+        "Expected `vocabulary` to be a list of different strings as "
+        "TextVectorization.get_vocabulary() returns it: '' for padding, '[UNK]', then "
+        "the words. Received: "
+    )
+    if isinstance(vocabulary, (str, bytes)) or not np.iterable(vocabulary):
+        raise ValueError(f"{expected}{shortened(vocabulary)}")
+    words = list(vocabulary)
+    wrong = next((word for word in words if not isinstance(word, str)), None)
+    if wrong is not None:
+        raise ValueError(f"{expected}a list that holds {shortened(wrong)}")
+    if words[: UNKNOWN + 1] != ["", "[UNK]"]:
+        first = [str(word) for word in words[:3]]
+        raise ValueError(f"{expected}a list that begins with {first}")
+    if len(words) == UNKNOWN + 1:
+        raise ValueError(f"{expected}a list without words")
+    if len(set(words)) < len(words):
+        twice = collections.Counter(words).most_common(1)[0][0]
+        raise ValueError(f"{expected}a list that holds '{twice}' twice")
+    return [str(word) for word in words]  # Keras gives NumPy's strings
+
+
 def as_texts(texts):
-    """A sequence of texts as a list of strings; raises ValueError for a single text."""
+    """A sequence of texts as a list of strings.
+
+    Raises:
+        ValueError: If it is a single text, or holds what is no text: to turn that into a
+            string would hide the mistake.
+    """
     if isinstance(texts, (str, bytes)):
         raise ValueError(
-            f"Expected a sequence of texts. Received: one text, {texts!r}. Put it into a "
-            "list."
+            f"Expected a sequence of texts. Received: one text, {shortened(texts)}. Put "
+            "it into a list."
         )
+    if not np.iterable(texts):
+        raise ValueError(f"Expected a sequence of texts. Received: {shortened(texts)}")
+    texts = list(texts)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(
+                f"Expected texts as strings. Received: {shortened(text)}, of type "
+                f"{type(text).__name__}, at position {i}"
+            )
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:  # half a character, as of bytes undecoded
+            raise ValueError(
+                f"Expected texts of whole characters. Received: {shortened(text)} at "
+                f"position {i}, which UTF-8 cannot encode."
+            ) from error
     return [str(text) for text in texts]
 
 
@@ -187,9 +269,21 @@ def report_cut(lengths, sequence_length, unit):
             f"{cut} of {len(lengths)} texts have more than "
             f"sequence_length={sequence_length} {unit} and were cut; the longest has "
             f"{lengths.max()}.",
-            stacklevel=4,
+            stacklevel=_callers_level(),
         )
     return cut
+
+
+def _callers_level():
+    """The level, seen from who asks, of the nearest call from outside the package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and _package(frame) == PACKAGE:
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _package(frame):
+    return frame.f_globals.get("__name__", "").partition(".")[0]
 
 
 def batches(inputs, labels, batch_size, seed=None):
@@ -205,15 +299,24 @@ def batches(inputs, labels, batch_size, seed=None):
     Returns:
         A ``tf.data.Dataset`` of ``(inputs, labels)`` batches.
 
+    Raises:
+        ValueError: If there is not one label for each example.
+
     Example:
     >>> dataset = keras_amp.data.batches(np.zeros((5, 3)), np.arange(5), 2)
     >>> [len(y) for _, y in dataset]
     [2, 2, 1]
     """
+    sizes = {len(array) for array in keras.tree.flatten(inputs)}
+    if sizes != {len(labels)}:
+        raise ValueError(
+            "Expected one label for each example. Received: "
+            f"{' and '.join(map(str, sorted(sizes)))} examples with {len(labels)} labels."
+        )
     examples = keras.tree.map_structure(tf.constant, (inputs, labels))
     positions = tf.data.Dataset.range(len(labels))
     if seed is not None:
-        positions = positions.shuffle(len(labels), seed=seed)
+        positions = positions.shuffle(max(len(labels), 1), seed=seed)
     # Only positions are shuffled; the examples themselves are gathered batch by batch.
     gathered = positions.batch(batch_size).map(
         lambda chosen: keras.tree.map_structure(lambda x: tf.gather(x, chosen), examples),

@@ -25,7 +25,7 @@ import numpy as np
 
 from keras_amp.data.sources import DATA_VARIABLE, cache_folder, data_folders, fetch
 from keras_amp.data.tables import shortened
-from keras_amp.data.text import PADDING, UNKNOWN
+from keras_amp.data.text import PADDING, UNKNOWN, checked_vocabulary
 
 ADDRESS = "https://nlp.stanford.edu/data/"
 # Name -> the file below the address, and the file inside that zip.
@@ -149,8 +149,8 @@ def load_vectors(
             file's path, size and modification time, the words and ``ignore_case``; the 64
             most recently used are kept.
         extra_words: Strings to add behind the vocabulary where they have a vector, such
-            as the words of texts to be predicted. What the vocabulary gets does not
-            depend on them.
+            as the words of texts to be predicted, in alphabetical order. What the
+            vocabulary gets does not depend on them.
 
     Returns:
         A ``Vectors``, with ``matrix``, ``found`` and ``coverage``.
@@ -175,17 +175,17 @@ def load_vectors(
     Reference:
         Kim, Convolutional Neural Networks for Sentence Classification, EMNLP 2014.
     """
-    vocabulary = _checked_vocabulary(vocabulary)
+    vocabulary = checked_vocabulary(vocabulary)
     _check_fill(fill_range, seed)
     position = {word: row for row, word in enumerate(vocabulary)}
-    extra = sorted({str(word) for word in extra_words}.difference(position))
+    extra = _checked_extra(extra_words).difference(position)
     # Sorted, so that vocabularies that part the same words alike share what is cached.
     words = [*vocabulary[: UNKNOWN + 1], *sorted([*vocabulary[UNKNOWN + 1 :], *extra])]
     path, member = _locate(os.fspath(path), data_dir)
     entry = _cache_entry(path, member, words, ignore_case) if cache else None
     kept = _from_cache(entry, len(words)) if cache else None
-    if kept is None:
-        kept = _read(path, member, words, ignore_case)
+    if kept is None or not any(words[row] in position for row in kept[0]):
+        kept = _read(path, member, words, ignore_case, vocabulary)
         if cache:
             _to_cache(entry, *kept)
     rows, vectors = kept
@@ -194,7 +194,7 @@ def load_vectors(
     own, added = vectors[is_own], tuple(words[row] for row in rows[~is_own])
     if fill_range is None:
         # A uniform distribution from -a to a has the standard deviation a / sqrt(3).
-        fill_range = math.sqrt(3) * own.std(dtype="float64") if len(own) else 0.0
+        fill_range = math.sqrt(3) * own.std(dtype="float64")
     # Every row is drawn, so that a word's draw does not depend on which were found.
     shape = len(vocabulary), vectors.shape[1]
     draws = np.random.default_rng(seed).random(shape, dtype="float32")
@@ -210,28 +210,16 @@ def load_vectors(
     )
 
 
-def _checked_vocabulary(vocabulary):
-    """The vocabulary as a list; raises unless it is one."""
-    expected = (
-        "Expected `vocabulary` to be a list of different strings as "
-        "TextVectorization.get_vocabulary() returns it: '' for padding, '[UNK]', then "
-        "the words. Received: "
-    )
-    if isinstance(vocabulary, (str, bytes)) or not np.iterable(vocabulary):
-        raise ValueError(f"{expected}{shortened(vocabulary)}")
-    words = list(vocabulary)
+def _checked_extra(words):
+    """The extra words as a set of strings; raises unless they are that."""
+    expected = "Expected `extra_words` to be a collection of strings. Received: "
+    if isinstance(words, (str, bytes)) or not np.iterable(words):
+        raise ValueError(f"{expected}{shortened(words)}")
+    words = list(words)
     wrong = next((word for word in words if not isinstance(word, str)), None)
     if wrong is not None:
-        raise ValueError(f"{expected}a list that holds {shortened(wrong)}")
-    if words[: UNKNOWN + 1] != ["", "[UNK]"]:
-        first = [str(word) for word in words[:3]]
-        raise ValueError(f"{expected}a list that begins with {first}")
-    if len(words) == UNKNOWN + 1:
-        raise ValueError(f"{expected}a list without words")
-    if len(set(words)) < len(words):
-        twice = collections.Counter(words).most_common(1)[0][0]
-        raise ValueError(f"{expected}a list that holds '{twice}' twice")
-    return [str(word) for word in words]  # Keras gives NumPy's strings
+        raise ValueError(f"{expected}one that holds {shortened(wrong)}")
+    return {str(word) for word in words}
 
 
 def _check_fill(fill_range, seed):
@@ -392,26 +380,29 @@ def _progress(path, size):
 # === What the file says ===
 
 
-def _read(path, member, vocabulary, ignore_case):
-    """Reads the vectors of a vocabulary's words.
+def _read(path, member, words, ignore_case, vocabulary):
+    """Reads the vectors of words, padding and unknown before them.
 
     Returns:
-        A tuple ``(rows, vectors)``: positions in the vocabulary, in ascending order, and
-        a float32 array ``(len(rows), dim)``.
+        A tuple ``(rows, vectors)``: positions in ``words``, in ascending order, and a
+        float32 array ``(len(rows), dim)``.
+
+    Raises:
+        ValueError: If the file is damaged, or has none of the words in ``vocabulary``.
     """
     wanted, alike = {}, collections.defaultdict(list)
-    for row, word in enumerate(vocabulary):
+    for row, word in enumerate(words):
         if row > UNKNOWN:
             wanted[word.encode("utf-8", "surrogatepass")] = row
             alike[word.lower()].append(row)
     count = 0
-    exact, found = np.zeros((2, len(vocabulary)), dtype=bool)
+    exact, found = np.zeros((2, len(words)), dtype=bool)
     with _opened(path, member) as (stream, progress):
         lines = _lines(path, stream, progress)
         head = list(itertools.islice(lines, HEAD))
         dim, announced, because = _dimension(path, head)
         damaged = functools.partial(_damaged, path, dim, because)
-        vectors = np.zeros((len(vocabulary), dim), dtype="float32")
+        vectors = np.zeros((len(words), dim), dtype="float32")
         first = 0 if announced is None else 1
         lines = itertools.chain(head[first:], lines)
         for number, line in enumerate(lines, first + 1):
@@ -451,7 +442,9 @@ def _read(path, member, vocabulary, ignore_case):
             f"{count}; the file may have been cut short.",
             stacklevel=3,
         )
-    if not found.any():
+    rows = np.flatnonzero(found)
+    own = set(vocabulary)
+    if not any(words[row] in own for row in rows):
         there = [line.rsplit(b" ", dim)[0] for line in head[first:] if line.strip()][:5]
         there = ", ".join(repr(word.decode("utf-8", "replace")) for word in there)
         here = ", ".join(map(repr, vocabulary[UNKNOWN + 1 :][:5]))
@@ -461,7 +454,6 @@ def _read(path, member, vocabulary, ignore_case):
             f"{there or 'no words'}. Words must agree in case, too, unless "
             "`ignore_case=True`."
         )
-    rows = np.flatnonzero(found)
     return rows, vectors[rows]
 
 
