@@ -47,14 +47,14 @@ def test_requirements_are_pinned_hashed_and_name_no_address():
         assert "--hash=sha256:" in line
 
 
-def test_every_extra_is_pinned_but_those_for_gpus():
+def test_every_extra_is_pinned_but_those_for_gpus_and_pytorch():
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = metadata["optional-dependencies"]
     assert {"experiments", "hub", "gpu", "all", "dev"} <= set(extras)
     wanted = metadata["dependencies"] + [
         requirement
         for name, requirements in extras.items()
-        if name not in ("gpu", "all")
+        if name not in ("gpu", "all", "benchmarks")
         for requirement in requirements
     ]
     text = (ROOT / "requirements.txt").read_text()
