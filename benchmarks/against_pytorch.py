@@ -1,20 +1,19 @@
 """The adversarial step beside a straightforward one in PyTorch, on the same cores.
 
-Both take the same batches of random texts, all variants in turn in one process. The
-PyTorch step is that of `pytorch_models.py`, in eager mode.
+Both take batches of random texts of the same sizes, all variants in turn. The PyTorch
+step is that of `pytorch_models.py`, in eager mode, in a process of its own.
 
     pip install ".[benchmarks]"
     python benchmarks/against_pytorch.py
 """
 
-import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
-import torch
 from cases import CASES, NUM_CLASSES
 from cyclopts import App
-from pytorch_models import MODELS, adversarial_step, plain_step
 from rich.console import Console
 from rich.table import Table
 from timing import interleave, machine, write_csv
@@ -42,7 +41,6 @@ def measure(
         rounds: Rounds to count.
         out: CSV file for the figures.
     """
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
     rows = []
     for name in backbone:
         rows += _measure(name, mode, rounds)
@@ -58,22 +56,26 @@ def measure(
 def _measure(backbone, mode, rounds):
     case, steps = CASES[backbone], STEPS[backbone]
     batches = case.batches(steps)
-    examples = [
-        (
-            torch.from_numpy(x.numpy()).long(),
-            torch.nn.functional.one_hot(
-                torch.from_numpy(y.numpy()).long(), NUM_CLASSES
-            ).float(),
-        )
-        for x, y in batches
-    ]
+    sizes = case.batch_size, case.sequence_length, case.vocabulary_size, NUM_CLASSES
+    worker = subprocess.Popen(
+        [
+            sys.executable,
+            Path(__file__).with_name("pytorch_worker.py"),
+            backbone,
+            *map(str, (*sizes, steps)),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     variants = {}
     for method, level in NAMES.items():
         model = case.model(method, mode == "xla")
         variants[method, "keras_amp"] = _keras(model, batches, steps)
-        variants[method, "pytorch"] = _pytorch(case, level, examples)
+        variants[method, "pytorch"] = _pytorch(worker, level, steps)
     numbered = dict(enumerate(variants.values()))
     times = dict(zip(variants, interleave(numbered, rounds).values(), strict=True))
+    worker.communicate()  # ends it
     return [
         {
             "backbone": backbone,
@@ -96,21 +98,13 @@ def _keras(model, batches, steps):
     )
 
 
-def _pytorch(case, level, examples):
-    model = MODELS[case.backbone](case.vocabulary_size, NUM_CLASSES)
-    optimizer = torch.optim.Adam(model.parameters(), 2e-4, weight_decay=1e-8)
-
-    def step(ids, targets):
-        if level == "none":
-            plain_step(model, optimizer, ids, targets)
-        else:
-            adversarial_step(model, optimizer, ids, targets, level)
-
+def _pytorch(worker, level, steps):
     def run():
-        for ids, targets in examples:
-            step(ids, targets)
+        print(level, file=worker.stdin, flush=True)
+        if worker.stdout.readline() != "done\n":
+            raise RuntimeError("The PyTorch process has ended; see its message above.")
 
-    return lambda: step(*examples[0]), run, len(examples)
+    return run, run, steps
 
 
 if __name__ == "__main__":
