@@ -7,7 +7,7 @@ import numpy as np
 
 import keras_amp
 from keras_amp import backbones, data
-from keras_amp.experiments import Method, methods
+from keras_amp.experiments import methods
 
 NUM_CLASSES = 6
 METHODS = {method.name: method for method in methods()}
@@ -96,5 +96,3 @@ CASES = {
     "bilstm": Case("bilstm", 50, 40, 9592),
     "bert": Case("bert", 24, 32, 30522),
 }
-
-__all__ = ["CASES", "METHODS", "Case", "Method"]

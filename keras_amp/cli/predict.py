@@ -1,7 +1,6 @@
 """``keras-amp predict``: a trained run on new texts."""
 
 import contextlib
-import csv
 import sys
 import warnings
 from pathlib import Path
@@ -13,7 +12,7 @@ from keras_amp.data.sources import SOURCES
 from keras_amp.data.tables import read_texts
 from keras_amp.data.text import as_texts
 from keras_amp.experiments.evaluation import evaluate
-from keras_amp.experiments.results import probability_names, whole_file
+from keras_amp.experiments.results import whole_file, write_probabilities
 from keras_amp.runs import load_run
 
 
@@ -58,13 +57,7 @@ def predict(
     labels = labels and _as_classes(labels, trained)
     target = contextlib.nullcontext(sys.stdout) if out is None else whole_file(out)
     with user_errors(), target as stream:
-        writer = csv.writer(stream)
-        headings = ["text", *(["label"] if labels else []), "prediction"]
-        writer.writerow([*headings, *probability_names(names)])
-        for i, row in enumerate(probabilities):
-            label = [labels[i]] if labels else []
-            prediction = names[row.argmax()]
-            writer.writerow([texts[i], *label, prediction, *(f"{p:.6g}" for p in row)])
+        write_probabilities(stream, texts, probabilities, names, labels)
     if labels:
         said.print(_comparison(labels, names, probabilities))
 

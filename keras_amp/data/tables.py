@@ -31,11 +31,15 @@ def read_table(path, training=True):
         ValueError: If the file is empty, not UTF-8, has no such columns, or a row lacks
             one; the message names the file and the line.
     """
-    path = Path(path)
+    return _read(Path(path), labelled=True, training=training)
+
+
+def _read(path, labelled, training):
+    """The labels, None where there are none and none are needed, and the texts."""
     tabs, rows = _rows(path)
-    first = _header(path, rows, tabs)
-    labels, texts = _columns(path, rows, first)
-    if not first and len(labels) > 4:
+    header = _header(path, rows, tabs, labelled)
+    labels, texts = _columns(path, rows, header)
+    if not header and len(labels) > 4:
         _check_order(path, labels, texts, training)
     return labels, texts
 
@@ -79,12 +83,7 @@ def read_texts(path):
             f"Expected a file that ends in {', '.join(SUFFIXES)} or .txt. Received: "
             f"{path}"
         )
-    tabs, rows = _rows(path)
-    first = _header(path, rows, tabs, labelled=False)
-    labels, texts = _columns(path, rows, first)
-    if not first and len(labels) > 4:
-        _check_order(path, labels, texts, training=False)
-    return labels, texts
+    return _read(path, labelled=False, training=False)
 
 
 def _lines(path):
@@ -194,7 +193,7 @@ def _column(path, rows, width, position, name):
     return [row[position].strip() for _, row in rows]
 
 
-def _header(path, rows, tabs, labelled=True):
+def _header(path, rows, tabs, labelled):
     """The positions of labels and texts, and the width; None if there is no header.
 
     The position of the labels is None where there are none, if they are not needed.

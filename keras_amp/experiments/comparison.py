@@ -21,6 +21,7 @@ from keras_amp.experiments.results import (
 from keras_amp.experiments.settings import check_count, methods
 from keras_amp.experiments.training import build_classifier, train
 from keras_amp.policy import AdversarialMixing
+from keras_amp.runs import CONFIG
 from keras_amp.version import __version__
 
 
@@ -139,7 +140,7 @@ class Comparison:
                 "most_epochs": epochs,
                 "most_steps": steps,
             }
-            write_json(folder / "config.json", config)
+            write_json(folder / CONFIG, config)
             self.display.begin(f"{method.name}, {name.replace('-', ' ')}", epochs)
             result = train(
                 self.settings,

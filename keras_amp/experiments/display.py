@@ -109,11 +109,10 @@ class Display:
     def table(self, results):
         """Shows the methods' means and standard deviations."""
         table = Table(caption=NOTE, caption_justify="left")
-        rows = [HEADER, *(cells(row) for row in summarize(results))]
         shown = [i for i, title in enumerate(HEADER) if self._fits(title)]
         for i in shown:
             table.add_column(HEADER[i], justify="right" if i else "left", no_wrap=not i)
-        for row in rows[1:]:
+        for row in map(cells, summarize(results)):
             table.add_row(*(row[i] for i in shown))
         self.console.print(table)
         self._line(f"All results: {self.comparison.out}")

@@ -165,11 +165,8 @@ def write_predictions(folder, texts, labels, probabilities, class_names):
     """
     folder = Path(folder)
     with whole_file(folder / "predictions.csv") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label", "prediction", *probability_names(class_names)])
-        for text, label, row in zip(texts, labels, probabilities, strict=True):
-            names = class_names[label], class_names[row.argmax()]
-            writer.writerow([text, *names, *(f"{p:.6g}" for p in row)])
+        names = [class_names[label] for label in labels]
+        write_probabilities(file, texts, probabilities, class_names, names)
     with whole_file(folder / "confusion.csv") as file:
         writer = csv.writer(file)
         writer.writerow(["label \\ prediction", *class_names])
@@ -179,9 +176,24 @@ def write_predictions(folder, texts, labels, probabilities, class_names):
         )
 
 
-def probability_names(class_names):
-    """The headings of the classes' probabilities."""
-    return [f"p({name})" for name in class_names]
+def write_probabilities(file, texts, probabilities, class_names, labels=None):
+    """Writes texts with their predicted classes as CSV, a line each.
+
+    Args:
+        file: File opened for writing.
+        texts: Sequence of strings.
+        probabilities: Float array ``(len(texts), num_classes)``.
+        class_names: The classes' names.
+        labels: Sequence of strings, the names of the true classes; None where they are
+            not known.
+    """
+    writer = csv.writer(file)
+    columns = [f"p({name})" for name in class_names]
+    writer.writerow(["text", *(["label"] if labels else []), "prediction", *columns])
+    for i, (text, row) in enumerate(zip(texts, probabilities, strict=True)):
+        label = [labels[i]] if labels else []
+        prediction = class_names[row.argmax()]
+        writer.writerow([text, *label, prediction, *(f"{p:.6g}" for p in row)])
 
 
 def write_json(path, value):

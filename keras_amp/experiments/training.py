@@ -10,7 +10,7 @@ from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import Result, write_json, write_predictions
 from keras_amp.experiments.settings import BACKBONES
 from keras_amp.models import MixupAMPModel
-from keras_amp.runs import save_run
+from keras_amp.runs import RESULT, save_run
 
 EVALUATION_BATCH = 250
 
@@ -118,7 +118,7 @@ def train(settings, method, policy, seed, examples, folder, fold=None, on_epoch=
     )
     if settings.save_classifier:
         save_run(folder, classifier, examples.encoding.preprocess)
-    write_json(folder / "result.json", result.as_dict())
+    write_json(folder / RESULT, result.as_dict())
     return result
 
 
