@@ -66,20 +66,20 @@ class Case:
         labels = rng.integers(0, NUM_CLASSES, shape[0], dtype="int32")
         return data.batches(words, labels, self.batch_size).cache()
 
-    def model(self, method, jit_compile, sink=True):
+    def model(self, method, jit_compile, rewrite=True):
         """Builds and compiles what one method trains.
 
         Args:
             method: Name of a method, of ``METHODS``.
             jit_compile: Whether XLA compiles the step.
-            sink: ``MixupAMPModel``'s.
+            rewrite: ``MixupAMPModel``'s.
         """
         method, classifier = METHODS[method], self.classifier()
         model = classifier
         if method.mix != "none":
             policy = method.policy_of(keras_amp.AdversarialMixing())
             model = keras_amp.MixupAMPModel(
-                classifier, method.mix_at(classifier), policy, seed=1, sink=sink
+                classifier, method.mix_at(classifier), policy, seed=1, rewrite=rewrite
             )
         model.compile(
             keras.optimizers.Adam(2e-4),

@@ -60,9 +60,11 @@ class MixupAMPModel(keras.Model):
             ``MixLayer``s.
         policy: A ``Mixup`` or ``AdversarialMixing``; None means ``AdversarialMixing()``.
         seed: Integer seed of the coefficients and partners; None for a random one.
-        sink: Whether the adversarial step mixes as far up as affine layers allow, at the
-            same result up to rounding: what they compute is then computed once a step,
-            not three times (``keras_amp.sinking``). ``mixed_behind`` says where that is.
+        rewrite: Whether a training step may compute the classifier by other operations,
+            at the same result up to rounding. LSTMs run faster
+            (``keras_amp.recurrence``), and the adversarial step mixes as far up as
+            affine layers allow: what they compute is then computed once a step, not
+            three times (``keras_amp.sinking``); ``mixed_behind`` says where that is.
         **kwargs: Keras' own arguments, such as ``name``.
 
     Raises:
@@ -91,7 +93,7 @@ class MixupAMPModel(keras.Model):
     """
 
     def __init__(
-        self, classifier, mix_at=None, policy=None, seed=None, sink=True, **kwargs
+        self, classifier, mix_at=None, policy=None, seed=None, rewrite=True, **kwargs
     ):
         checks.check_backend()
         checks.check_classifier(classifier)
@@ -105,11 +107,13 @@ class MixupAMPModel(keras.Model):
         self.policy = policy
         self.mix_at = mix_at
         self.seed = seed
-        self.sink = bool(sink)
+        self.rewrite = bool(rewrite)
         self.seed_generator = _ReplicaSeedGenerator(seed)
-        # One evaluation a step gains nothing from it.
-        sink = self.sink and policy.adversarial
-        self._mixing = _Mixing(surgery.splits(classifier, self.mix_at, sink))
+        # One evaluation a step gains nothing from mixing further up.
+        sink = policy.adversarial
+        self._mixing = _Mixing(
+            surgery.splits(classifier, self.mix_at, self.rewrite, sink)
+        )
         self._reported = {n: keras.metrics.Mean(name=n) for n in REPORTED}
         self.built = True
 
@@ -330,7 +334,7 @@ class MixupAMPModel(keras.Model):
             "mix_at": self.mix_at,
             "policy": keras.saving.serialize_keras_object(self.policy),
             "seed": self.seed,
-            "sink": self.sink,
+            "rewrite": self.rewrite,
         }
 
     @classmethod

@@ -21,6 +21,8 @@ import collections
 import keras
 
 from keras_amp.graphs import nodes_in_order
+from keras_amp.parts import Preactivation
+from keras_amp.recurrence import Projection
 
 # Layers that are affine but for their `activation`.
 _WITH_ACTIVATION = (
@@ -95,11 +97,6 @@ def split_activations(function, mixed):
     ]
 
 
-def taken_apart(layer, inputs):
-    """Calls a layer as two: its affine part, then its activation."""
-    return Activation(layer)(Preactivation(layer)(inputs))
-
-
 def sunk(function, mixed):
     """Finds the tensors to mix in place of a tensor, as far up as it can sink.
 
@@ -142,7 +139,7 @@ def _is_affine(node, mixed):
             and type(operation).__name__ in _OPERATIONS
             and getattr(mixed, "_keras_mask", None) is None
         )
-    if type(operation) is Preactivation:
+    if type(operation) in (Preactivation, Projection):
         return True
     if type(operation) in _LINEAR:
         return _allows(operation, mixed)
@@ -165,38 +162,3 @@ def _allows(layer, mixed):
 
 def _is_linear(activation):
     return activation is None or activation is keras.activations.linear
-
-
-class _Part(keras.layers.Layer):
-    """A part of a layer, over its weights."""
-
-    def __init__(self, layer):
-        name = f"{layer.name}_{type(self).__name__.lower()}"
-        super().__init__(name=name, dtype=layer.dtype_policy, autocast=False)
-        self.layer = layer
-        self.supports_masking = layer.supports_masking
-        self.built = True
-
-
-class Preactivation(_Part):
-    """A layer without its activation."""
-
-    def call(self, inputs):
-        """Computes the layer's affine part."""
-        activation, self.layer.activation = self.layer.activation, None
-        try:
-            return self.layer(inputs)
-        finally:
-            self.layer.activation = activation
-
-    def compute_mask(self, inputs, previous_mask):
-        """The layer's own."""
-        return self.layer.compute_mask(inputs, previous_mask)
-
-
-class Activation(_Part):
-    """A layer's activation alone."""
-
-    def call(self, inputs):
-        """Applies the activation."""
-        return self.layer.activation(inputs)

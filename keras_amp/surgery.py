@@ -16,7 +16,9 @@ from keras import ops, tree
 
 from keras_amp import graphs
 from keras_amp.layers import MixLayer
-from keras_amp.sinking import split_activations, sunk, taken_apart
+from keras_amp.parts import Activation, Preactivation
+from keras_amp.recurrence import Projection, Recurrence, in_two_parts
+from keras_amp.sinking import split_activations, sunk
 
 # Inputs of masked language models that are about a mask without being one:
 # `mask_positions`, `mask_ids`, `mask_weights`.
@@ -73,14 +75,15 @@ def insert_mix_layer(model, after, name="mix"):
     )
 
 
-def splits(model, mix_at, sink=False):
+def splits(model, mix_at, rewrite=False, sink=False):
     """Cuts a model at each of its mix points.
 
     Args:
         model: A functional ``keras.Model`` or a built ``keras.Sequential``.
         mix_at: A layer's name or path, a list of them, or None for the ``MixLayer``s
             that the model holds. The name of a ``MixLayer`` denotes that layer itself.
-        sink: Whether to mix as far up as that changes no result.
+        rewrite: As ``Split``.
+        sink: As ``Split``.
 
     Returns:
         A list of ``Split``, one for each mix point.
@@ -97,7 +100,7 @@ def splits(model, mix_at, sink=False):
                 "MixLayer. Received: mix_at=None. Pass a layer's name, such as that of "
                 "its embedding, or put a `keras_amp.MixLayer` into the network."
             )
-        return [Split(opened, layer, layer.name, sink) for layer in layers]
+        return [Split(opened, layer, layer.name, rewrite, sink) for layer in layers]
     names = [mix_at] if isinstance(mix_at, str) else list(mix_at)
     function = as_function(model, "classifier")
     layers = {id(_find(function, name, model).operation) for name in names}
@@ -106,20 +109,20 @@ def splits(model, mix_at, sink=False):
             "Expected `mix_at` to name at least one layer, and none twice. Received: "
             f"mix_at={mix_at!r}"
         )
-    return [_split_at(model, name, sink) for name in names]
+    return [_split_at(model, name, rewrite, sink) for name in names]
 
 
-def _split_at(model, name, sink):
+def _split_at(model, name, rewrite, sink):
     place = _find(as_function(model, "classifier"), name, model)
     if isinstance(place.operation, MixLayer):
         opened, _ = open_mix_layers(model)
-        return Split(opened, place.operation, name, sink)
+        return Split(opened, place.operation, name, rewrite, sink)
     taken = {p.operation.name for p in _places(as_function(model, "classifier"))}
     layer_name = "mix"
     while layer_name in taken:
         layer_name += "_"
     mixed = insert_mix_layer(model, name, layer_name)
-    return Split(mixed, mixed.get_layer(layer_name), name, sink)
+    return Split(mixed, mixed.get_layer(layer_name), name, rewrite, sink)
 
 
 def open_mix_layers(model):
@@ -200,7 +203,9 @@ class Split:
         model: A functional model whose graph holds ``mix_layer``.
         mix_layer: The ``MixLayer`` to cut at.
         mixes_behind: What the user called the mix point.
-        sink: Whether to mix as far up as that changes no result.
+        rewrite: Whether to replace LSTMs by faster layers that compute the same
+            (``keras_amp.recurrence``).
+        sink: With ``rewrite``, whether to mix as far up as that changes no result.
 
     Attributes:
         below: ``keras.Model`` from the model's inputs to ``[*hidden, *masks]``.
@@ -214,7 +219,7 @@ class Split:
             not a mask bypasses it.
     """
 
-    def __init__(self, model, mix_layer, mixes_behind, sink=False):
+    def __init__(self, model, mix_layer, mixes_behind, rewrite=False, sink=False):
         self.mix_layer, self.mixes_behind = mix_layer, mixes_behind
         nodes = [n for n in graphs.nodes(model) if n.operation is mix_layer]
         if len(nodes) != 1:
@@ -234,7 +239,7 @@ class Split:
                 f"Expected layers above the mix layer '{mix_layer.name}'. Received: a "
                 "model whose output it is. Mix behind an earlier layer."
             )
-        model, mixed, entries = _entries(model, mixed, sink)
+        model, mixed, entries = _entries(model, mixed, rewrite, sink)
         masks = _masks_around(model, mixed, entries, mix_layer.name)
         self.mark_padding = [_marks_padding(mask) for mask in masks]
         self.mixed_behind = [
@@ -488,7 +493,7 @@ def _replay(function, inputs, opened, behind, training=None, apart=()):
         opened: Nested models whose operations are called one by one.
         behind: Callable ``(operation, outputs) -> outputs`` applied to every result.
         training: The ``training`` argument that a nested model was called with.
-        apart: Layers to be called as two, their affine part and their activation.
+        apart: Layers to be called as two; see ``_taken_apart``.
 
     Returns:
         The outputs, in the graph's structure.
@@ -509,7 +514,7 @@ def _replay(function, inputs, opened, behind, training=None, apart=()):
             given = _fit_structure(inner, given, kwargs.get("mask"))
             outputs = _replay(inner, given, opened, behind, inner_training)
         elif any(operation is layer for layer in apart):
-            outputs = taken_apart(operation, *args, **kwargs)
+            outputs = _taken_apart(operation, args, kwargs)
         else:
             if training is not None and getattr(
                 operation, "_call_has_training_arg", False
@@ -523,6 +528,18 @@ def _replay(function, inputs, opened, behind, training=None, apart=()):
         for x, given in zip(function.inputs, tree.flatten(inputs), strict=True)
     ]
     return function._run_through_graph(inputs, call_fn=call)
+
+
+def _taken_apart(layer, args, kwargs):
+    """Calls a layer as two: an affine part, then its activation or its loop."""
+    # What else the call was given makes no difference where a layer is taken apart.
+    masks = {key: kwargs.pop(key) for key in ("mask",) if key in kwargs}
+    (inputs,) = (
+        x for x in tree.flatten((args, kwargs)) if isinstance(x, keras.KerasTensor)
+    )
+    if hasattr(layer, "return_sequences"):
+        return Recurrence(layer)(Projection(layer)(inputs), **masks)
+    return Activation(layer)(Preactivation(layer)(inputs))
 
 
 def _fit_structure(function, inputs, masks):
@@ -565,22 +582,24 @@ def _check_names(function, opened):
             )
 
 
-def _entries(model, mixed, sink):
+def _entries(model, mixed, rewrite, sink):
     """Where examples are to be mixed in place of a tensor.
 
     Returns:
-        The model, its layers taken apart where mixing sinks into them; the tensor in
-        that model; and the tensors to mix.
+        The model, its LSTMs taken apart, and the layers that mixing sinks into; the
+        tensor in that model; and the tensors to mix.
     """
-    if not sink:
+    if not rewrite:
         return model, mixed, [mixed]
-    apart = split_activations(model, mixed)
+    apart = [n.operation for n in graphs.nodes(model) if in_two_parts(n)]
+    if sink:
+        apart += split_activations(model, mixed)
     if apart:
         mix_layer = mixed._keras_history.operation
         model = _replay_model(model, (), lambda operation, outputs: outputs, apart)
         (node,) = (n for n in graphs.nodes(model) if n.operation is mix_layer)
         mixed = node.outputs[0]
-    return model, mixed, sunk(model, mixed)
+    return model, mixed, sunk(model, mixed) if sink else [mixed]
 
 
 def _masks_around(model, mixed, entries, name):

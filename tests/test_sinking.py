@@ -128,6 +128,19 @@ def own_kind():
     return head(layers.GlobalMaxPooling1D()(Squared(4)(x)), inputs)
 
 
+def recurrent():
+    """Only the first layer's projection: its loop is not affine."""
+    model = bilstm_attention(30, 3, 7, embedding_dim=6, units=4, num_layers=2, seed=1)
+    model.get_layer("embedding").name = "place"
+    return model
+
+
+def last_state():
+    inputs, x = embedded()
+    x = layers.Dense(5, name="linear")(x)
+    return head(layers.LSTM(4, name="lstm")(x), inputs)
+
+
 def logits():
     """The output itself is never mixed: something must lie above."""
     inputs, x = embedded()
@@ -151,6 +164,8 @@ ZOO = {
     penalized: {"place"},
     shared: {"place"},
     own_kind: {"place"},
+    recurrent: {"bilstm_1_projection"},
+    last_state: {"lstm_projection"},
     logits: {"place"},
 }
 
@@ -160,7 +175,7 @@ def trained(build, sink, policy=None, steps=3, mix_at="place", **compile_args):
     classifier = build()
     # A step large enough to show, and labels' coefficients on both sides of a half.
     policy = policy or injected(keras_amp.AdversarialMixing, step_size=0.3)
-    model = keras_amp.MixupAMPModel(classifier, mix_at, policy, seed=2, sink=sink)
+    model = keras_amp.MixupAMPModel(classifier, mix_at, policy, seed=2, rewrite=sink)
     from_logits = build is logits
     model.compile(
         keras.optimizers.SGD(0.1),
@@ -191,7 +206,7 @@ def test_it_sinks_as_far_as_it_can_and_no_further(build):
     model = keras_amp.MixupAMPModel(build(), "place")
     assert set(model.mixed_behind[0]) == ZOO[build]
     assert model.mix_points == ["place"]
-    assert keras_amp.MixupAMPModel(build(), "place", sink=False).mixed_behind == [
+    assert keras_amp.MixupAMPModel(build(), "place", rewrite=False).mixed_behind == [
         ["place"]
     ]
 
@@ -203,7 +218,7 @@ def test_several_places_sink_each_by_itself():
         keras.utils.set_random_seed(4)
         classifier = text_cnn(30, 3, 7, embedding_dim=6, filters=4, seed=1)
         model = keras_amp.MixupAMPModel(
-            classifier, ["embedding", "sentence"], seed=3, sink=sink
+            classifier, ["embedding", "sentence"], seed=3, rewrite=sink
         )
         model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
         model.fit(np.tile(x, (4, 1)), np.tile(LABELS, 4), batch_size=6, verbose=0)
@@ -221,10 +236,27 @@ def test_independent_noise_is_drawn_above_the_place_alike():
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
 
 
-def test_plain_mixup_stays_where_it_is():
-    """A single evaluation gains nothing."""
-    model = keras_amp.MixupAMPModel(cnn(), "place", keras_amp.Mixup())
+@pytest.mark.parametrize("build", [cnn, recurrent])
+def test_plain_mixup_stays_where_it_is(build):
+    """A single evaluation gains nothing; LSTMs are replaced all the same."""
+    policy = injected(keras_amp.Mixup)
+    model, weights, _ = trained(build, True, policy)
     assert model.mixed_behind == [["place"]]
+    (split,) = model._mixing.splits
+    names = [layer.name for layer in split.above.layers]
+    assert ("bilstm_2_recurrence" in names) == (build is recurrent)
+    _, expected, _ = trained(build, False, policy)
+    for got, wanted in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_layers_below_the_place_are_replaced_too():
+    model, weights, _ = trained(recurrent, True, mix_at="sentence")
+    (split,) = model._mixing.splits
+    assert "bilstm_1_recurrence" in [layer.name for layer in split.below.layers]
+    _, expected, _ = trained(recurrent, False, mix_at="sentence")
+    for got, wanted in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_half_precision_sinks_in_its_own_precision():
@@ -253,11 +285,6 @@ def test_what_lies_below_is_computed_once(monkeypatch):
         assert sorted(calls) == sorted([f"convolution_{k}" for k in (3, 4, 5)] * times)
 
 
-def test_an_lstm_does_not_sink():
-    model = bilstm_attention(30, 3, 7, embedding_dim=6, units=4)
-    assert keras_amp.MixupAMPModel(model, "embedding").mixed_behind == [["embedding"]]
-
-
 def test_the_classifier_is_left_as_it_was(tmp_path):
     model, *_ = trained(cnn, True, keras_amp.AdversarialMixing())
     classifier = model.classifier
@@ -268,5 +295,5 @@ def test_the_classifier_is_left_as_it_was(tmp_path):
         saved.save(tmp_path / "model.keras")
         loaded = keras.models.load_model(tmp_path / "model.keras")
         np.testing.assert_allclose(loaded.predict(IDS, verbose=0), expected, rtol=1e-5)
-    assert loaded.sink
+    assert loaded.rewrite
     assert loaded.mixed_behind == model.mixed_behind

@@ -1,0 +1,200 @@
+"""LSTMs in two parts against a derivation in NumPy, finite differences and Keras."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from keras_amp import graphs
+from keras_amp.recurrence import Projection, Recurrence, in_two_parts, lstm
+
+RNG = np.random.default_rng(5)
+TIME, BATCH, UNITS, DIM = 6, 4, 3, 5
+PROJECTED = RNG.normal(size=(TIME, BATCH, 4 * UNITS))
+KERNEL = RNG.normal(size=(UNITS, 4 * UNITS))
+# Short and long texts, a gap in the middle, and one without a word.
+MASK = np.array(
+    [[1, 1, 1, 0, 0, 0], [1] * 6, [1, 0, 0, 1, 1, 0], [0] * 6], bool
+).T  # (time, batch_size)
+INPUTS = RNG.normal(size=(BATCH, TIME, DIM)).astype("float32")
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def by_hand(projected, kernel, mask):
+    """The equations of the module's docstring, example by example."""
+    states = np.zeros((TIME, BATCH, UNITS))
+    for example in range(BATCH):
+        h, c = np.zeros(UNITS), np.zeros(UNITS)
+        for t in range(TIME):
+            if mask is None or mask[t, example]:
+                i, f, g, o = np.split(projected[t, example] + h @ kernel, 4)
+                c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+                h = sigmoid(o) * np.tanh(c)
+            states[t, example] = h
+    return states
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["no_mask", "mask"])
+def test_states_follow_the_equations(mask):
+    got = lstm(PROJECTED, KERNEL, mask).numpy()
+    np.testing.assert_allclose(got, by_hand(PROJECTED, KERNEL, mask), atol=1e-12)
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["no_mask", "mask"])
+def test_gradients_are_those_of_finite_differences(mask):
+    weights = RNG.normal(size=(TIME, BATCH, UNITS))
+    projected, kernel = tf.constant(PROJECTED), tf.constant(KERNEL)
+    with tf.GradientTape() as tape:
+        tape.watch([projected, kernel])
+        value = tf.reduce_sum(lstm(projected, kernel, mask) * weights)
+    gradients = tape.gradient(value, [projected, kernel])
+    points = [PROJECTED, KERNEL]
+    for which, gradient in enumerate(gradients):
+        expected = np.zeros_like(points[which])
+        for index in np.ndindex(expected.shape):
+            ends = []
+            for step in (1e-6, -1e-6):
+                moved = [point.copy() for point in points]
+                moved[which][index] += step
+                ends.append((by_hand(*moved, mask) * weights).sum())
+            expected[index] = (ends[0] - ends[1]) / 2e-6
+        np.testing.assert_allclose(gradient, expected, atol=1e-8)
+
+
+ZOO = {
+    "sequences": lambda: layers.LSTM(UNITS, return_sequences=True),
+    "last_state": lambda: layers.LSTM(UNITS),
+    "backwards": lambda: layers.LSTM(UNITS, return_sequences=True, go_backwards=True),
+    "last_state_backwards": lambda: layers.LSTM(UNITS, go_backwards=True),
+    "no_bias": lambda: layers.LSTM(UNITS, use_bias=False),
+    "zeros_where_masked": lambda: layers.LSTM(
+        UNITS, return_sequences=True, zero_output_for_mask=True
+    ),
+    **{
+        mode: lambda mode=mode: layers.Bidirectional(
+            layers.LSTM(UNITS, return_sequences=True), merge_mode=mode
+        )
+        for mode in ("concat", "sum", "mul", "ave")
+    },
+    "two_last_states": lambda: layers.Bidirectional(layers.LSTM(UNITS)),
+    "backwards_first": lambda: layers.Bidirectional(
+        layers.LSTM(UNITS, go_backwards=True, return_sequences=True),
+        backward_layer=layers.LSTM(UNITS, return_sequences=True),
+    ),
+}
+
+
+def called(layer, **arguments):
+    """The node of a layer's only call."""
+    inputs = keras.Input((TIME, DIM))
+    outputs = layer(inputs, **arguments)
+    model = keras.Model(inputs, outputs)
+    return next(n for n in graphs.nodes(model) if n.operation is layer)
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["no_mask", "mask"])
+@pytest.mark.parametrize("build", ZOO)
+def test_the_parts_compute_what_keras_computes(build, masked, mode):
+    layer = ZOO[build]()
+    assert in_two_parts(called(layer))
+    for variable in layer.weights:  # biases that are not zero, too
+        variable.assign(RNG.normal(size=variable.shape))
+    mask = tf.constant(MASK.T) if masked else None
+    projection, recurrence = Projection(layer), Recurrence(layer)
+
+    def outputs_and_gradients(function):
+        def run(x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                outputs = function(x)
+                value = tf.reduce_sum(tf.sin(outputs))
+            return outputs, tape.gradient(value, [x, *layer.trainable_variables])
+
+        if not mode.get("run_eagerly"):
+            run = tf.function(run, jit_compile=mode["jit_compile"])
+        return run(tf.constant(INPUTS))
+
+    expected = outputs_and_gradients(lambda x: layer(x, mask=mask))
+    got = outputs_and_gradients(lambda x: recurrence(projection(x), mask=mask))
+    for one, other in zip(tf.nest.flatten(got), tf.nest.flatten(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    shape = recurrence.compute_output_shape(projection.compute_output_shape(INPUTS.shape))
+    assert tuple(shape) == expected[0].shape
+
+
+def test_masks_are_handed_on():
+    for build, expected in (("sequences", True), ("last_state", False)):
+        layer = ZOO[build]()
+        called(layer)
+        x = layers.Masking()(INPUTS)
+        outputs = Recurrence(layer)(Projection(layer)(x))
+        assert (getattr(outputs, "_keras_mask", None) is not None) == expected
+
+
+def test_half_precision():
+    layer = layers.LSTM(UNITS, return_sequences=True, dtype="mixed_bfloat16")
+    called(layer)
+    outputs = Recurrence(layer)(Projection(layer)(INPUTS))
+    assert outputs.dtype == "bfloat16"
+    np.testing.assert_allclose(
+        tf.cast(outputs, "float32"), tf.cast(layer(INPUTS), "float32"), atol=0.02
+    )
+
+
+class OwnLSTM(layers.LSTM):
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        return super().call(sequences, initial_state, mask, training) * 2
+
+
+OTHERS = {
+    "dropout": lambda: layers.LSTM(UNITS, dropout=0.1),
+    "recurrent_dropout": lambda: layers.LSTM(UNITS, recurrent_dropout=0.1),
+    "activation": lambda: layers.LSTM(UNITS, activation="relu"),
+    "gates": lambda: layers.LSTM(UNITS, recurrent_activation="hard_sigmoid"),
+    "unrolled": lambda: layers.LSTM(UNITS, unroll=True),
+    "states": lambda: layers.LSTM(UNITS, return_state=True),
+    "penalty": lambda: layers.LSTM(UNITS, activity_regularizer="l2"),
+    "own_call": lambda: OwnLSTM(UNITS),
+    "two_outputs": lambda: layers.Bidirectional(layers.LSTM(UNITS), merge_mode=None),
+    "inside_another": lambda: layers.Bidirectional(layers.LSTM(UNITS, dropout=0.1)),
+    "no_lstm": lambda: layers.GRU(UNITS),
+    "bias_of_one": lambda: layers.Bidirectional(
+        layers.LSTM(UNITS),
+        backward_layer=layers.LSTM(UNITS, go_backwards=True, use_bias=False),
+    ),
+}
+
+
+@pytest.mark.parametrize("build", OTHERS)
+def test_all_others_are_left_to_keras(build):
+    assert not in_two_parts(called(OTHERS[build]()))
+
+
+def test_states_to_begin_with_are_left_to_keras():
+    layer = layers.LSTM(UNITS)
+    inputs = keras.Input((TIME, DIM))
+    state = layers.Dense(UNITS)(inputs[:, 0])
+    model = keras.Model(inputs, layer(inputs, initial_state=[state, state]))
+    assert not in_two_parts(
+        next(n for n in graphs.nodes(model) if n.operation is layer)
+    )
+
+
+def test_a_stateful_lstm_is_left_to_keras():
+    layer = layers.LSTM(UNITS, stateful=True)
+    inputs = keras.Input(batch_shape=(BATCH, TIME, DIM))
+    model = keras.Model(inputs, layer(inputs))
+    assert not in_two_parts(next(n for n in graphs.nodes(model) if n.operation is layer))
+
+
+@pytest.mark.parametrize("use_cudnn", ["auto", True, False])
+def test_cudnn_is_left_to_keras_where_there_is_a_gpu(use_cudnn, monkeypatch):
+    node = called(layers.LSTM(UNITS))
+    node.operation.use_cudnn = use_cudnn
+    assert in_two_parts(node)
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: ["gpu:0"])
+    assert in_two_parts(node) == (use_cudnn is False)
