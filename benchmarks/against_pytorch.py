@@ -21,7 +21,7 @@ from timing import interleave, machine, write_csv
 from keras_amp.cli.flags import SEVERAL
 
 app = App(help=__doc__, version_flags=(), default_parameter=SEVERAL)
-STEPS = {"cnn": 20, "bilstm": 3}
+STEPS = {"cnn": 60, "bilstm": 6}
 NAMES = {"none": "none", "WordAMP": "word", "SentAMP": "sentence"}
 
 
@@ -29,7 +29,6 @@ NAMES = {"none": "none", "WordAMP": "word", "SentAMP": "sentence"}
 def measure(
     *,
     backbone: tuple[Literal["cnn", "bilstm"], ...] = ("cnn", "bilstm"),
-    mode: Literal["graph", "xla"] = "graph",
     rounds: int = 10,
     out: Path | None = None,
 ):
@@ -37,23 +36,22 @@ def measure(
 
     Args:
         backbone: The backbones.
-        mode: How the Keras steps run.
         rounds: Rounds to count.
         out: CSV file for the figures.
     """
     rows = []
     for name in backbone:
-        rows += _measure(name, mode, rounds)
+        rows += _measure(name, rounds)
     table = Table("backbone", "method", "PyTorch ms", "keras_amp ms", "faster by")
     for row in rows:
         figures = f"{row['pytorch_ms']:.1f}", f"{row['keras_amp_ms']:.1f}"
         table.add_row(row["backbone"], row["method"], *figures, f"{row['ratio']:.2f}")
-    Console().print(f"{mode}; {machine()}", table)
+    Console().print(machine(), table)
     if out:
         write_csv(out, rows)
 
 
-def _measure(backbone, mode, rounds):
+def _measure(backbone, rounds):
     case, steps = CASES[backbone], STEPS[backbone]
     batches = case.batches(steps)
     sizes = case.batch_size, case.sequence_length, case.vocabulary_size, NUM_CLASSES
@@ -70,7 +68,7 @@ def _measure(backbone, mode, rounds):
     )
     variants = {}
     for method, level in NAMES.items():
-        model = case.model(method, mode == "xla")
+        model = case.model(method, "auto")
         variants[method, "keras_amp"] = _keras(model, batches, steps)
         variants[method, "pytorch"] = _pytorch(worker, level, steps)
     numbered = dict(enumerate(variants.values()))
@@ -79,7 +77,6 @@ def _measure(backbone, mode, rounds):
     return [
         {
             "backbone": backbone,
-            "mode": mode,
             "method": method,
             "pytorch_ms": 1000 * times[method, "pytorch"].median,
             "keras_amp_ms": 1000 * times[method, "keras_amp"].median,

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops, tree
 
-from keras_amp import checks, surgery
+from keras_amp import checks, compilation, surgery
 from keras_amp.losses import ExampleLoss
 from keras_amp.policy import AdversarialMixing, mix
 from keras_amp.search import Choice, search
@@ -115,6 +115,7 @@ class MixupAMPModel(keras.Model):
             surgery.splits(classifier, self.mix_at, self.rewrite, sink)
         )
         self._reported = {n: keras.metrics.Mean(name=n) for n in REPORTED}
+        self._auto_compiles = self._compiles_update = False
         self.built = True
 
     def build(self, input_shape=None):
@@ -139,6 +140,35 @@ class MixupAMPModel(keras.Model):
     def mixed_behind(self):
         """For each of ``mix_points``, the layers whose outputs are really mixed."""
         return [list(split.mixed_behind) for split in self._mixing.splits]
+
+    def compile(self, *args, **kwargs):
+        """Configures training as ``keras.Model.compile`` does.
+
+        Where there is no accelerator, ``jit_compile="auto"`` compiles the step of a
+        classifier with attention or an LSTM, and the weights' update of any other
+        (``keras_amp.compilation``); Keras itself would compile nothing.
+        """
+        given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
+        self._auto_compiles = given.get("jit_compile", "auto") == "auto"
+        alone = self.distribute_strategy.num_replicas_in_sync == 1
+        ours = self._auto_compiles and alone and compilation.on_cpu()
+        ours = ours and not given.get("run_eagerly")
+        if ours and compilation.step_pays(self):
+            given["jit_compile"] = True
+        super().compile(**given)
+        self._compiles_update = ours and not self.jit_compile
+
+    def get_compile_config(self):
+        """Returns the arguments of ``compile`` for a saved model."""
+        config = super().get_compile_config()
+        if config and self._auto_compiles:
+            config["jit_compile"] = "auto"  # where it is loaded, it may mean another thing
+        return config
+
+    def compile_from_config(self, config):
+        """Compiles a loaded model as the saved one was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Trains as ``keras.Model.fit`` does, by mixing; see the class for the step.
@@ -214,6 +244,9 @@ class MixupAMPModel(keras.Model):
         )
         labels = _Labels(y, sample_weight, lam, permutation)
         self._build_loss(y)
+        if self.trainable_weights and not self.optimizer.built:
+            # Here, not in the update: how a loss is scaled depends on it.
+            self.optimizer.build(self.trainable_weights)
         result = self._mixing.at_random_point(
             lambda split: self._forward_and_gradients(split, x, labels),
             self.seed_generator,
@@ -221,7 +254,7 @@ class MixupAMPModel(keras.Model):
         if self.trainable_weights:
             # The optimizer must know them all, also those without a gradient, or its
             # state could not be loaded.
-            self.optimizer.apply(result.gradients, self.trainable_weights)
+            self._update(result.gradients)
         else:
             warnings.warn("The model does not have any trainable weights.", stacklevel=2)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -236,6 +269,14 @@ class MixupAMPModel(keras.Model):
         """The classifier's evaluation; what only mixing defines is not reported."""
         logs = super().test_step(data)
         return {name: value for name, value in logs.items() if name not in REPORTED}
+
+    def _update(self, gradients):
+        if self._compiles_update and compilation.update_pays(self.optimizer):
+            compilation.compiled_update(
+                self.optimizer, gradients, self.trainable_weights
+            )
+        else:
+            self.optimizer.apply(gradients, self.trainable_weights)
 
     def _forward_and_gradients(self, split, x, labels):
         """Steps 2 to 5 of the class docstring, mixing at one point."""
