@@ -9,7 +9,6 @@ the growth from one size to the next: 1 is linear, more would be worse.
 import dataclasses
 import math
 from pathlib import Path
-from typing import Literal
 
 from cases import CASES
 from cyclopts import App
@@ -28,7 +27,6 @@ SIZES = {
 @app.default
 def measure(
     *,
-    mode: Literal["graph", "xla"] = "graph",
     rounds: int = 5,
     steps: int = 5,
     out: Path | None = None,
@@ -36,7 +34,6 @@ def measure(
     """Measures and prints a table for each size.
 
     Args:
-        mode: Whether the steps run as TensorFlow's graph or are compiled by XLA.
         rounds: Rounds to count.
         steps: Steps of a variant in a round.
         out: CSV file for the figures.
@@ -44,17 +41,17 @@ def measure(
     rows = []
     for name, sizes in SIZES.items():
         for method in ("none", "WordAMP", "SentAMP"):
-            rows += _grow(name, sizes, method, mode, rounds, steps)
-        _show(name, [row for row in rows if row["size"] == name], mode)
+            rows += _grow(name, sizes, method, rounds, steps)
+        _show(name, [row for row in rows if row["size"] == name])
     if out:
         write_csv(out, rows)
 
 
-def _grow(name, sizes, method, mode, rounds, steps):
+def _grow(name, sizes, method, rounds, steps):
     variants = {}
     for size in sizes:
         case = dataclasses.replace(CASES["cnn"], **{name: size})
-        model, batches = case.model(method, mode == "xla"), case.batches(steps)
+        model, batches = case.model(method, "auto"), case.batches(steps)
         one = batches.take(1)
         variants[size] = (
             lambda model=model, one=one: model.fit(one, verbose=0, shuffle=False),
@@ -73,7 +70,6 @@ def _grow(name, sizes, method, mode, rounds, steps):
                 "size": name,
                 "value": size,
                 "method": method,
-                "mode": mode,
                 "median_ms": 1000 * median,
                 "exponent": exponent,
             }
@@ -82,8 +78,8 @@ def _grow(name, sizes, method, mode, rounds, steps):
     return rows
 
 
-def _show(name, rows, mode):
-    table = Table("method", name, title=f"{mode}; {machine()}", title_justify="left")
+def _show(name, rows):
+    table = Table("method", name, title=machine(), title_justify="left")
     table.add_column("ms", justify="right")
     table.add_column("exponent", justify="right")
     for row in rows:
