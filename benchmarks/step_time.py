@@ -4,7 +4,7 @@ Random texts; all methods are trained in turn, a few steps at a time and in rand
 so that whatever else the machine does falls on all alike. The figures to quote are the
 ratios of the medians; the least times tell how much the machine disturbed. Peak memory is
 that of a process of its own for each method, with what compiling it took; of a compiled
-step XLA's own account is given beside: weights, the optimizer's state and all temporaries.
+step XLA's own account stands beside: weights, the optimizer's state and all temporaries.
 
     python benchmarks/step_time.py
     python benchmarks/step_time.py --backbone bert --mode xla --out results.csv
@@ -56,8 +56,8 @@ def measure(
         for way in mode:
             rows += _measure(name, way, rounds, memory)
             _show(name, way, rows)
-    if out:
-        write_csv(out, rows)
+            if out:
+                write_csv(out, rows)  # what there is, should the rest be broken off
 
 
 def _measure(backbone, mode, rounds, memory):
