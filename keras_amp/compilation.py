@@ -1,10 +1,10 @@
 """What ``jit_compile="auto"`` compiles on a CPU; Keras itself compiles nothing there.
 
 Measured on two cores (``benchmarks/step_time.py``). XLA fuses what surrounds the products
-of attention and of an LSTM's loop, so that the adversarial step takes about three quarters
-of its time in graph mode; its convolutions are slower than TensorFlow's own by half. There
-only the update of the weights is compiled: an optimizer's formulas are a dozen passes over
-all weights in graph mode and one in XLA.
+of attention and of an LSTM's loop: the adversarial step at the words then takes three
+quarters of its time in graph mode. XLA's convolutions are slower than TensorFlow's own by
+half; there only the update of the weights is compiled, as an optimizer's formulas are a
+dozen passes over all weights in graph mode and one in XLA.
 """
 
 import keras

@@ -9,13 +9,10 @@ import keras
 import tensorflow as tf
 from keras import ops, tree
 
-from keras_amp import checks, compilation, surgery
+from keras_amp import checks, compilation, monitoring, surgery
 from keras_amp.losses import ExampleLoss
 from keras_amp.policy import AdversarialMixing, mix
 from keras_amp.search import Choice, search
-
-# What every training step reports beside the loss and the compiled metrics.
-REPORTED = ("lam", "lam_delta", "mask_rate", "loss_gap")
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")
@@ -41,6 +38,7 @@ class MixupAMPModel(keras.Model):
     accuracy reads lower than validation accuracy); and ``lam`` (mean drawn lambda),
     ``lam_delta`` (mean absolute step on it), ``mask_rate`` (share of examples trained at
     lambda') and ``loss_gap`` (mean of the adversarial losses minus the losses before).
+    ``monitor`` adds to these.
 
     Each label's loss carries its own example's sample or class weight:
     ``lam * w * loss(y) + (1 - lam) * w_partner * loss(y_partner)``; the compiled loss's
@@ -114,7 +112,9 @@ class MixupAMPModel(keras.Model):
         self._mixing = _Mixing(
             surgery.splits(classifier, self.mix_at, self.rewrite, sink)
         )
-        self._reported = {n: keras.metrics.Mean(name=n) for n in REPORTED}
+        self._reported = monitoring.means()
+        self._histograms = _Untracked(monitoring.histograms())
+        self._monitored = False
         self._auto_compiles = self._compiles_update = False
         self.built = True
 
@@ -141,6 +141,46 @@ class MixupAMPModel(keras.Model):
         """For each of ``mix_points``, the layers whose outputs are really mixed."""
         return [list(split.mixed_behind) for split in self._mixing.splits]
 
+    @property
+    def metrics(self):
+        """Keras' metrics, without those that only a monitored model reports."""
+        return [
+            metric
+            for metric in super().metrics
+            if self._monitored
+            or not any(metric is self._reported[n] for n in monitoring.MONITORED)
+        ]
+
+    def monitor(self):
+        """Reports more of what the search does, from the next ``fit`` on.
+
+        Every step then reports ``lam_gradient`` (mean absolute gradient of lambda),
+        ``mixup_loss`` and ``adversarial_loss`` (mean losses at lambda and lambda'),
+        too, and counts for ``histograms``. ``keras_amp.callbacks.MixingTensorBoard``
+        calls it.
+        """
+        if not self._monitored:
+            self._monitored = True
+            self.train_function = None  # traced anew
+
+    @property
+    def histograms(self):
+        """What a monitored model has counted since ``reset_histograms``.
+
+        A dict from ``"lam"``, ``"lam_gradient"`` and ``"loss_gap"`` to tuples of float32
+        edges ``(n,)`` and integer counts ``(n + 1,)``: below the first edge, between two,
+        and from the last one on.
+        """
+        return {
+            name: (counts.edges, counts.result())
+            for name, counts in self._histograms.value.items()
+        }
+
+    def reset_histograms(self):
+        """Begins to count anew; ``reset_metrics`` would do so before a validation."""
+        for counts in self._histograms.value.values():
+            counts.reset_state()
+
     def compile(self, *args, **kwargs):
         """Configures training as ``keras.Model.compile`` does.
 
@@ -162,7 +202,9 @@ class MixupAMPModel(keras.Model):
         """Returns the arguments of ``compile`` for a saved model."""
         config = super().get_compile_config()
         if config and self._auto_compiles:
-            config["jit_compile"] = "auto"  # where it is loaded, it may mean another thing
+            config["jit_compile"] = (
+                "auto"  # where it is loaded, it may mean another thing
+            )
         return config
 
     def compile_from_config(self, config):
@@ -260,7 +302,10 @@ class MixupAMPModel(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self._loss_tracker.update_state(result.loss * replicas, sample_weight=batch_size)
         for name, value in result.report.items():
-            self._reported[name].update_state(value)
+            if self._monitored or name in monitoring.REPORTED:
+                self._reported[name].update_state(_size_of(name, value))
+            if self._monitored and name in monitoring.EDGES:
+                self._histograms.value[name].update_state(value)
         y_major, weight_major = labels.of_larger_share()
         y_major = tree.pack_sequence_as(result.y_pred, [y_major])
         return self.compute_metrics(x, y_major, result.y_pred, sample_weight=weight_major)
@@ -268,13 +313,11 @@ class MixupAMPModel(keras.Model):
     def test_step(self, data):
         """The classifier's evaluation; what only mixing defines is not reported."""
         logs = super().test_step(data)
-        return {name: value for name, value in logs.items() if name not in REPORTED}
+        return {k: value for k, value in logs.items() if k not in self._reported}
 
     def _update(self, gradients):
         if self._compiles_update and compilation.update_pays(self.optimizer):
-            compilation.compiled_update(
-                self.optimizer, gradients, self.trainable_weights
-            )
+            compilation.compiled_update(self.optimizer, gradients, self.trainable_weights)
         else:
             self.optimizer.apply(gradients, self.trainable_weights)
 
@@ -304,7 +347,7 @@ class MixupAMPModel(keras.Model):
         lam = labels.lam
         if not self.policy.adversarial:
             zeros = ops.zeros_like(lam)
-            return Choice(lam, lam, zeros, zeros, zeros)
+            return Choice(lam, lam, zeros, None, None, zeros)
 
         def loss_at(input_lam):
             with self._probe(split):
@@ -448,6 +491,13 @@ class _Labels:
         return larger(self.y, self.y_partner), larger(self.w, self.w_partner)
 
 
+class _Untracked:
+    """Holds what is neither saved nor listed with the model's own."""
+
+    def __init__(self, value):
+        self.value = value
+
+
 class _Mixing:
     """The mix points of a model; not a Keras object, so that nothing in it is saved."""
 
@@ -506,15 +556,26 @@ def _value_and_gradient(function, lam):
 
 def _report(lam, choice, final_loss):
     """What the search did with each example; every entry is ``(batch_size,)``."""
-    adversarial_loss = choice.adversarial_loss
-    if adversarial_loss is None:  # lambda' was taken unseen: the final pass is the first
-        adversarial_loss = tf.stop_gradient(final_loss)
+    final_loss = tf.stop_gradient(final_loss)
+    # A loss that was not needed for the choice is that of the final pass.
+    loss, adversarial_loss = (
+        final_loss if value is None else value
+        for value in (choice.loss, choice.adversarial_loss)
+    )
     return {
         "lam": lam,
-        "lam_delta": ops.abs(choice.adversarial_lam - lam),
+        "lam_delta": choice.adversarial_lam - lam,
+        "lam_gradient": choice.lam_gradient,
         "mask_rate": choice.mask,
-        "loss_gap": adversarial_loss - choice.loss,
+        "mixup_loss": loss,
+        "adversarial_loss": adversarial_loss,
+        "loss_gap": adversarial_loss - loss,
     }
+
+
+def _size_of(name, value):
+    """What the mean is of: of a step and of a gradient the size."""
+    return ops.abs(value) if name in ("lam_delta", "lam_gradient") else value
 
 
 def _single(value, name):

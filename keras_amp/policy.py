@@ -11,7 +11,7 @@ Reference:
 import inspect
 import math
 import numbers
-from typing import Literal
+from typing import ClassVar, Literal
 
 import keras
 from keras import ops
@@ -172,6 +172,11 @@ class Mixup:
     """
 
     adversarial = False  # whether a step looks for lambda' at all
+    # The settings that may become variables, and their ranges.
+    _ranges: ClassVar = {
+        "alpha": {"above": 0},
+        "probability": {"at_least": 0, "at_most": 1},
+    }
 
     def __init__(
         self,
@@ -179,11 +184,15 @@ class Mixup:
         lam_per: Literal["example", "batch"] = "example",
         probability: float = 1.0,
     ):
-        self.alpha = _number("alpha", alpha, above=0)
+        self.alpha = alpha
         self.lam_per = _one_of("lam_per", lam_per, ("example", "batch"))
-        self.probability = _number("probability", probability, at_least=0, at_most=1)
+        self.probability = probability
 
     def __setattr__(self, name, value):
+        if name in self._ranges and not isinstance(value, keras.Variable):
+            value = _number(name, value, **self._ranges[name])
+            if name in self.scheduled():
+                return getattr(self, name).assign(value)
         # A subclass may keep what it likes; here an unknown name is a slip of the pen.
         if type(self).__module__ == __name__ and not hasattr(self, name):
             settings = list(inspect.signature(type(self)).parameters)
@@ -192,7 +201,52 @@ class Mixup:
                     f"{type(self).__name__} has no setting {name!r}; it has "
                     f"{', '.join(settings)}."
                 )
-        super().__setattr__(name, value)
+        return super().__setattr__(name, value)
+
+    def schedule(self, *names):
+        """Turns settings into variables, which a traced step reads anew each time.
+
+        Setting one then assigns to its variable; ``get_config`` returns its value.
+
+        Args:
+            *names: Of ``"alpha"``, ``"probability"`` and, where the policy has one,
+                ``"step_size"``.
+
+        Returns:
+            Whether one of them was none before, so that a step must be traced anew.
+
+        Raises:
+            ValueError: If the policy has no such setting, or it cannot be a variable.
+
+        Example:
+        >>> policy = keras_amp.Mixup()
+        >>> policy.schedule("alpha")
+        True
+        >>> policy.alpha = 0.5
+        >>> policy.scheduled()
+        {'alpha': 0.5}
+        """
+        for name in names:
+            if name not in self._ranges:
+                raise ValueError(
+                    f"Expected a setting of {type(self).__name__} that can be scheduled: "
+                    f"{', '.join(self._ranges)}. Received: {name!r}"
+                )
+        new = [name for name in names if name not in self.scheduled()]
+        for name in new:
+            value = keras.Variable(
+                getattr(self, name), dtype="float32", trainable=False, name=name
+            )
+            setattr(self, name, value)
+        return bool(new)
+
+    def scheduled(self):
+        """Returns a dict of the settings that are variables, with their values."""
+        return {
+            name: float(ops.convert_to_numpy(value.value))
+            for name, value in vars(self).items()
+            if isinstance(value, keras.Variable)
+        }
 
     def draw(self, batch_size, seed_generator):
         """Draws the coefficients and the partners of one batch (Eq. 10).
@@ -208,7 +262,7 @@ class Mixup:
         lam = symmetric_beta((draws,), self.alpha, seed_generator)
         lam = ops.broadcast_to(lam, (batch_size,))
         permutation = uniform_permutation(batch_size, seed_generator)
-        if self.probability < 1.0:
+        if not (isinstance(self.probability, float) and self.probability == 1.0):
             mixed = keras.random.uniform((), seed=seed_generator) < self.probability
             lam = ops.where(mixed, lam, ops.ones_like(lam))
             # With every example its own partner, lambda has no gradient either.
@@ -230,6 +284,7 @@ class Mixup:
             "alpha": self.alpha,
             "lam_per": self.lam_per,
             "probability": self.probability,
+            **{n: v for n, v in self.scheduled().items() if n in Mixup._ranges},
         }
 
     @classmethod
@@ -284,6 +339,7 @@ class AdversarialMixing(Mixup):
     """
 
     adversarial = True
+    _ranges: ClassVar = {**Mixup._ranges, "step_size": {"at_least": 0}}
 
     def __init__(
         self,
@@ -298,7 +354,7 @@ class AdversarialMixing(Mixup):
         clip_lam: bool = False,
     ):
         super().__init__(alpha=alpha, lam_per=lam_per, probability=probability)
-        self.step_size = _number("step_size", step_size, at_least=0)
+        self.step_size = step_size
         self.max_gradient = (
             None
             if max_gradient is None
@@ -343,7 +399,7 @@ class AdversarialMixing(Mixup):
         """Returns the arguments that rebuild this policy."""
         return {
             **super().get_config(),
-            "step_size": self.step_size,
+            "step_size": self.scheduled().get("step_size", self.step_size),
             "max_gradient": self.max_gradient,
             "min_op": self.min_op,
             "noise": self.noise,

@@ -16,9 +16,10 @@ class Choice(NamedTuple):
         lam: The chosen coefficient of the inputs: lambda or lambda'.
         adversarial_lam: lambda'.
         mask: 1 where lambda' was chosen, else 0.
-        loss: The losses at lambda.
+        loss: The losses at lambda; None if lambda was taken unseen.
         adversarial_loss: The losses at lambda'; None if they were not needed for the
             choice (``min_op=False``), in which case the final pass yields them.
+        lam_gradient: The gradient that MaxOp was given, before the clip.
     """
 
     lam: Any
@@ -26,6 +27,7 @@ class Choice(NamedTuple):
     mask: Any
     loss: Any
     adversarial_loss: Any
+    lam_gradient: Any
 
 
 def search(loss_at, lam, policy, value_and_gradient, batch_size):
@@ -48,7 +50,8 @@ def search(loss_at, lam, policy, value_and_gradient, batch_size):
         lam_gradient = lam_gradient / ops.cast(batch_size, lam_gradient.dtype)
     adversarial_lam = policy.perturb(lam, lam_gradient)
     if not policy.min_op:
-        return Choice(adversarial_lam, adversarial_lam, ops.ones_like(lam), loss, None)
+        ones = ops.ones_like(lam)
+        return Choice(adversarial_lam, adversarial_lam, ones, loss, None, lam_gradient)
     adversarial_loss = loss_at(adversarial_lam)
     mask = ops.cast(policy.select(loss, adversarial_loss), "bool")
     return Choice(
@@ -57,4 +60,5 @@ def search(loss_at, lam, policy, value_and_gradient, batch_size):
         mask=ops.cast(mask, "float32"),
         loss=loss,
         adversarial_loss=adversarial_loss,
+        lam_gradient=lam_gradient,
     )

@@ -8,7 +8,7 @@ from helpers import text_classifier
 from keras import layers
 
 import keras_amp
-from keras_amp import compilation
+from keras_amp import backbones, compilation
 from keras_amp.backbones import bilstm_attention, text_cnn
 
 IDS = np.random.default_rng(2).integers(1, 30, (12, 7))
@@ -151,3 +151,43 @@ def test_a_compiled_update_is_the_update(build, updates):
     assert updates
     for got, wanted in zip(*results, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+# === The compiled program ===
+
+
+def encoder():
+    keras_hub = pytest.importorskip("keras_hub", reason="the extra `hub` is missing")
+    backbone = keras_hub.models.BertBackbone(30, 1, 2, 8, 12, max_sequence_length=7)
+    return backbones.bert(3, 7, preset=backbone)
+
+
+BACKBONES = {
+    "cnn": lambda: text_cnn(30, 3, 7, embedding_dim=6, filters=4),
+    "bilstm": bilstm,
+    "bert": encoder,
+}
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_step_of_a_backbone_stays_within_xla(name):
+    """No sort, no call of the host, and no loop that training without mixing has not."""
+
+    def program(model, x, y):
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.train_on_batch(x, y)  # makes every variable
+        step = tf.function(lambda x, y: model.train_step((x, y)), jit_compile=True)
+        return step.experimental_get_compiler_ir(x, y)(stage="optimized_hlo")
+
+    x, y = (tf.constant(value, "int32") for value in (IDS, LABELS))
+    if name == "bert":
+        x = {"token_ids": x, "segment_ids": 0 * x, "padding_mask": 0 * x + 1}
+    classifier = BACKBONES[name]()
+    plain = program(classifier, x, y)
+    for level in ("word", "sentence"):
+        place = backbones.mix_point(classifier, level)
+        mixing = program(keras_amp.MixupAMPModel(classifier, place, seed=1), x, y)
+        assert " sort(" not in mixing
+        assert "callback" not in mixing
+        if name != "bilstm":  # whose loops over the words run more often
+            assert mixing.count(" while(") <= plain.count(" while(")

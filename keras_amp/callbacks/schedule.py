@@ -1,0 +1,98 @@
+"""MixingSchedule: the policy's settings as functions of the epoch or of the step."""
+
+import keras
+
+PER = ("epoch", "step")
+
+
+class MixingSchedule(keras.callbacks.Callback):
+    """Moves a policy's ``alpha``, ``step_size`` and ``probability`` while it trains.
+
+    The settings become variables of the step, so that nothing is traced anew as they
+    change. A setting is a number or a function of the epoch (or the step), counted from
+    0; Keras' learning rate schedules are such functions:
+
+    ===================  ========================================================
+    constant             ``0.5``
+    linear, cosine       ``keras.optimizers.schedules.PolynomialDecay``,
+                         ``CosineDecay``
+    off after 5 epochs   ``probability=lambda epoch: float(epoch < 5)``
+    on after a warm-up   ``probability=lambda epoch: float(epoch >= 2)``
+    ===================  ========================================================
+
+    What is scheduled is added to the epoch's logs under the setting's name. The policy
+    keeps its last values after the training.
+
+    Args:
+        alpha: Number > 0 or function, the parameter of the coefficients' distribution.
+        step_size: Number >= 0 or function, the paper's epsilon.
+        probability: Number in [0, 1] or function, the share of batches that are mixed.
+        per: ``"epoch"`` or ``"step"``: what the functions are of. With
+            ``steps_per_execution`` a setting changes between executions only.
+
+    Raises:
+        ValueError: If nothing is scheduled, or a value lies outside its setting's range
+            (while training, too); if the model's policy has no such setting.
+
+    Example:
+    >>> schedule = keras_amp.callbacks.MixingSchedule(
+    ...     step_size=keras.optimizers.schedules.PolynomialDecay(0.0, 10, 0.5),
+    ...     probability=lambda epoch: float(epoch < 8),
+    ... )
+    """
+
+    def __init__(self, alpha=None, step_size=None, probability=None, per="epoch"):
+        super().__init__()
+        given = {"alpha": alpha, "step_size": step_size, "probability": probability}
+        self.schedules = {n: value for n, value in given.items() if value is not None}
+        if not self.schedules:
+            raise ValueError(
+                "Expected at least one of `alpha`, `step_size` and `probability`. "
+                "Received: none. Pass a number or a function of the epoch."
+            )
+        if per not in PER:
+            raise ValueError(
+                f"Expected `per` to be 'epoch' or 'step'. Received: per={per!r}"
+            )
+        self.per = per
+
+    def set_model(self, model):
+        """Turns the settings into variables; the step is traced with them."""
+        super().set_model(model)
+        policy = getattr(model, "policy", None)
+        if policy is None:
+            raise ValueError(
+                "Expected a `MixupAMPModel`, whose policy has settings to schedule. "
+                f"Received: {type(model).__name__}"
+            )
+        with model.distribute_strategy.scope():
+            if policy.schedule(*self.schedules):
+                model.train_function = None  # traced anew, once
+        self._epoch_steps = self._steps_before = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Sets the epoch's values."""
+        self._steps_before += self._epoch_steps
+        self._epoch_steps = 0
+        if self.per == "epoch":
+            self._set(epoch)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Sets the step's values."""
+        if self.per == "step":
+            self._set(self._steps_before + batch)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts the steps."""
+        self._epoch_steps = batch + 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Logs the values."""
+        if logs is not None:
+            values = self.model.policy.scheduled()
+            logs.update({name: values[name] for name in self.schedules})
+
+    def _set(self, time):
+        for name, schedule in self.schedules.items():
+            value = schedule(time) if callable(schedule) else schedule
+            setattr(self.model.policy, name, float(value))

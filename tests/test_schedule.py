@@ -1,0 +1,149 @@
+"""MixingSchedule moves the policy's settings, and nothing is traced anew."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers import injected, text_classifier
+
+import keras_amp
+from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
+
+RNG = np.random.default_rng(8)
+IDS, LABELS = RNG.integers(1, 30, (24, 7)), RNG.integers(0, 3, 24)
+
+
+def network():
+    return text_classifier(dropout=0.0)
+
+
+def fit(policy, callbacks, epochs=4, seed=1, **compile_args):
+    keras.utils.set_random_seed(3)
+    model = keras_amp.MixupAMPModel(network(), "embedding", policy, seed=seed)
+    model.compile("adam", "sparse_categorical_crossentropy", **compile_args)
+    history = model.fit(
+        IDS, LABELS, batch_size=6, epochs=epochs, callbacks=callbacks, verbose=0
+    )
+    return model, history.history
+
+
+def test_the_step_follows_the_schedule(mode):
+    """Twice the step size is twice the step on lambda, at the same gradients."""
+    policy = injected(keras_amp.AdversarialMixing, max_gradient=None)
+    rates = [0.0, 0.1, 0.2, 0.0]
+    _, history = fit(policy, [MixingSchedule(step_size=lambda e: rates[e])], **mode)
+    np.testing.assert_allclose(history["step_size"], rates, rtol=1e-6)
+    delta = history["lam_delta"]
+    assert delta[0] == delta[3] == 0 < delta[1]
+    assert policy.step_size.value == 0.0
+    assert policy.get_config()["step_size"] == 0.0
+
+
+def test_a_constant_schedule_is_the_setting_itself(mode):
+    for name, value in (("alpha", 0.3), ("probability", 0.6), ("step_size", 0.4)):
+        _, expected = fit(keras_amp.AdversarialMixing(**{name: value}), [], **mode)
+        schedule = MixingSchedule(**{name: value})
+        _, got = fit(keras_amp.AdversarialMixing(), [schedule], **mode)
+        np.testing.assert_allclose(got[name], value, rtol=1e-6)
+        np.testing.assert_allclose(got["loss"], expected["loss"], rtol=1e-5)
+        np.testing.assert_allclose(got["lam"], expected["lam"], rtol=1e-5)
+
+
+def test_nothing_is_traced_anew():
+    traces = []
+
+    class Counted(keras_amp.AdversarialMixing):
+        def draw(self, batch_size, seed_generator):
+            traces.append(batch_size)
+            return super().draw(batch_size, seed_generator)
+
+    schedules = {
+        "alpha": keras.optimizers.schedules.CosineDecay(1.0, 4, alpha=0.1),
+        "step_size": keras.optimizers.schedules.PolynomialDecay(0.0, 4, 0.5),
+        "probability": lambda epoch: float(epoch < 3),
+    }
+    policy = Counted()
+    model, history = fit(policy, [MixingSchedule(**schedules)])
+    after_first = len(traces)
+    model.fit(IDS, LABELS, batch_size=6, verbose=0, epochs=2,
+              callbacks=[MixingSchedule(**schedules)])  # fmt: skip
+    assert len(traces) == after_first
+    for name, schedule in schedules.items():
+        expected = [float(schedule(epoch)) for epoch in range(4)]
+        np.testing.assert_allclose(history[name], expected, rtol=1e-6)
+    # Mixing is off in the last epoch: lambda is 1.
+    assert history["lam"][3] == 1
+    assert max(history["lam"][:3]) < 1
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 2])
+def test_by_steps(steps_per_execution):
+    seen = []
+
+    class Seen(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            seen.append(self.model.policy.scheduled()["step_size"])
+
+    policy = keras_amp.AdversarialMixing()
+    schedule = MixingSchedule(step_size=lambda step: step / 100, per="step")
+    fit(policy, [schedule, Seen()], epochs=2, steps_per_execution=steps_per_execution)
+    expected = np.arange(0, 8, steps_per_execution) / 100
+    np.testing.assert_allclose(seen, expected, rtol=1e-6)
+
+
+def test_a_schedule_is_shown(tmp_path):
+    from test_tensorboard import scalars
+
+    schedule = MixingSchedule(alpha=lambda epoch: 1.0 + epoch)
+    board = MixingTensorBoard(tmp_path)
+    # Whichever comes first.
+    fit(keras_amp.Mixup(), [board, schedule])
+    steps, values = scalars(tmp_path / "train", "mixing/alpha")
+    assert steps == [0, 1, 2, 3]
+    assert values == [1, 2, 3, 4]
+
+
+def test_a_scheduled_policy_is_saved_with_its_values(tmp_path):
+    policy = keras_amp.AdversarialMixing()
+    model, _ = fit(policy, [MixingSchedule(step_size=lambda e: 0.25 * e)])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.policy.step_size == 0.75
+    assert "step_size=0.75" in repr(policy)
+    assert not [v for v in model.weights if "step_size" in v.path]
+
+
+def test_settings_are_checked_whenever_they_are_set():
+    policy = keras_amp.AdversarialMixing()
+    for name, value in (("alpha", 0), ("step_size", -1), ("probability", 1.5)):
+        with pytest.raises(ValueError, match=f"`{name}`"):
+            setattr(policy, name, value)
+    policy.schedule("alpha")
+    with pytest.raises(ValueError, match="`alpha`"):
+        policy.alpha = -1.0
+    assert policy.scheduled() == {"alpha": 1.0}
+
+
+def test_bad_schedules():
+    with pytest.raises(ValueError, match="at least one of"):
+        MixingSchedule()
+    with pytest.raises(ValueError, match="`per`"):
+        MixingSchedule(alpha=1.0, per="batch")
+    with pytest.raises(ValueError, match="`probability`.*1.25"):
+        fit(keras_amp.Mixup(), [MixingSchedule(probability=lambda e: 1 + e / 4)])
+    with pytest.raises(ValueError, match="can be scheduled.*'step_size'"):
+        fit(keras_amp.Mixup(), [MixingSchedule(step_size=0.1)])
+    classifier = network()
+    classifier.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match="Expected a `MixupAMPModel`"):
+        classifier.fit(IDS, LABELS, callbacks=[MixingSchedule(alpha=1.0)], verbose=0)
+
+
+def test_two_models_may_share_a_scheduled_policy():
+    policy = keras_amp.AdversarialMixing(step_size=0.1)
+    first, _ = fit(policy, [MixingSchedule(step_size=0.2)], epochs=1)
+    second = keras_amp.MixupAMPModel(network(), "embedding", policy, seed=1)
+    second.compile("adam", "sparse_categorical_crossentropy")
+    second.fit(IDS, LABELS, verbose=0)
+    assert tf.is_tensor(first.policy.step_size.value)
+    np.testing.assert_allclose(policy.get_config()["step_size"], 0.2, rtol=1e-6)
