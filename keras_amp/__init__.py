@@ -1,6 +1,7 @@
 """Mixup with the Adversarial Mixing Policy for Keras 3 on TensorFlow."""
 
-from keras_amp import backbones, data, policy, sampling
+from keras_amp import backbones, callbacks, data, policy, sampling
+from keras_amp.curves import LambdaCurve, loss_along_lambda
 from keras_amp.layers import MixLayer
 from keras_amp.models import MixupAMPModel
 from keras_amp.policy import AdversarialMixing, Mixup
@@ -10,14 +11,17 @@ from keras_amp.version import __version__
 
 __all__ = [
     "AdversarialMixing",
+    "LambdaCurve",
     "MixLayer",
     "Mixup",
     "MixupAMPModel",
     "__version__",
     "backbones",
+    "callbacks",
     "data",
     "insert_mix_layer",
     "load_run",
+    "loss_along_lambda",
     "policy",
     "sampling",
 ]

@@ -250,24 +250,37 @@ class Split:
         self.above = _above(model, [*entries, *masks])
         self.above.supports_masking = True
 
-    def run_below(self, inputs):
-        """Computes the hidden states, once a step, in training mode.
+    def run_below(self, inputs, training=True):
+        """Computes the hidden states, once a step.
+
+        Args:
+            inputs: The model's inputs.
+            training: Whether in training mode (dropout, batch statistics).
 
         Returns:
             A ``Hidden``.
         """
-        tensors = tree.flatten(self.below(inputs, training=True))
+        tensors = tree.flatten(self.below(inputs, training=training))
         count = len(self.mixed_behind)
         return Hidden(tensors[:count], tensors[count:], self.mark_padding)
 
-    def run_above(self, pair, lam):
-        """Mixes a ``Pair`` by ``lam`` and computes the predictions in training mode."""
+    def run_above(self, pair, lam, training=True):
+        """Mixes a ``Pair`` by ``lam`` and computes the predictions.
+
+        Args:
+            pair: A ``Pair``.
+            lam: Float32 tensor ``(batch_size,)``, the share of the examples themselves.
+            training: Whether in training mode.
+
+        Returns:
+            What the model returns.
+        """
         mixed = [
             self.mix_layer(hidden, partner=partner, lam=lam)
             for hidden, partner in zip(pair.hidden, pair.partner, strict=True)
         ]
         implicit = [*pair.implicit_masks, *[None] * len(pair.masks)]
-        return self.above([*mixed, *pair.masks], training=True, mask=implicit)
+        return self.above([*mixed, *pair.masks], training=training, mask=implicit)
 
     @property
     def noise_states(self):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_amp.checks import check_count
 from keras_amp.extras import require
 
 # The tags of what the steps and the schedules report; other names keep Keras' tags.
@@ -84,15 +85,15 @@ class MixingTensorBoard(keras.callbacks.TensorBoard):
     ):
         require("experiments", "tensorboard")
         if update_freq not in ("epoch", "batch"):
-            update_freq = _count("update_freq", update_freq, least=1)
+            update_freq = check_count("update_freq", update_freq)
         super().__init__(
             log_dir,
-            histogram_freq=_count("weight_histogram_freq", weight_histogram_freq),
+            histogram_freq=check_count("weight_histogram_freq", weight_histogram_freq, 0),
             update_freq=update_freq,
             write_graph=write_graph,
             **kwargs,
         )
-        self.mixing_histogram_freq = _count("histogram_freq", histogram_freq)
+        self.mixing_histogram_freq = check_count("histogram_freq", histogram_freq, 0)
         self._batches_before = 0  # of earlier epochs
 
     def set_model(self, model):
@@ -205,13 +206,3 @@ def _write_histogram(tag, edges, counts, step):
         step=step,
         metadata=metadata.create_summary_metadata(display_name=tag, description=""),
     )
-
-
-def _count(name, value, least=0):
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        words = ' ("epoch" and "batch" are words for it)' if name == "update_freq" else ""
-        raise ValueError(
-            f"Expected `{name}` to be an integer of at least {least}{words}. Received: "
-            f"{name}={value!r}"
-        )
-    return value

@@ -12,7 +12,8 @@ from keras_amp.data.sources import SOURCES
 from keras_amp.data.tables import read_texts
 from keras_amp.data.text import as_texts
 from keras_amp.experiments.evaluation import evaluate
-from keras_amp.experiments.results import whole_file, write_probabilities
+from keras_amp.experiments.results import write_probabilities
+from keras_amp.files import whole_file
 from keras_amp.runs import load_run
 
 

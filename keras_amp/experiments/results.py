@@ -3,13 +3,13 @@
 import contextlib
 import csv
 import json
-import os
 import shutil
 import statistics
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from keras_amp.experiments.evaluation import confusion
+from keras_amp.files import whole_file
 
 
 @dataclass(frozen=True)
@@ -231,16 +231,3 @@ def new_folder(path):
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
-
-
-@contextlib.contextmanager
-def whole_file(path):
-    """Opens a file that takes its place only once it is complete."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with open(partial, "w", encoding="utf-8", newline="") as file:
-            yield file
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -3,12 +3,13 @@
 import inspect
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from keras_amp import backbones
+from keras_amp.checks import check_count
 from keras_amp.policy import Mixup
 
 BACKBONES = {
@@ -60,9 +61,12 @@ class Settings:
         batch_size: Examples a step.
         learning_rate: Learning rate of Adam.
         warmup_steps: Steps over which the learning rate rises to its value.
-        jit_compile: Whether the step is compiled by XLA; "auto" leaves it to Keras.
+        jit_compile: Whether the step is compiled by XLA; "auto" compiles where that has
+            been measured to pay.
         save_classifier: Whether a run keeps its trained classifier, for
             ``keras_amp.load_run``.
+        save_curve: Whether a run evaluates the test loss along lambda, at the words and
+            at the sentence, without training on it.
     """
 
     data: str = "questions"
@@ -87,6 +91,7 @@ class Settings:
     warmup_steps: int = 0
     jit_compile: bool | Literal["auto"] = "auto"
     save_classifier: bool = True
+    save_curve: bool = True
 
     def __post_init__(self):
         """Checks the values."""
@@ -142,6 +147,14 @@ class Settings:
                 f"{', '.join(unknown)}"
             )
 
+    def __repr__(self):
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        given["backbone_arguments"] = dict(self.backbone_arguments)
+        defaults = {f.name: f.default for f in fields(self)} | {"backbone_arguments": {}}
+        # What is as it is by default says nothing.
+        shown = (f"{n}={v!r}" for n, v in given.items() if v != defaults[n])
+        return f"Settings({', '.join(shown)})"
+
     @property
     def is_subset(self):
         """Whether a part of the training data is drawn."""
@@ -167,14 +180,6 @@ class Settings:
             **{name: p.default for name, p in parameters.items()},
             **self.backbone_arguments,
         }
-
-
-def check_count(name, value, least=1):
-    """Raises unless the argument of that name is an integer >= ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(
-            f"Expected `{name}` to be an integer >= {least}. Received: {name}={value!r}"
-        )
 
 
 def backbone_parameters(backbone):

@@ -6,6 +6,9 @@ import time
 import keras
 
 from keras_amp import data
+from keras_amp.callbacks import MixingTensorBoard
+from keras_amp.callbacks.hparams import write_hparams
+from keras_amp.curves import write_curve
 from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import Result, write_json, write_predictions
 from keras_amp.experiments.settings import BACKBONES
@@ -13,6 +16,7 @@ from keras_amp.models import MixupAMPModel
 from keras_amp.runs import RESULT, save_run
 
 EVALUATION_BATCH = 250
+TENSORBOARD = "tensorboard"
 
 
 def build_classifier(settings, examples, seed):
@@ -42,7 +46,8 @@ def train(settings, method, policy, seed, examples, folder, fold=None, on_epoch=
         examples: ``Examples`` of that seed.
         folder: Existing folder for ``epochs.csv`` (losses and accuracies of every epoch),
             ``tensorboard/``, ``predictions.csv`` and ``confusion.csv`` (of the test set),
-            ``result.json`` and the classifier with what it needs to read texts.
+            ``curve.csv`` (the test loss along lambda), ``result.json`` and the classifier
+            with what it needs to read texts.
         fold: Integer, the part of a cross-validation that is tested on, or None.
         on_epoch: Callable ``(epoch, logs)`` after every epoch, or None.
 
@@ -86,7 +91,7 @@ def train(settings, method, policy, seed, examples, folder, fold=None, on_epoch=
             test_curve,
             chosen,
             keras.callbacks.CSVLogger(folder / "epochs.csv"),
-            keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+            MixingTensorBoard(folder / TENSORBOARD),
             keras.callbacks.LambdaCallback(on_epoch_end=on_epoch),
         ],
     )
@@ -116,10 +121,33 @@ def train(settings, method, policy, seed, examples, folder, fold=None, on_epoch=
         probabilities,
         examples.class_names,
     )
+    if settings.save_curve:
+        write_curve(folder, classifier, *examples.test)
+    write_hparams(
+        folder / TENSORBOARD,
+        _hparams(settings, method, policy, result),
+        {name: value for name, value in scores.items() if name != "error"}
+        | {"dev_error": result.dev_error, "test_error": result.test_error},
+        name=f"{method.name}, seed {seed}, fold {fold}",
+    )
     if settings.save_classifier:
         save_run(folder, classifier, examples.encoding.preprocess)
     write_json(folder / RESULT, result.as_dict())
     return result
+
+
+def _hparams(settings, method, policy, result):
+    """The settings that a user compares runs by."""
+    names = ("data", "backbone", "vectors", "train_fraction", "train_per_class")
+    names += ("batch_size", "learning_rate", "warmup_steps")
+    arguments = {} if method.mix == "none" else policy.get_config()
+    return {
+        "method": method.name,
+        **{name: getattr(settings, name) for name in names},
+        **arguments,
+        "seed": result.seed,
+        "fold": result.fold,
+    }
 
 
 def _learning_rate(settings):

@@ -1,0 +1,184 @@
+"""LossAlongLambda: the loss between examples, drawn while a model is trained."""
+
+import io
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_amp.checks import check_count
+from keras_amp.curves import LambdaCurve
+from keras_amp.extras import require
+from keras_amp.files import whole_file, write_columns
+from keras_amp.mixtures import (
+    Mixtures,
+    checked_lambdas,
+    checked_pairs,
+    read_examples,
+)
+
+TAG = "loss_along_lambda"
+
+
+class LossAlongLambda(keras.callbacks.Callback):
+    """Draws the mixup loss along lambda while a model is trained (the paper's Figure 2).
+
+    Each time it evaluates ``keras_amp.loss_along_lambda`` on all examples, at every mix
+    point of the model, and draws the curves of single pairs (Figure 2a and b) and the
+    mean of all (Figure 2c). Nothing of the training changes, its random numbers included.
+
+    ``<log_dir>/loss_along_lambda/`` receives ``epoch-<n>.png``, ``.svg`` and ``.csv``
+    (the numbers that are drawn, a column a curve), and the image for TensorBoard, where
+    the folder shows beside ``train`` and ``validation``, with the tag
+    ``loss_along_lambda``. Epochs count from 0, as in TensorBoard's other tags.
+
+    Args:
+        data: Examples to mix, such as a validation set: ``(x, y)`` arrays or a
+            ``tf.data.Dataset`` of batches.
+        lambdas: Integer >= 2, the number of values from 0 to 1, or a sequence of values.
+        pairs: Indices of the examples whose curves, each with its partner, are drawn one
+            by one; or an integer for the first so many. Empty for none.
+        every: Integer, epochs between two drawings; the last epoch is always drawn.
+        log_dir: Folder for the files; None to keep the curves in ``curves`` alone.
+        mix_at: Name of a layer, or a list of names, to mix behind; None for the model's
+            own mix points.
+        partner: As ``keras_amp.loss_along_lambda``: ``"reversed"``, ``"seeded"`` or an
+            integer array.
+        batch_size: Integer, examples or mixtures at a time.
+        seed: Integer, for ``partner="seeded"``.
+
+    Attributes:
+        curves: Dict from the epochs to dicts from the layers' names to ``LambdaCurve``s.
+
+    Raises:
+        ValueError: If an argument is outside its range; when the training begins, too,
+            as ``keras_amp.loss_along_lambda``.
+        OSError: When the training begins, if the folder cannot be written to.
+        ImportError: If Matplotlib or TensorBoard is needed and not installed.
+
+    Example:
+    >>> x, y = np.zeros((8, 3)), np.arange(8) % 2
+    >>> callback = keras_amp.callbacks.LossAlongLambda((x, y), lambdas=5)
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, name="hidden"),
+    ...                           keras.layers.Dense(2, activation="softmax")])
+    >>> model = keras_amp.MixupAMPModel(model, mix_at="hidden")
+    >>> model.compile("adam", "sparse_categorical_crossentropy")
+    >>> history = model.fit(x, y, callbacks=[callback], verbose=0)
+    >>> callback.curves[0]["hidden"].losses.shape
+    (8, 5)
+
+    Reference:
+        Liu et al., EMNLP 2021, Section 4.7.
+    """
+
+    def __init__(
+        self,
+        data,
+        lambdas=21,
+        pairs=(0,),
+        every=1,
+        log_dir=None,
+        mix_at=None,
+        partner="reversed",
+        batch_size=256,
+        seed=None,
+    ):
+        super().__init__()
+        if log_dir is not None:
+            require("experiments", "matplotlib", "tensorboard")
+        self.data = read_examples(data)
+        self.lambdas = checked_lambdas(lambdas)
+        # None at all is fine here: then only the mean is drawn.
+        drawn = np.size(pairs) > 0
+        self.pairs = checked_pairs(pairs, len(self.data[1])) if drawn else ()
+        self.every = check_count("every", every)
+        self.folder = None if log_dir is None else Path(log_dir) / TAG
+        self.mix_at = mix_at
+        self.how = {"partner": partner, "batch_size": batch_size, "seed": seed}
+        self.curves = {}
+
+    def on_train_begin(self, logs=None):
+        """Cuts the model, and opens the folder."""
+        places = self.mix_at
+        if places is None:
+            places = getattr(self.model, "mix_points", None)
+        if places is None or isinstance(places, str):
+            places = [places]
+        self._mixtures = [
+            Mixtures(self.model, self.data, place, self.lambdas, **self.how)
+            for place in places
+        ]
+        self.curves, self._epoch = {}, None
+        self._writer = None
+        if self.folder is not None:
+            _check_folder(self.folder)
+            self._writer = tf.summary.create_file_writer(str(self.folder))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Draws where it is time."""
+        self._epoch = epoch
+        if epoch % self.every == 0:
+            self._draw(epoch)
+
+    def on_train_end(self, logs=None):
+        """Draws the last epoch."""
+        if self._epoch is not None and self._epoch not in self.curves:
+            self._draw(self._epoch)
+        if self._writer is not None:
+            self._writer.close()
+
+    def _draw(self, epoch):
+        self.curves[epoch] = {
+            mixtures.place: LambdaCurve(self.lambdas, mixtures.losses(), mixtures.place)
+            for mixtures in self._mixtures
+        }
+        if self._writer is None:
+            return
+        from keras_amp.figures import loss_along_lambda
+
+        drawn = self._named(self.curves[epoch])
+        figure = loss_along_lambda(
+            {name: (self.lambdas, losses) for name, losses in drawn.items()},
+            title=f"Mixup loss along lambda, epoch {epoch}",
+        )
+        images = {kind: _rendered(figure, kind) for kind in ("png", "svg")}
+        for kind, image in images.items():
+            with whole_file(self.folder / f"epoch-{epoch}.{kind}", binary=True) as file:
+                file.write(image)
+        with whole_file(self.folder / f"epoch-{epoch}.csv") as file:
+            write_columns(file, {"lam": self.lambdas, **drawn})
+        with self._writer.as_default():
+            pixels = tf.io.decode_png(images["png"], channels=4)
+            tf.summary.image(TAG, pixels[None], step=epoch)
+        self._writer.flush()
+
+    def _named(self, curves):
+        """The curves to draw, by the names that the legend gives them."""
+        drawn = {}
+        for place, curve in curves.items():
+            at = f", {place}" if len(curves) > 1 else ""
+            drawn[f"mean of {len(curve.losses)}{at}"] = curve.mean
+            for pair in self.pairs:
+                drawn[f"pair {pair}{at}"] = curve.losses[pair]
+        return drawn
+
+
+def _check_folder(folder):
+    """Makes a folder; raises OSError if it cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(
+            "Expected `log_dir` to be a folder that can be written to. Received: "
+            f"{folder.parent} ({error}). Name another one, or None to write nothing."
+        ) from error
+
+
+def _rendered(figure, kind):
+    """A figure as the bytes of an image file."""
+    file = io.BytesIO()
+    figure.savefig(file, format=kind)
+    return file.getvalue()
