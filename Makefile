@@ -15,7 +15,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 help: ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-train: $(VENV)/ready ## Compare the methods on DATA (questions; trec; a CSV or TSV file).
+train: $(VENV)/ready ## Compare the methods on DATA (questions; trec; a file) and report.
 	$(BIN)/python recipes/$(RECIPE).py --data $(DATA) $(ARGS)
 
 test: $(VENV)/ready ## Run the tests; ARGS are pytest's.

@@ -118,6 +118,15 @@ class MixupAMPModel(keras.Model):
         self._auto_compiles = self._compiles_update = False
         self.built = True
 
+    def __repr__(self):
+        if getattr(self, "_mixing", None) is None:  # still being made
+            return super().__repr__()
+        places = ", ".join(map(repr, self.mix_points))
+        return (
+            f"<MixupAMPModel of {self.classifier.name!r}, mixed behind {places} by "
+            f"{self.policy!r}>"
+        )
+
     def build(self, input_shape=None):
         """Does nothing: the classifier is built already."""
         self.built = True

@@ -13,6 +13,7 @@ from keras_amp.data.text import as_texts
 CLASSIFIER = "classifier.keras"
 CONFIG = "config.json"
 RESULT = "result.json"  # the last file that a run writes
+SHOWN = ("data", "mix", "policy", "seed", "fold")  # of the configuration, by `repr`
 READERS = (WordPreprocessor, BertPreprocessor)
 
 
@@ -36,6 +37,11 @@ class Run:
     def __init__(self, classifier, preprocess, class_names, config):
         self.classifier, self.preprocess = classifier, preprocess
         self.class_names, self.config = tuple(class_names), config
+
+    def __repr__(self):
+        given = {name: self.config.get(name) for name in SHOWN}
+        about = "".join(f"{n}={v!r}, " for n, v in given.items() if v is not None)
+        return f"Run({self.classifier.name!r}, {about}classes={list(self.class_names)})"
 
     def predict(self, texts, batch_size=250):
         """Returns the class probabilities of texts.

@@ -74,6 +74,7 @@ def test_a_comparison_leaves_everything_in_its_folder(compared):
         assert json.loads((run / "result.json").read_text()) == result.as_dict()
         config = json.loads((run / "config.json").read_text())
         assert config["seed"] == result.seed
+        assert config["command"] is None  # no command line asked for it
         assert config["backbone_arguments"] == {
             **TINY,
             "kernel_sizes": [2, 3],
@@ -135,7 +136,7 @@ def test_tensorboard_holds_what_the_step_reports(compared):
     events = EventAccumulator(str(out / "WordAMP" / "seed-0" / "tensorboard" / "train"))
     events.Reload()
     tags = events.Tags()["tensors"]
-    assert {"epoch_loss", "epoch_lam_delta", "epoch_mask_rate"} <= set(tags)
+    assert {"epoch_loss", "mixing/lam_delta", "mixing/mask_rate"} <= set(tags)
     assert [event.step for event in events.Tensors("epoch_loss")] == [0, 1, 2]
 
 
@@ -497,7 +498,8 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(own_data, tmp_path):
     assert "best test error %" in shown
 
 
-def test_a_terminal_sees_a_bar_and_the_table(own_data, tmp_path):
+def test_a_terminal_sees_a_bar_and_the_table(own_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
     with open(tmp_path / "shown.txt", "w") as file:
         console = Console(file=file, width=100, force_terminal=True)
         Comparison(
@@ -509,6 +511,8 @@ def test_a_terminal_sees_a_bar_and_the_table(own_data, tmp_path):
         ).run()
     shown = (tmp_path / "shown.txt").read_text()
     assert "of 1 runs" in shown
+    assert "none, seed 0: epoch 3 of 3, dev error" in shown
+    assert "best test error %" in shown
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TINY = "--embedding-dim 4 --filters 3 --kernel-sizes 2 3 --epochs 1 --seeds 1".split()
+TINY += ["--no-report"]  # tests/test_cli.py writes it
 
 
 @pytest.fixture
@@ -120,6 +121,7 @@ def test_the_lstms_recipe_trains_on_vectors_with_few_labels(recipe, tmp_path):
     vectors = tmp_path / "mine.vec"
     vectors.write_text("who 0.5 1\nwhat -0.5 2\n? 0.1 0.2\n")
     flags = "--units 3 --steps 2 --seeds 1 --mix random --policy amp --patience 1"
+    flags += " --no-report"
     status, shown, _ = recipe(
         *flags.split(), "--vectors", vectors, "--train-per-class", "4",
         "--use-cudnn", "auto", "--out", tmp_path / "out", name="bilstm",

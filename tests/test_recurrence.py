@@ -179,9 +179,7 @@ def test_states_to_begin_with_are_left_to_keras():
     inputs = keras.Input((TIME, DIM))
     state = layers.Dense(UNITS)(inputs[:, 0])
     model = keras.Model(inputs, layer(inputs, initial_state=[state, state]))
-    assert not in_two_parts(
-        next(n for n in graphs.nodes(model) if n.operation is layer)
-    )
+    assert not in_two_parts(next(n for n in graphs.nodes(model) if n.operation is layer))
 
 
 def test_a_stateful_lstm_is_left_to_keras():

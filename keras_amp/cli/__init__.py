@@ -1,17 +1,25 @@
-"""The command lines of the recipes and of ``keras-amp``."""
+"""The command ``keras-amp``, and the command lines of the recipes."""
 
 # First, as it says what to install where a package is missing.
 import keras_amp.experiments  # noqa: F401  isort: skip
 
-from cyclopts import App
+import sys
 
-from keras_amp.cli.compare import compare
+from keras_amp.cli.curve import curve
 from keras_amp.cli.data import data
-from keras_amp.cli.flags import SEVERAL
+from keras_amp.cli.flags import command_line
 from keras_amp.cli.predict import predict
+from keras_amp.cli.report import report
+from keras_amp.cli.train import PROGRAM, train, train_command
 from keras_amp.version import __version__
 
-__all__ = ["compare", "main"]
+__all__ = ["main", "train"]
+
+DESCRIPTION = """Mixup for text classifiers, with the Adversarial Mixing Policy.
+
+`train` compares methods of mixing, `report` and `curve` show what came out, `predict`
+uses a trained run on new texts, `data` describes the data sets.
+"""
 
 
 def main(arguments=None):
@@ -20,12 +28,9 @@ def main(arguments=None):
     Args:
         arguments: List of command-line arguments; None for the program's own.
     """
-    app = App(
-        "keras-amp",
-        help="Data sets and trained runs of keras_amp. The recipes train.",
-        version=__version__,
-        default_parameter=SEVERAL,
-    )
-    app.command(data)
-    app.command(predict)
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    app = command_line(PROGRAM, DESCRIPTION, version=__version__)
+    app.command(train_command(arguments))
+    for place, function in enumerate((report, curve, predict, data), 1):
+        app.command(function, sort_key=place)
     app(arguments)

@@ -1,51 +1,56 @@
-"""The command line of the recipes: flags from the signatures of what they set."""
+"""Compares methods by a recipe that flags can change, and writes the report."""
 
+import inspect
+import shlex
 import sys
-from dataclasses import field, fields, make_dataclass
+from dataclasses import asdict, field, fields, make_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
-from cyclopts import App
+from cyclopts import Parameter
 
-from keras_amp.cli.errors import user_errors
-from keras_amp.cli.flags import SEVERAL, flattened
+from keras_amp.cli.errors import say_error, user_errors
+from keras_amp.cli.flags import flattened
 from keras_amp.experiments import Comparison, Settings, methods
 from keras_amp.experiments.settings import BACKBONES, backbone_parameters
 from keras_amp.policy import AdversarialMixing
+from keras_amp.report import write_report
 
 
-def compare(defaults, description, arguments=None):
-    """Runs a recipe: compares mixing methods by settings that flags can change.
+def comparing(defaults, command):
+    """Returns the function behind a recipe's command line, for Cyclopts to read.
 
-    The flags are those of ``Settings``, of the backbone and of ``AdversarialMixing``,
+    Its flags are those of ``Settings``, of the backbone and of ``AdversarialMixing``,
     read off their signatures. What the user got wrong is said in one paragraph, with exit
-    status 2.
+    status 2; a report that cannot be written, with exit status 1, once the results are
+    kept.
 
     Args:
         defaults: ``Settings``, the recipe's.
-        description: What the recipe reproduces, for ``--help``.
-        arguments: List of command-line arguments; None for the program's own.
+        command: The command line, for the runs' configuration.
     """
-    app = App(help=description, version_flags=(), default_parameter=SEVERAL)
     settings_class, backbone_class = _settings_class(defaults), _backbone_class(defaults)
-    shared, architecture, paper = settings_class(), backbone_class(), AdversarialMixing()
+    mixing_class = _parameters_class(
+        AdversarialMixing, inspect.signature(AdversarialMixing).parameters
+    )
+    shared, architecture, paper = settings_class(), backbone_class(), mixing_class()
+    listed = Parameter(show_default=" ".join)  # as one types them
 
-    @app.default
     def run(
         *,
-        mix: tuple[Literal["none", "word", "sentence", "random"], ...] = (
-            "none",
-            "word",
-            "sentence",
-        ),
-        policy: tuple[Literal["mixup", "amp"], ...] = ("mixup", "amp"),
+        mix: Annotated[
+            tuple[Literal["none", "word", "sentence", "random"], ...], listed
+        ] = ("none", "word", "sentence"),
+        policy: Annotated[tuple[Literal["mixup", "amp"], ...], listed] = ("mixup", "amp"),
         seeds: int = 3,
         first_seed: int = 0,
-        fold: tuple[int, ...] = (),
+        fold: Annotated[tuple[int, ...], Parameter(show_default=False)] = (),
         out: Path | None = None,
+        report: bool = True,
         settings: Annotated[settings_class, flattened("Training")] = shared,
         backbone: Annotated[backbone_class, flattened("Backbone")] = architecture,
-        adversarial: Annotated[AdversarialMixing, flattened("Mixing")] = paper,
+        adversarial: Annotated[mixing_class, flattened("Mixing")] = paper,
     ):
         """Compares mixing methods.
 
@@ -56,28 +61,50 @@ def compare(defaults, description, arguments=None):
             first_seed: The first of the seeds; the others follow.
             fold: Parts of a cross-validation to test on, from 0; by default all.
             out: Folder for the results; by default one below runs/.
+            report: Whether to write an HTML page about the results, in report/ below
+                them.
             settings: The settings of the training.
             backbone: The arguments of the backbone.
             adversarial: The Adversarial Mixing Policy; mixup shares its arguments.
         """
-        chosen = Settings(
-            **{f.name: getattr(settings, f.name) for f in fields(settings)},
-            backbone=defaults.backbone,
-            backbone_arguments={
-                f.name: getattr(backbone, f.name) for f in fields(backbone)
-            },
-        )
-        return Comparison(
-            chosen, methods(mix, policy), adversarial, seeds, first_seed, fold, out
-        )
-
-    arguments = sys.argv[1:] if arguments is None else arguments
-    # Only making the comparison is guarded: errors of the training itself are not the
-    # user's and keep their traceback.
-    with user_errors():
-        comparison = app(arguments, result_action="return_value")
-    if isinstance(comparison, Comparison):  # not --help
+        # Only making the comparison is guarded: errors of the training itself are not the
+        # user's and keep their traceback.
+        with user_errors():
+            chosen = Settings(
+                **asdict(settings),
+                backbone=defaults.backbone,
+                backbone_arguments=asdict(backbone),
+            )
+            comparison = Comparison(
+                chosen,
+                methods(mix, policy),
+                AdversarialMixing(**asdict(adversarial)),
+                seeds,
+                first_seed,
+                fold,
+                out,
+                command=command,
+            )
         comparison.run()
+        if report:
+            _report(comparison)
+
+    return run
+
+
+def _report(comparison):
+    """Writes the report into the comparison's folder, and names its path."""
+    try:
+        with comparison.display.busy("Writing the report"):
+            page = write_report([comparison.out], comparison.out / "report")
+    except Exception as error:  # whatever it is, the results are there
+        again = shlex.join(["keras-amp", "report", str(comparison.out)])
+        say_error(
+            f"The report could not be written ({type(error).__name__}: {error}). The "
+            f"results are complete; `{again}` tries again."
+        )
+        sys.exit(1)
+    comparison.display.say(f"Report: {page}")
 
 
 def _settings_class(defaults):
@@ -95,16 +122,22 @@ def _settings_class(defaults):
 
 def _backbone_class(defaults):
     """The backbone's parameters as a class whose defaults are the recipe's."""
+    return _parameters_class(
+        BACKBONES[defaults.backbone],
+        backbone_parameters(defaults.backbone),
+        defaults.backbone_arguments,
+    )
+
+
+def _parameters_class(function, parameters, given=MappingProxyType({})):
+    """Parameters of a function as a class, with defaults of their own or given ones."""
     return _flags(
-        "Backbone",
+        function.__name__,
         {
-            name: (
-                _kind(parameter),
-                defaults.backbone_arguments.get(name, parameter.default),
-            )
-            for name, parameter in backbone_parameters(defaults.backbone).items()
+            name: (_kind(parameter), given.get(name, parameter.default))
+            for name, parameter in parameters.items()
         },
-        BACKBONES[defaults.backbone].__doc__,
+        function.__doc__,
     )
 
 

@@ -25,8 +25,25 @@ def user_errors():
     try:
         yield
     except (ValueError, OSError, ImportError) as error:
-        # Text, not markup: a message may hold square brackets. The terminal wraps the
-        # lines, so that paths and commands can be copied whole.
-        message = Text.assemble(("Error:", "red"), f" {error}")
-        Console(stderr=True).print(message, soft_wrap=True)
+        say_error(error)
         sys.exit(2)
+
+
+def say_error(error):
+    """Prints what went wrong on standard error.
+
+    Args:
+        error: An exception, or a string.
+    """
+    # The terminal wraps the lines, so that paths and commands can be copied whole.
+    Console(stderr=True).print(error_text(error), soft_wrap=True)
+
+
+def error_text(error):
+    """Returns what went wrong as a ``rich.text.Text``.
+
+    Args:
+        error: An exception, or a string.
+    """
+    # Text, not markup: a message may hold square brackets.
+    return Text.assemble(("Error:", "red"), f" {error}")

@@ -5,20 +5,26 @@ Needs the extra ``keras-amp[experiments]``.
 
 from keras_amp.extras import require
 
-require("experiments", "cyclopts", "rich", "tensorboard")
+require("experiments", "cyclopts", "pandas", "rich", "tensorboard")
 
 from keras_amp.experiments.comparison import Comparison
 from keras_amp.experiments.examples import Examples, prepare
+from keras_amp.experiments.frames import Results, as_frame
+from keras_amp.experiments.recipes import RECIPES, Recipe
 from keras_amp.experiments.results import Result, markdown, summarize
 from keras_amp.experiments.settings import Method, Settings, methods
 from keras_amp.experiments.training import build_classifier, train
 
 __all__ = [
+    "RECIPES",
     "Comparison",
     "Examples",
     "Method",
+    "Recipe",
     "Result",
+    "Results",
     "Settings",
+    "as_frame",
     "build_classifier",
     "markdown",
     "methods",

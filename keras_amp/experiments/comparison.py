@@ -10,19 +10,23 @@ import numpy as np
 import tensorflow as tf
 
 from keras_amp import data
+from keras_amp.checks import check_count
 from keras_amp.experiments.display import Display
 from keras_amp.experiments.examples import SPLITS, prepare
+from keras_amp.experiments.frames import Results
 from keras_amp.experiments.results import (
     check_new_folder,
     new_folder,
     write_json,
     write_table,
 )
-from keras_amp.experiments.settings import check_count, methods
+from keras_amp.experiments.settings import methods
 from keras_amp.experiments.training import build_classifier, train
 from keras_amp.policy import AdversarialMixing
 from keras_amp.runs import CONFIG
 from keras_amp.version import __version__
+
+READING = "Reading texts"
 
 
 class Comparison:
@@ -41,6 +45,12 @@ class Comparison:
             all.
         out: Folder for the results, new or empty; None for one below ``runs/``.
         console: A ``rich.console.Console``; None for the terminal.
+        command: The command line that asks for this comparison, for the runs'
+            configuration; None where there is none, as in a notebook.
+
+    Attributes:
+        results: The ``Result``s of the runs that are finished, a list that a notebook
+            shows as a table.
 
     Raises:
         ValueError: If an argument lies outside its range, or the data, the word vectors
@@ -60,6 +70,7 @@ class Comparison:
         fold=None,
         out=None,
         console=None,
+        command=None,
     ):
         check_count("seeds", seeds)
         check_count("first_seed", first_seed, least=0)
@@ -79,8 +90,10 @@ class Comparison:
         ]
         self.out = Path(out) if out is not None else _default_folder(settings)
         check_new_folder(self.out)
+        self.command = command
+        self.results = Results()
         self.display = Display(self, console)
-        with self.display.reading():
+        with self.display.busy(READING):
             self._first = self._prepare(*self.parts[0])
             classifier = build_classifier(settings, self._first, seed=0)
         for method in self.cells:
@@ -94,24 +107,39 @@ class Comparison:
         ``<method>/seed-<seed>`` (``<method>/seed-<seed>-fold-<fold>``) with
         ``config.json``, ``epochs.csv``, ``tensorboard/``, ``predictions.csv``,
         ``confusion.csv``, ``result.json`` and what ``keras_amp.load_run`` reads. Finished
-        runs survive an interruption, an unfinished one leaves nothing.
+        runs survive an interruption and are named; an unfinished one leaves nothing.
 
         Returns:
             The list of ``Result``s.
         """
-        results = []
         with new_folder(self.out):
             write_json(self.out / "settings.json", self._resolved())
         with self.display:
             for seed, fold in self.parts:
-                with self.display.reading():
+                with self.display.busy(READING):
                     examples = self._examples(seed, fold)
                 self.display.examples(seed, examples)
                 for method in self.cells:
-                    results.append(self._train(method, seed, fold, examples))
-                    write_table(self.out, results)
-        self.display.table(results)
-        return results
+                    self.results.append(self._train(method, seed, fold, examples))
+                    write_table(self.out, self.results)
+                    self.display.end()
+        self.display.table()
+        return self.results
+
+    def __repr__(self):
+        names = ", ".join(method.name for method in self.cells)
+        return (
+            f"<Comparison of {names} on {self.dataset!r}: {len(self.results)} of "
+            f"{self.num_runs} runs, in {self.out}>"
+        )
+
+    def _repr_html_(self):
+        return self.results._repr_html_() if self.results else None
+
+    @property
+    def num_runs(self):
+        """The number of runs: methods times seeds, times folds where cross-validated."""
+        return len(self.cells) * len(self.parts)
 
     def _examples(self, seed, fold):
         """The examples of a seed; those of the first one are there already."""
@@ -133,6 +161,7 @@ class Comparison:
                 "policy_arguments": {} if method.mix == "none" else policy.get_config(),
                 "seed": seed,
                 "fold": fold,
+                "command": self.command,
                 "encoding": examples.encoding.about,
                 "examples": {n: len(getattr(examples, n)[1]) for n in SPLITS},
                 "truncated": examples.truncated,
@@ -141,8 +170,8 @@ class Comparison:
                 "most_steps": steps,
             }
             write_json(folder / CONFIG, config)
-            self.display.begin(f"{method.name}, {name.replace('-', ' ')}", epochs)
-            result = train(
+            self.display.begin(method.name, name.replace("-", " "), epochs)
+            return train(
                 self.settings,
                 method,
                 policy,
@@ -152,8 +181,6 @@ class Comparison:
                 fold,
                 self.display.epoch,
             )
-        self.display.end(result)
-        return result
 
     def _resolved(self, encoding=None):
         """All settings with their defaults filled in, and what they ran on."""

@@ -37,6 +37,10 @@ class Examples:
     truncated: dict
     class_names: tuple[str, ...]
 
+    def __repr__(self):
+        sizes = ", ".join(f"{name}={len(getattr(self, name)[1])}" for name in SPLITS)
+        return f"Examples({sizes}, classes={list(self.class_names)})"
+
 
 def divide(dataset, settings, seed, fold=0):
     """Splits a data set where it has no splits of its own, and draws what to train on.
