@@ -36,7 +36,7 @@ METHODS = {
     "WordAMP": Style("#0b4f9c", "-"),
     "SentMixup": Style("#e58a1f", "--"),
     "SentAMP": Style("#a63603", "-"),
-    "RandomMixup": Style("#35a98c", "--"),
+    "RandomMixup": Style("#55b070", "--"),
     "RandomAMP": Style("#00614a", "-"),
 }
 OTHERS = ("#cc79a7", "#009e73", "#8c6d00", "#56b4e9", "#d55e00", "#6a4fa3", "#444b54")
@@ -431,7 +431,8 @@ def _line(axes, x, y, name, style, band=None):
     """A line, a dot where it is a single point, and its band."""
     mark = "o" if np.isfinite(y).sum() == 1 else None
     color, line = style
-    axes.plot(x, y, color=color, linestyle=line, marker=mark, label=name)
+    above = 2.5 if line == "-" else 2.6  # what is dashed shows what it covers
+    axes.plot(x, y, color=color, linestyle=line, marker=mark, label=name, zorder=above)
     if band is not None and np.isfinite(band).any():
         axes.fill_between(x, *band, color=color, alpha=0.14, linewidth=0)
 

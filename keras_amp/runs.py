@@ -99,10 +99,10 @@ def load_run(folder):
             f"Expected `folder` to be a run's folder. Received: {folder}, "
             f"{_what_is_there(folder, missing)}"
         )
-    config = _intact(folder / CONFIG, _read_config)
+    config = intact(folder / CONFIG, _read_config)
     # The preprocessor first: it imports what the classifier needs.
-    preprocess = _intact(folder / readers[0].FILE, lambda _: readers[0].load(folder))
-    classifier = _intact(folder / CLASSIFIER, keras.saving.load_model)
+    preprocess = intact(folder / readers[0].FILE, lambda _: readers[0].load(folder))
+    classifier = intact(folder / CLASSIFIER, keras.saving.load_model)
     names = config["class_names"]
     if classifier.output_shape != (None, len(names)):
         raise ValueError(
@@ -128,7 +128,7 @@ def save_run(folder, classifier, preprocess):
     plain.save(folder / CLASSIFIER)
 
 
-def _intact(path, read):
+def intact(path, read):
     """Reads a file of a run; raises ValueError, naming it, where it cannot be read."""
     try:
         return read(path)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from keras_amp.curves import CURVE
 from keras_amp.experiments.results import Result
-from keras_amp.runs import CONFIG, RESULT, _intact
+from keras_amp.runs import CONFIG, RESULT, intact
 
 EPOCHS, PREDICTIONS, CONFUSION = "epochs.csv", "predictions.csv", "confusion.csv"
 NEEDED = ("data", "backbone", "class_names", "mix", "policy", "seed", "fold")
@@ -66,7 +65,7 @@ class FinishedRun:
 
     def _read(self, name, read):
         path = self.folder / name
-        return _intact(path, read) if path.is_file() else None
+        return intact(path, read) if path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def read_runs(folders):
                 continue
             seen.add(place.resolve())
             if (place / RESULT).is_file():
-                result = _intact(place / RESULT, _read_result)
+                result = intact(place / RESULT, _read_result)
                 runs.append(FinishedRun(place, config, result))
             else:
                 left_out.append(LeftOut(place, "it did not end"))
@@ -141,10 +140,10 @@ def _configurations(folder):
             f"Expected folders of runs. Received: {folder}, which is {what}."
         )
     for path in sorted(folder.rglob(CONFIG)):
-        config = _intact(path, _read_json)
+        config = intact(path, _read_json)
         # Models have files of that name, too.
         if isinstance(config, dict) and {"mix", "seed"} <= set(config):
-            _intact(path, lambda _, config=config: _check_config(config))
+            intact(path, lambda _, config=config: _check_config(config))
             yield path.parent, config
 
 
@@ -206,7 +205,7 @@ def _read_predictions(path, class_names):
     missing = [name for name in ("label", *columns) if name not in frame]
     if missing:
         raise ValueError(f"no column {', '.join(missing)}")
-    labels = pd.Categorical(frame["label"], categories=class_names).codes
+    labels = pd.Index(class_names).get_indexer(frame["label"])
     if len(labels) == 0 or (labels < 0).any():
         raise ValueError("no lines, or a label that is none of the classes")
-    return np.asarray(labels), frame[columns].to_numpy().astype("float64")
+    return labels, frame[columns].to_numpy().astype("float64")

@@ -14,7 +14,7 @@ ON_DARK = {
     "#0b4f9c": "#2f81e0",
     "#e58a1f": "#f5b971",
     "#a63603": "#e0662a",
-    "#35a98c": "#86dbc6",
+    "#55b070": "#86dbc6",
     "#00614a": "#1f9d80",
     "#009e73": "#1fb58a",
     "#8c6d00": "#c9a227",
@@ -87,7 +87,8 @@ def _adapted(key, value, name):
     if key == f"{{{XLINK}}}href":
         return value.replace("#", f"#{name}-", 1)
     value = value.replace("url(#", f"url(#{name}-")
-    # Sizes and weights stay; the family is the page's.
+    # Sizes and weights stay; the family is the page's, however Matplotlib writes it.
+    value = re.sub(r"font-family: [^;]*;? ?", "", value)
     value = re.sub(r"font: (?:(\d+) )?([\d.]+px) [^;]*", _font, value)
     value = value.replace(INK, "currentColor")
     for color in (*COLORS, FAINT, SHADE):

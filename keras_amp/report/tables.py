@@ -35,11 +35,16 @@ def results_table(groups, compared):
         groups: List of ``Group``s.
         compared: Their ``Difference``s.
     """
+    after = HEADER.index("test error %") + 1
+
+    def beside(row, improvements):
+        return (*row[:after], *improvements, *row[after:])
+
     rows = [
-        (*cells(row), *_improvements(group, groups, compared))
+        beside(cells(row), _improvements(group, groups, compared))
         for group, row in zip(groups, _rows(groups), strict=True)
     ]
-    headings = (*HEADER, "over mixup %", "over none %")
+    headings = beside(HEADER, ("over mixup %", "over none %"))
     return Table("Mean ± standard deviation over the runs", headings, rows)
 
 
@@ -137,7 +142,12 @@ def settings_tables(groups):
     caption = "What the runs differ by"
     return (
         Table(caption, headings, rows, words=headings[1:]),
-        Table("What they have in common", ("setting", "value"), shared, ("value",)),
+        Table(
+            "What they have in common, where they have it",
+            ("setting", "value"),
+            shared,
+            ("value",),
+        ),
     )
 
 
