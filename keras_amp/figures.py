@@ -448,10 +448,14 @@ def _new(title, height=HEIGHT, width=WIDTH, rows=1, **arguments):
 
 
 def _legend(figure, axes):
-    """A legend above the axes, for which the figure grows."""
+    """A legend above the axes, below the title, for which the figure grows."""
     handles, labels = axes.get_legend_handles_labels()
     columns = 1 if max(map(len, labels)) > 24 else 2 if max(map(len, labels)) > 12 else 3
     rows = -(-len(labels) // columns)
+    # A title of the figure would be drawn over a legend outside of the axes.
+    title = figure.get_suptitle()
+    figure.suptitle("")
+    rows += 1.3 if title else 0
     figure.set_figheight(figure.get_figheight() + 0.19 * rows)
     with mpl.rc_context(_LOOKS):
         figure.legend(
@@ -462,6 +466,9 @@ def _legend(figure, axes):
             handlelength=2.2,
             columnspacing=1.4,
             borderaxespad=0.2,
+            title=title or None,
+            title_fontproperties={"size": 11, "weight": "bold"},
+            alignment="left",
         )
 
 

@@ -11,6 +11,8 @@ import pytest
 import tensorflow as tf
 from mirror import Mirror
 
+from keras_amp import compilation
+
 # Two logical CPUs, so that distributed training can be tested; must precede any use.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
@@ -22,6 +24,14 @@ MODES = {
     "graph": {"jit_compile": False},
     "xla": {"jit_compile": True},
 }
+
+
+@pytest.fixture(autouse=True)
+def uncompiled(request, monkeypatch):
+    """Has "auto" compile nothing: it takes seconds a test; MODES say what is compiled."""
+    if request.module.__name__ != "test_compilation":
+        for rule in ("step_pays", "update_pays"):
+            monkeypatch.setattr(compilation, rule, lambda _: False)
 
 
 @pytest.fixture(autouse=True)
