@@ -46,6 +46,12 @@ def mode(request):
     return MODES[request.param]
 
 
+@pytest.fixture(scope="session")
+def strategy():
+    """Two replicas. A second strategy of the same devices would get in its way."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
 @pytest.fixture
 def text_batch():
     """Word ids with padding (0), and labels: (20, 7) and (20,)."""

@@ -110,10 +110,8 @@ def test_where_there_is_a_gpu_keras_decides(monkeypatch):
     assert not model._compiles_update
 
 
-def test_distributed_training_compiles_nothing():
-    devices = [d.name for d in tf.config.list_logical_devices("CPU")][:2]
-    assert len(devices) == 2, "tests/conftest.py divides the CPU in two"
-    with tf.distribute.MirroredStrategy(devices).scope():
+def test_distributed_training_compiles_nothing(strategy):
+    with strategy.scope():
         model = compiled(attention())
     assert not model.jit_compile
     assert not model._compiles_update

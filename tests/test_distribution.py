@@ -16,11 +16,6 @@ WEIGHT = RNG.uniform(0.2, 3.0, 24).astype("float32")
 HALF = 6  # a replica's share of a batch of 12
 
 
-@pytest.fixture(scope="module")
-def strategy():
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
 class WithinHalves(keras_amp.AdversarialMixing):
     """The same draws whether a batch comes whole or in two halves."""
 

@@ -16,7 +16,7 @@ from helpers import LAM, injected, text_classifier
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_amp
-from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
+from keras_amp.callbacks import LossAlongLambda, MixingSchedule, MixingTensorBoard
 from keras_amp.callbacks.hparams import write_hparams
 from keras_amp.callbacks.tensorboard import HISTOGRAM_TAGS, TAGS
 from keras_amp.monitoring import EDGES, Counts
@@ -172,9 +172,8 @@ def test_only_a_monitored_model_reports_more():
     assert list(model.evaluate(IDS, LABELS, verbose=0, return_dict=True)) == ["loss"]
 
 
-def test_two_replicas_count_all_examples(tmp_path):
-    devices = [device.name for device in tf.config.list_logical_devices("CPU")][:2]
-    with tf.distribute.MirroredStrategy(devices).scope():
+def test_two_replicas_count_all_examples(tmp_path, strategy):
+    with strategy.scope():
         model = keras_amp.MixupAMPModel(text_classifier(), "embedding", seed=1)
         model.compile("sgd", "sparse_categorical_crossentropy")
     history = model.fit(
@@ -234,7 +233,8 @@ def board(tmp_path_factory):
     logs = tmp_path_factory.mktemp("logs")
     for name, step_size in (("small", 0.002), ("large", 0.5)):
         policy = keras_amp.AdversarialMixing(step_size=step_size)
-        trained(logs / name, policy)
+        curve = LossAlongLambda((IDS, LABELS), lambdas=3, log_dir=logs / name, every=2)
+        trained(logs / name, policy, callbacks=[curve])
         settings = {"method": name, "step_size": step_size, "words": ("a", "b")}
         write_hparams(logs / name, settings, {"test_error": 10 * step_size}, name)
     with socket.socket() as free:
@@ -248,7 +248,9 @@ def board(tmp_path_factory):
         deadline = time.monotonic() + 90
         while True:
             try:
-                if len(asked(address, "/data/runs")) >= 6:  # with train and validation
+                if (
+                    len(asked(address, "/data/runs")) >= 8
+                ):  # with train, validation, curve
                     break
             except (urllib.error.URLError, ConnectionError):
                 pass
@@ -280,6 +282,20 @@ def test_tensorboard_serves_scalars_and_histograms(board):
         path = f"run={run.replace('/', '%2F')}&tag=mixing%2Flam_histogram"
         shown = asked(board, f"/data/plugin/histograms/histograms?{path}")
         assert sum(count for *_, count in shown[0][2]) == 24
+
+
+def test_tensorboard_serves_the_curves_as_images(board):
+    tags = asked(board, "/data/plugin/images/tags")
+    run = "large/loss_along_lambda"
+    assert set(tags[run]) == {"loss_along_lambda"}
+    path = f"run={run.replace('/', '%2F')}&tag=loss_along_lambda&sample=0"
+    shown = asked(board, f"/data/plugin/images/images?{path}")
+    assert [image["step"] for image in shown] == [0, 2]
+    path = f"{board}/data/plugin/images/individualImage?{shown[1]['query']}"
+    with urllib.request.urlopen(path, timeout=20) as answer:
+        pixels = tf.io.decode_png(answer.read())
+    assert min(pixels.shape[:2]) > 200
+    assert np.ptp(pixels.numpy()) > 100
 
 
 def test_tensorboard_compares_runs_by_their_settings(board):
