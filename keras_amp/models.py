@@ -211,9 +211,8 @@ class MixupAMPModel(keras.Model):
         """Returns the arguments of ``compile`` for a saved model."""
         config = super().get_compile_config()
         if config and self._auto_compiles:
-            config["jit_compile"] = (
-                "auto"  # where it is loaded, it may mean another thing
-            )
+            # Where the model is loaded, it may mean another thing.
+            config["jit_compile"] = "auto"
         return config
 
     def compile_from_config(self, config):

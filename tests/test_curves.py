@@ -589,8 +589,8 @@ def test_a_folder_that_cannot_be_written_is_said_before_training(tmp_path):
             trained([callback])
 
 
-def test_a_distributed_training_is_drawn(tmp_path):
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+def test_a_distributed_training_is_drawn(tmp_path, strategy):
+    with strategy.scope():
         model = keras_amp.MixupAMPModel(text_classifier(), "embedding", seed=1)
         model.compile("adam", "sparse_categorical_crossentropy")
     callback = LossAlongLambda((IDS, Y), 3)

@@ -40,13 +40,13 @@ def test_the_step_follows_the_schedule(mode):
 
 
 def test_a_constant_schedule_is_the_setting_itself(mode):
-    for name, value in (("alpha", 0.3), ("probability", 0.6), ("step_size", 0.4)):
-        _, expected = fit(keras_amp.AdversarialMixing(**{name: value}), [], **mode)
-        schedule = MixingSchedule(**{name: value})
-        _, got = fit(keras_amp.AdversarialMixing(), [schedule], **mode)
+    values = {"alpha": 0.3, "probability": 0.6, "step_size": 0.4}
+    _, expected = fit(keras_amp.AdversarialMixing(**values), [], **mode)
+    _, got = fit(keras_amp.AdversarialMixing(), [MixingSchedule(**values)], **mode)
+    for name, value in values.items():
         np.testing.assert_allclose(got[name], value, rtol=1e-6)
-        np.testing.assert_allclose(got["loss"], expected["loss"], rtol=1e-5)
-        np.testing.assert_allclose(got["lam"], expected["lam"], rtol=1e-5)
+    for name in ("loss", "lam", "lam_delta"):
+        np.testing.assert_allclose(got[name], expected[name], rtol=1e-5)
 
 
 def test_nothing_is_traced_anew():
