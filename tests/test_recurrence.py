@@ -96,9 +96,11 @@ def called(layer, **arguments):
     return next(n for n in graphs.nodes(model) if n.operation is layer)
 
 
+# Eagerly runs what lies above.
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
 @pytest.mark.parametrize("masked", [False, True], ids=["no_mask", "mask"])
 @pytest.mark.parametrize("build", ZOO)
-def test_the_parts_compute_what_keras_computes(build, masked, mode):
+def test_the_parts_compute_what_keras_computes(build, masked, jit_compile):
     layer = ZOO[build]()
     assert in_two_parts(called(layer))
     for variable in layer.weights:  # biases that are not zero, too
@@ -114,9 +116,7 @@ def test_the_parts_compute_what_keras_computes(build, masked, mode):
                 value = tf.reduce_sum(tf.sin(outputs))
             return outputs, tape.gradient(value, [x, *layer.trainable_variables])
 
-        if not mode.get("run_eagerly"):
-            run = tf.function(run, jit_compile=mode["jit_compile"])
-        return run(tf.constant(INPUTS))
+        return tf.function(run, jit_compile=jit_compile)(tf.constant(INPUTS))
 
     expected = outputs_and_gradients(lambda x: layer(x, mask=mask))
     got = outputs_and_gradients(lambda x: recurrence(projection(x), mask=mask))
