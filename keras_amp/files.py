@@ -30,6 +30,36 @@ def whole_file(path, binary=False):
         partial.unlink(missing_ok=True)
 
 
+def check_new_file(path, purpose=""):
+    """Raises unless a file can be made at a path without replacing another.
+
+    Args:
+        path: ``pathlib.Path`` of the file.
+        purpose: What it is for, as the message says it, such as ``" for the figure"``.
+
+    Raises:
+        FileExistsError: If there is something at the path.
+        FileNotFoundError: If there is no such folder.
+
+    Example:
+    >>> from pathlib import Path
+    >>> from keras_amp.files import check_new_file
+    >>> check_new_file(Path("nowhere/a.csv"))
+    Traceback (most recent call last):
+    FileNotFoundError: Expected a file in an existing folder. Received: nowhere/a.csv;
+    there is no folder nowhere.
+    """
+    if path.exists():
+        raise FileExistsError(
+            f"Expected a new file{purpose}. Received: {path}, which exists."
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Expected a file in an existing folder{purpose}. Received: {path}; there is "
+            f"no folder {path.parent}."
+        )
+
+
 def write_columns(file, columns):
     """Writes columns of numbers as CSV, with nine digits.
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_amp.checks import check_count
 from keras_amp.extras import require
+from keras_amp.monitoring import EDGES
 
 # The tags of what the steps and the schedules report; other names keep Keras' tags.
 TAGS = {
@@ -22,8 +23,7 @@ TAGS = {
     "step_size": "mixing/step_size",
     "probability": "mixing/probability",
 }
-HISTOGRAM_TAGS = {name: f"{TAGS[name]}_histogram" for name in ("lam", "lam_gradient")}
-HISTOGRAM_TAGS["loss_gap"] = f"{TAGS['loss_gap']}_histogram"
+HISTOGRAM_TAGS = {name: f"{TAGS[name]}_histogram" for name in EDGES}
 
 
 class MixingTensorBoard(keras.callbacks.TensorBoard):

@@ -15,7 +15,7 @@ from keras_amp.curves import loss_along_lambda
 from keras_amp.experiments.examples import SPLITS, divide
 from keras_amp.experiments.settings import Method, Settings
 from keras_amp.extras import require
-from keras_amp.files import whole_file, write_columns
+from keras_amp.files import check_new_file, whole_file, write_columns
 from keras_amp.mixtures import checked_lambdas
 from keras_amp.runs import CONFIG, load_run
 
@@ -155,11 +155,5 @@ def _check_out(out):
         )
     if out.suffix in IMAGES:
         require("experiments", "matplotlib")
-    for path in {out, out.with_suffix(TABLE)}:
-        if path.exists():
-            raise FileExistsError(f"Expected a new file. Received: {path}, which exists.")
-    if not out.parent.is_dir():
-        raise FileNotFoundError(
-            f"Expected a file in an existing folder. Received: {out}; there is no folder "
-            f"{out.parent}."
-        )
+    for path in (out, out.with_suffix(TABLE)):
+        check_new_file(path)

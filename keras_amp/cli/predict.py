@@ -13,7 +13,7 @@ from keras_amp.data.tables import read_texts
 from keras_amp.data.text import as_texts
 from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import write_probabilities
-from keras_amp.files import whole_file
+from keras_amp.files import check_new_file, whole_file
 from keras_amp.runs import load_run
 
 
@@ -42,7 +42,7 @@ def predict(
                 f"Expected a file, or texts after --text. Received: {received}."
             )
         if out is not None:
-            _check_new_file(out)
+            check_new_file(out, " for the predictions")
         labels, texts = (None, _given(text)) if file is None else read_texts(file)
         trained = load_run(run)
     said = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
@@ -61,18 +61,6 @@ def predict(
         write_probabilities(stream, texts, probabilities, names, labels)
     if labels:
         said.print(_comparison(labels, names, probabilities))
-
-
-def _check_new_file(out):
-    if out.exists():
-        raise FileExistsError(
-            f"Expected a new file for the predictions. Received: {out}, which exists."
-        )
-    if not out.parent.is_dir():
-        raise FileNotFoundError(
-            "Expected a file in an existing folder for the predictions. Received: "
-            f"{out}; there is no folder {out.parent}."
-        )
 
 
 def _given(texts):
