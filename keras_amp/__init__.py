@@ -1,6 +1,6 @@
 """Mixup with the Adversarial Mixing Policy for Keras 3 on TensorFlow."""
 
-from keras_amp import backbones, callbacks, data, policy, sampling
+from keras_amp import backbones, callbacks, data, experimental, policy, sampling
 from keras_amp.curves import LambdaCurve, loss_along_lambda
 from keras_amp.layers import MixLayer
 from keras_amp.models import MixupAMPModel
@@ -19,6 +19,7 @@ __all__ = [
     "backbones",
     "callbacks",
     "data",
+    "experimental",
     "insert_mix_layer",
     "load_run",
     "loss_along_lambda",

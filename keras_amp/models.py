@@ -1,6 +1,5 @@
 """MixupAMPModel: a Keras model whose training step mixes, searches and then trains."""
 
-import contextlib
 import inspect
 import warnings
 from typing import Any, NamedTuple
@@ -9,10 +8,9 @@ import keras
 import tensorflow as tf
 from keras import ops, tree
 
-from keras_amp import checks, compilation, monitoring, surgery
+from keras_amp import checks, compilation, monitoring, passes, surgery
 from keras_amp.losses import ExampleLoss
 from keras_amp.policy import AdversarialMixing, mix
-from keras_amp.search import Choice, search
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")
@@ -31,7 +29,11 @@ class MixupAMPModel(keras.Model):
        Eq. 18-21);
     5. takes the gradient of the weights at the kept lambda, which counts as a constant.
 
-    With ``Mixup`` as the policy, steps 3 and 4 are left out.
+    With ``Mixup`` as the policy, steps 3 and 4 are left out. With
+    ``noise="independent"`` it is the two evaluations of steps 3 and 4, each with dropout
+    masks of its own, whose losses are kept and differentiated: step 5 evaluates nothing
+    anew, and the metrics see each example's kept predictions. A policy may weigh the kept
+    losses; the model then holds what the policy remembers of earlier steps.
 
     Reported every step: ``loss``; the compiled metrics, **against the label with the
     larger coefficient** (predictions on mixtures have no single right label, so training
@@ -107,6 +109,7 @@ class MixupAMPModel(keras.Model):
         self.seed = seed
         self.rewrite = bool(rewrite)
         self.seed_generator = _ReplicaSeedGenerator(seed)
+        self._memory = policy.memory()
         # One evaluation a step gains nothing from mixing further up.
         sink = policy.adversarial
         self._mixing = _Mixing(
@@ -331,14 +334,18 @@ class MixupAMPModel(keras.Model):
 
     def _forward_and_gradients(self, split, x, labels):
         """Steps 2 to 5 of the class docstring, mixing at one point."""
-        lam = labels.lam
         with tf.GradientTape() as tape:
-            pair = split.run_below(x).pair(lam, labels.permutation)
-            with tape.stop_recording():
-                choice = self._search(split, pair, labels)
-            y_pred = split.run_above(pair, choice.lam)
-            loss_of, example_loss = self._example_loss(labels, y_pred)
-            loss = loss_of.reduce(example_loss, labels.weight)
+            pair = split.run_below(x).pair(labels.lam, labels.permutation)
+
+            def evaluate(input_lam):
+                y_pred = split.run_above(pair, input_lam)
+                return y_pred, labels.mixup_loss(*self._example_loss(labels, y_pred))
+
+            choice, y_pred, example_loss = passes.run(
+                evaluate, labels.lam, self.policy, tape, split.noise_states
+            )
+            loss_of, _ = self._example_loss(labels, y_pred)
+            loss = loss_of.reduce(self._weigh(example_loss, choice), labels.weight)
             for additional in self.losses:
                 # A loss compiled without reduction is a vector, whose gradient is that
                 # of its sum; the penalty counts once in that sum.
@@ -348,25 +355,14 @@ class MixupAMPModel(keras.Model):
                 loss = loss + penalty / ops.cast(ops.size(loss), loss.dtype)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_weights)
-        return _Result(gradients, loss, y_pred, _report(lam, choice, example_loss))
+        return _Result(gradients, loss, y_pred, _report(labels.lam, choice))
 
-    def _search(self, split, pair, labels):
-        """MaxOp and MinOp at the current weights; leaves no trace in any variable."""
-        lam = labels.lam
-        if not self.policy.adversarial:
-            zeros = ops.zeros_like(lam)
-            return Choice(lam, lam, zeros, None, None, zeros)
-
-        def loss_at(input_lam):
-            with self._probe(split):
-                y_pred = split.run_above(pair, input_lam)
-                return self._example_loss(labels, y_pred)[1]
-
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        choice = search(
-            loss_at, lam, self.policy, _value_and_gradient, ops.shape(lam)[0] * replicas
-        )
-        return Choice(*(v if v is None else tf.stop_gradient(v) for v in choice))
+    def _weigh(self, example_loss, choice):
+        """The chosen losses, times the weights that the policy gives them, if any."""
+        weight = self.policy.weigh(choice.loss, choice.adversarial_loss, self._memory)
+        if weight is None:
+            return example_loss
+        return example_loss * tf.stop_gradient(ops.cast(weight, example_loss.dtype))
 
     def _build_loss(self, y):
         """Builds the compiled loss as evaluation does, in the output's structure."""
@@ -377,25 +373,9 @@ class MixupAMPModel(keras.Model):
             self._compile_loss.build(tree.pack_sequence_as(output, [y]), output)
 
     def _example_loss(self, labels, y_pred):
-        """The compiled loss, and each example's mixup loss ``(batch_size,)``."""
+        """The compiled loss by examples, and the tensor of predictions that it takes."""
         (y_pred,) = tree.flatten(y_pred)
-        loss_of = ExampleLoss(self._compile_loss, labels.y, y_pred)
-        return loss_of, labels.mixup_loss(loss_of, y_pred)
-
-    @contextlib.contextmanager
-    def _probe(self, split):
-        """A pass whose updates are dropped: batch statistics, counters, noise states.
-
-        As the noise states stay where they were, every pass of a step draws the same
-        noise. With independent noise they alone move on.
-        """
-        with keras.StatelessScope() as scope:
-            yield
-        if self.policy.noise == "independent":
-            for state in split.noise_states:
-                moved = scope.get_current_value(state)
-                if moved is not None:
-                    state.assign(moved)
+        return ExampleLoss(self._compile_loss, labels.y, y_pred), y_pred
 
     # Keras saves no states of random generators; without them a run that is resumed
     # would draw its first coefficients and dropout masks again.
@@ -414,8 +394,10 @@ class MixupAMPModel(keras.Model):
 
     def load_own_variables(self, store):
         """Restores what ``save_own_variables`` saved."""
-        for i, state in enumerate(self._random_states()):
-            state.assign(store[f"random_state_{i}"])
+        states = {f"random_state_{i}": v for i, v in enumerate(self._random_states())}
+        for name, state in states.items():
+            state.assign(store[name])
+        super().load_own_variables({n: store[n] for n in store.keys() - states})
 
     def get_config(self):
         """Returns the arguments that rebuild this model."""
@@ -554,30 +536,16 @@ class _ReplicaSeedGenerator(keras.random.SeedGenerator):
         return tf.random.experimental.stateless_fold_in(seed, replica)
 
 
-def _value_and_gradient(function, lam):
-    """TensorFlow's gradient operator for ``search``: no weight is recorded."""
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(lam)
-        value = function(lam)
-    return value, tape.gradient(value, lam)
-
-
-def _report(lam, choice, final_loss):
+def _report(lam, choice):
     """What the search did with each example; every entry is ``(batch_size,)``."""
-    final_loss = tf.stop_gradient(final_loss)
-    # A loss that was not needed for the choice is that of the final pass.
-    loss, adversarial_loss = (
-        final_loss if value is None else value
-        for value in (choice.loss, choice.adversarial_loss)
-    )
     return {
         "lam": lam,
         "lam_delta": choice.adversarial_lam - lam,
         "lam_gradient": choice.lam_gradient,
         "mask_rate": choice.mask,
-        "mixup_loss": loss,
-        "adversarial_loss": adversarial_loss,
-        "loss_gap": adversarial_loss - loss,
+        "mixup_loss": choice.loss,
+        "adversarial_loss": choice.adversarial_loss,
+        "loss_gap": choice.adversarial_loss - choice.loss,
     }
 
 

@@ -147,8 +147,8 @@ class Mixup:
     """Plain mixup: a random coefficient, a random partner, no adversarial step.
 
     A variant is a small subclass: override ``draw`` for other coefficients or partners;
-    for an adversarial step subclass ``AdversarialMixing`` and override ``perturb`` or
-    ``select``.
+    for an adversarial step subclass ``AdversarialMixing`` and override ``perturb``,
+    ``select`` or ``weigh``.
 
     Args:
         alpha: Float > 0. The coefficients follow Beta(alpha, alpha); the paper uses 1.
@@ -185,7 +185,7 @@ class Mixup:
         probability: float = 1.0,
     ):
         self.alpha = alpha
-        self.lam_per = _one_of("lam_per", lam_per, ("example", "batch"))
+        self.lam_per = one_of("lam_per", lam_per, ("example", "batch"))
         self.probability = probability
 
     def __setattr__(self, name, value):
@@ -278,6 +278,32 @@ class Mixup:
         """Returns a mask that never selects the adversarial loss."""
         return ops.zeros_like(loss, dtype="bool")
 
+    def memory(self):
+        """Makes the variables in which ``weigh`` remembers earlier steps.
+
+        Each model that trains with the policy asks for its own, saves and restores them.
+        To be assigned to in a distributed step they need ``synchronization="on_read"``
+        and an ``aggregation``.
+
+        Returns:
+            A list of ``keras.Variable``; here none.
+        """
+        return []
+
+    def weigh(self, loss, adversarial_loss, memory):
+        """Weighs the losses that are trained on; called once a step.
+
+        Args:
+            loss: Float32 tensor ``(batch_size,)``, the losses at lambda; constants.
+            adversarial_loss: Float32 tensor ``(batch_size,)``, those at lambda'.
+            memory: The model's list of variables; see ``memory()``.
+
+        Returns:
+            A floating-point tensor ``(batch_size,)`` by which the chosen losses are
+            multiplied, as constants, before their reduction; None, as here, leaves them.
+        """
+        return
+
     def get_config(self):
         """Returns the arguments that rebuild this policy."""
         return {
@@ -309,10 +335,12 @@ class AdversarialMixing(Mixup):
         min_op: Whether each example's larger loss is minimised (Eq. 18-21). With False
             the loss at lambda' always is: the paper's ablation "+MaxOp".
         noise: ``"shared"``: all evaluations of a step see the same dropout masks, so
-            that they differ by lambda alone. ``"independent"``: each draws its own above
-            the mix point, as in the authors' program, where the choice between the two
-            losses is then mostly a choice between dropout masks. What lies below the
-            mix point is computed once a step in either case.
+            that they differ by lambda alone. ``"independent"``: those at lambda and at
+            lambda' draw their own above the mix point, and the chosen of their two
+            losses is itself what is minimised, masks included, as in the authors'
+            program: MinOp is then mostly a choice of the harder masks. Batch statistics
+            and penalties are those at lambda'. What lies below the mix point is computed
+            once a step in either case.
         gradient: ``"example"``: the gradient of each example's own loss (the paper).
             ``"mean"``: the gradient of the batch's mean loss (the authors' program),
             smaller by the batch size. With ``lam_per="batch"`` the two coincide.
@@ -360,10 +388,10 @@ class AdversarialMixing(Mixup):
             if max_gradient is None
             else _number("max_gradient", max_gradient, above=0)
         )
-        self.min_op = _one_of("min_op", min_op, (True, False))
-        self.noise = _one_of("noise", noise, ("shared", "independent"))
-        self.gradient = _one_of("gradient", gradient, ("example", "mean"))
-        self.clip_lam = _one_of("clip_lam", clip_lam, (True, False))
+        self.min_op = one_of("min_op", min_op, (True, False))
+        self.noise = one_of("noise", noise, ("shared", "independent"))
+        self.gradient = one_of("gradient", gradient, ("example", "mean"))
+        self.clip_lam = one_of("clip_lam", clip_lam, (True, False))
 
     def perturb(self, lam, lam_gradient):
         """MaxOp (Eq. 15): one step from lambda up the gradient of the loss.
@@ -428,7 +456,7 @@ def _number(name, value, above=None, at_least=None, at_most=None):
     return number
 
 
-def _one_of(name, value, options):
+def one_of(name, value, options):
     """Returns ``value`` if it is one of ``options``, or lists them."""
     if not isinstance(value, type(options[0])) or value not in options:
         raise ValueError(

@@ -35,7 +35,8 @@ def search(loss_at, lam, policy, value_and_gradient, batch_size):
 
     Args:
         loss_at: Callable from coefficients ``(batch_size,)`` of the inputs to the
-            examples' mixup losses ``(batch_size,)``; the labels' lambda is its own.
+            examples' mixup losses ``(batch_size,)``; the labels' lambda is its own. It
+            is called at lambda first and, with ``min_op=True``, at lambda' then.
         lam: Float32 tensor ``(batch_size,)``, the drawn coefficients.
         policy: An ``AdversarialMixing``.
         value_and_gradient: Callable ``(f, lam) -> (f(lam), d sum(f(lam)) / d lam)``.

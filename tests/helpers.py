@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 import keras_amp
@@ -20,6 +21,26 @@ def injected(base, lam=LAM, permutation=PERMUTATION, **arguments):
             )
 
     return Injected(**arguments)
+
+
+class TableNoise(keras.layers.Layer):
+    """Scales by noise that is known beforehand: that of its n-th draw is `TABLE[n]`.
+
+    Two digits after the point, whose mean is 1: it stands for a mask of dropout.
+    """
+
+    TABLE = np.random.default_rng(7).integers(0, 200, (24, 6, 4)) / 100
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.generator = keras.random.SeedGenerator(0)
+
+    def call(self, inputs, training=False):
+        if not training:
+            return inputs
+        _, draws = ops.unstack(self.generator.next())
+        table = ops.convert_to_tensor(self.TABLE, inputs.dtype)
+        return inputs * ops.take(table, ops.cast(draws, "int32"), axis=0)
 
 
 def text_classifier(seed=3, mask_zero=False, dropout=0.3, normalize=False):
@@ -56,3 +77,16 @@ def same_start(make, *names):
     for model in models[1:]:
         model.set_weights(models[0].get_weights())
     return models
+
+
+def tiny_preset(folder, words, max_sequence_length=40):
+    """Writes a tiny random BERT with its tokenizer into a folder; returns its path."""
+    hub = pytest.importorskip("keras_hub", reason='pip install "keras-amp[hub]"')
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    folder = str(folder)
+    hub.models.BertBackbone(
+        vocabulary_size=len(words), num_layers=1, num_heads=2, hidden_dim=8,
+        intermediate_dim=8, max_sequence_length=max_sequence_length,
+    ).save_to_preset(folder)  # fmt: skip
+    hub.tokenizers.BertTokenizer(vocabulary=words, lowercase=True).save_to_preset(folder)
+    return folder

@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from helpers import tiny_preset
 from rich.console import Console
 
 import keras_amp
@@ -319,18 +320,11 @@ def test_an_lstm_on_word_vectors_runs_the_same_path(own_data, tmp_path, jit_comp
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory):
     """A tiny random BERT with its tokenizer, as a local preset folder."""
-    hub = pytest.importorskip("keras_hub", reason='pip install "keras-amp[hub]"')
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    words = [*special, "a", "no", *WORDS["fish"], *WORDS["tree"]]
-    folder = tmp_path_factory.mktemp("preset")
-    hub.models.BertBackbone(
-        vocabulary_size=len(words), num_layers=1, num_heads=2, hidden_dim=8,
-        intermediate_dim=8, max_sequence_length=6,
-    ).save_to_preset(str(folder))  # fmt: skip
-    hub.tokenizers.BertTokenizer(vocabulary=words, lowercase=True).save_to_preset(
-        str(folder)
+    return tiny_preset(
+        tmp_path_factory.mktemp("preset"),
+        ["a", "no", *WORDS["fish"], *WORDS["tree"]],
+        max_sequence_length=6,
     )
-    return str(folder)
 
 
 def on_encoder(path, preset, **changes):

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import MODES
-from helpers import LAM, PERMUTATION, fitted, injected, same_start, text_classifier
+from helpers import (
+    LAM,
+    PERMUTATION,
+    TableNoise,
+    fitted,
+    injected,
+    same_start,
+    text_classifier,
+)
 from keras import ops
 
 import keras_amp
@@ -14,7 +22,7 @@ import keras_amp
 PASSES = {
     "mixup": (keras_amp.Mixup, {}, 1),
     "adversarial mixing": (keras_amp.AdversarialMixing, {}, 3),
-    "independent noise": (keras_amp.AdversarialMixing, {"noise": "independent"}, 3),
+    "independent noise": (keras_amp.AdversarialMixing, {"noise": "independent"}, 2),
     "without MinOp": (keras_amp.AdversarialMixing, {"min_op": False}, 2),
     "step size 0": (keras_amp.AdversarialMixing, {"step_size": 0.0}, 3),
 }
@@ -156,7 +164,7 @@ def test_shared_noise_is_the_same_in_all_passes_and_new_in_each_step(mode, count
 def test_independent_noise_is_new_in_every_pass(mode, counting, min_op):
     policy = keras_amp.AdversarialMixing(noise="independent", min_op=min_op)
     taken = np.concatenate(noise_of_steps(mode, counting, policy))
-    assert len(taken) == (6 if min_op else 4)
+    assert len(taken) == 4  # two steps of two passes
     assert len(np.unique(taken[:, 0, 0])) == len(taken)
 
 
@@ -201,13 +209,113 @@ def test_without_a_step_the_two_losses_are_equal(mode, mix_at, text_batch):
 
 @uncompiled
 def test_with_independent_noise_the_two_losses_differ(mode, text_batch):
-    """The trap that shared noise avoids: a choice between dropout masks."""
+    """MinOp is then a choice between dropout masks."""
     policy = Losses(noise="independent")
     _, history = fitted(
         text_classifier(dropout=0.5), "embedding", policy, text_batch, **mode
     )
     assert (policy.loss.numpy() != policy.adversarial_loss.numpy()).all()
     assert 0 < history["mask_rate"][0] < 1
+
+
+def trained_on_known_noise(policy, mode, steps):
+    """x -> [mix] -> noise -> softmax; the weights and the reports of every step."""
+    inputs = keras.Input((4,), name="x")
+    outputs = keras.layers.Dense(3, "softmax")(TableNoise()(inputs))
+    network = keras.Model(inputs, outputs)
+    model = keras_amp.MixupAMPModel(network, "x", policy)
+    model.compile(
+        SGD(0.5), "sparse_categorical_crossentropy", metrics=["accuracy"], **mode
+    )
+    weights, reports = [network.get_weights()], []
+    for _ in range(steps):
+        model.reset_metrics()
+        reports.append(model.train_on_batch(X, Y, return_dict=True))
+        weights.append(network.get_weights())
+    return weights, reports
+
+
+@pytest.mark.parametrize("min_op", [True, False])
+def test_with_independent_noise_the_compared_losses_are_trained_on(mode, min_op):
+    """Against float64: lambda with the first mask, lambda' with the second; no third."""
+    policy = injected(
+        keras_amp.AdversarialMixing, step_size=0.3, noise="independent", min_op=min_op
+    )
+    weights, reports = trained_on_known_noise(policy, mode, steps=3)
+    w, b = (v.astype("float64") for v in weights[0])
+    x, lam = X.astype("float64"), LAM.astype("float64")
+    target = lam[:, None] * np.eye(3)[Y] + (1 - lam[:, None]) * np.eye(3)[Y[PERMUTATION]]
+
+    def forward(lam_x, noise):
+        mixed = lam_x[:, None] * x + (1 - lam_x[:, None]) * x[PERMUTATION]
+        z = (mixed * noise) @ w + b
+        log_p = z - np.log(np.exp(z).sum(1, keepdims=True))
+        return -(target * log_p).sum(1), np.exp(log_p), mixed * noise
+
+    chosen_masks = []
+    for step, report in enumerate(reports):
+        noise, other = TableNoise.TABLE[2 * step : 2 * step + 2]
+        loss, p, h = forward(lam, noise)
+        slope = ((p - target) @ w.T * noise * (x - x[PERMUTATION])).sum(1)
+        adversarial_lam = lam + 0.3 * np.clip(slope, -1, 1)
+        adversarial_loss, adversarial_p, adversarial_h = forward(adversarial_lam, other)
+        mask = adversarial_loss > loss if min_op else np.ones(6, bool)
+        chosen_masks.append(mask)
+        p = np.where(mask[:, None], adversarial_p, p)
+        h = np.where(mask[:, None], adversarial_h, h)
+        w, b = w - 0.5 * h.T @ (p - target) / 6, b - 0.5 * (p - target).mean(0)
+        for actual, expected in zip(weights[step + 1], (w, b), strict=True):
+            np.testing.assert_allclose(actual, expected, atol=1e-5)
+        minimised = np.where(mask, adversarial_loss, loss).mean()
+        np.testing.assert_allclose(report["loss"], minimised, rtol=1e-5)
+        gap = (adversarial_loss - loss).mean()
+        np.testing.assert_allclose(report["loss_gap"], gap, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(report["mask_rate"], mask.mean(), rtol=1e-6)
+        # The predictions are those of each example's chosen pass.
+        right = p.argmax(1) == np.where(LAM >= 0.5, Y, Y[PERMUTATION])
+        np.testing.assert_allclose(report["accuracy"], right.mean(), rtol=1e-6)
+    if min_op:
+        assert 0 < np.mean(chosen_masks) < 1  # both answers occur
+
+
+def recurrent_classifier():
+    return keras_amp.backbones.bilstm_attention(
+        30, 3, 7, embedding_dim=6, units=4, dropout=0.0, seed=1
+    )
+
+
+def tagger():
+    """A class for every word; its predictions carry a mask."""
+    ids = keras.Input((7,), dtype="int32")
+    x = keras.layers.Embedding(30, 6, mask_zero=True, name="embedding")(ids)
+    x = keras.layers.Dense(5, "tanh", name="sentence")(x)
+    return keras.Model(ids, keras.layers.Dense(3, "softmax")(x))
+
+
+@pytest.mark.parametrize("build", [recurrent_classifier, tagger])
+def test_without_dropout_the_noise_makes_no_difference(mode, build, text_batch):
+    """Two passes or three: at several mix points, with masks, with a loop."""
+    x, y = text_batch
+    if build is tagger:
+        y = (y[:, None] + x) % 3
+    networks = same_start(build, "shared", "independent")
+    histories = []
+    for network, noise in zip(networks, ("shared", "independent"), strict=True):
+        policy = keras_amp.AdversarialMixing(step_size=0.3, noise=noise)
+        _, history = fitted(
+            network,
+            ["embedding", "sentence"],
+            policy,
+            (x, y),
+            epochs=2,
+            metrics=["accuracy"],
+            **mode,
+        )
+        histories.append(history)
+    assert_same_weights(*networks, atol=1e-6)
+    for report, values in histories[0].items():
+        np.testing.assert_allclose(histories[1][report], values, rtol=1e-4, atol=1e-6)
+    assert 0 < histories[0]["mask_rate"][0] < 1
 
 
 # === Statistics and penalties ===

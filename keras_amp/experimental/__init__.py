@@ -1,0 +1,5 @@
+"""What the authors' program does beyond the paper, to be compared with it."""
+
+from keras_amp.experimental.program import AuthorsProgram, SummedBinaryCrossentropy
+
+__all__ = ["AuthorsProgram", "SummedBinaryCrossentropy"]
