@@ -141,8 +141,13 @@ def intact(path, read):
         ) from error
 
 
+def read_json(path):
+    """Returns what a file of JSON holds."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def _read_config(path):
-    config = json.loads(path.read_text(encoding="utf-8"))
+    config = read_json(path)
     names = config.get("class_names") if isinstance(config, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("no list of class_names")

@@ -13,7 +13,11 @@ from cyclopts import Parameter
 from keras_amp.cli.errors import say_error, user_errors
 from keras_amp.cli.flags import flattened
 from keras_amp.experiments import Comparison, Settings, methods
-from keras_amp.experiments.settings import BACKBONES, backbone_parameters
+from keras_amp.experiments.settings import (
+    BACKBONES,
+    PolicyName,
+    backbone_parameters,
+)
 from keras_amp.policy import AdversarialMixing
 from keras_amp.report import write_report
 
@@ -42,7 +46,7 @@ def comparing(defaults, command):
         mix: Annotated[
             tuple[Literal["none", "word", "sentence", "random"], ...], listed
         ] = ("none", "word", "sentence"),
-        policy: Annotated[tuple[Literal["mixup", "amp"], ...], listed] = ("mixup", "amp"),
+        policy: Annotated[tuple[PolicyName, ...], listed] = ("mixup", "amp"),
         seeds: int = 3,
         first_seed: int = 0,
         fold: Annotated[tuple[int, ...], Parameter(show_default=False)] = (),
@@ -56,7 +60,8 @@ def comparing(defaults, command):
 
         Args:
             mix: Where to mix; random is either place, another one for each batch.
-            policy: What policies to mix by; amp is the Adversarial Mixing Policy.
+            policy: What policies to mix by; amp is the Adversarial Mixing Policy, maxop
+                the same without MinOp, program what the authors' program makes of it.
             seeds: Number of seeds, each a run of every method.
             first_seed: The first of the seeds; the others follow.
             fold: Parts of a cross-validation to test on, from 0; by default all.

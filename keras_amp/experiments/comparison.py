@@ -1,17 +1,13 @@
 """Methods side by side: every method with every seed, paired, into one folder."""
 
-import platform
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 
-import keras
-import numpy as np
-import tensorflow as tf
-
 from keras_amp import data
 from keras_amp.checks import check_count
 from keras_amp.experiments.display import Display
+from keras_amp.experiments.environment import versions
 from keras_amp.experiments.examples import SPLITS, prepare
 from keras_amp.experiments.frames import Results
 from keras_amp.experiments.results import (
@@ -24,7 +20,6 @@ from keras_amp.experiments.settings import methods
 from keras_amp.experiments.training import build_classifier, train
 from keras_amp.policy import AdversarialMixing
 from keras_amp.runs import CONFIG
-from keras_amp.version import __version__
 
 READING = "Reading texts"
 
@@ -192,13 +187,7 @@ class Comparison:
             "backbone_arguments": arguments,
             "data_dir": self.settings.data_dir and str(self.settings.data_dir),
             "class_names": list(self.dataset.class_names),
-            "versions": {
-                "keras_amp": __version__,
-                "keras": keras.__version__,
-                "tensorflow": tf.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": versions(),
         }
 
 

@@ -6,7 +6,10 @@ from typing import Any
 from keras_amp import data
 from keras_amp.backbones import BertPreprocessor
 from keras_amp.backbones.bert import position_limit
+from keras_amp.data.sources import data_folders
 from keras_amp.experiments.settings import ON_WORDS
+
+PRESETS = "presets"  # below a folder of public data, as those of word vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +83,7 @@ def _words(settings, train, others, seed):
 
 def _tokens(settings, train, others, seed):
     del others, seed  # a tokenizer has its vocabulary from elsewhere
-    preset = settings.all_backbone_arguments()["preset"]
+    preset = _preset(settings.all_backbone_arguments()["preset"], settings.data_dir)
     preprocess = BertPreprocessor(preset)
     length = settings.sequence_length
     if length is None:
@@ -88,4 +91,12 @@ def _tokens(settings, train, others, seed):
         length = min(longest, position_limit(preset) or longest)
     preprocess = BertPreprocessor(preprocess.tokenizer, length)
     sizes = {"sequence_length": length}
-    return Encoding(preprocess, sizes, sizes)
+    return Encoding(preprocess, {**sizes, "preset": preset}, sizes)
+
+
+def _preset(name, data_dir):
+    """The folder of a preset that lies among the data, else its name."""
+    for folder in data_folders(data_dir):
+        if (folder / PRESETS / name).is_dir():
+            return str(folder / PRESETS / name)
+    return name

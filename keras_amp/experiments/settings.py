@@ -10,13 +10,15 @@ from typing import Any, Literal
 
 from keras_amp import backbones
 from keras_amp.checks import check_count
-from keras_amp.policy import Mixup
+from keras_amp.experimental import AuthorsProgram
+from keras_amp.policy import AdversarialMixing, Mixup
 
 BACKBONES = {
     "cnn": backbones.text_cnn,
     "bilstm": backbones.bilstm_attention,
     "bert": backbones.bert,
 }
+LOSSES = ("cross-entropy", "binary")
 ON_WORDS = ("cnn", "bilstm")  # the others bring a tokenizer and its vectors along
 # What the training path itself hands to a backbone.
 SUPPLIED = (
@@ -59,7 +61,10 @@ class Settings:
         patience: Epochs without a better development result after which training stops.
             None never stops early. The best epoch's weights are kept either way.
         batch_size: Examples a step.
+        loss: "cross-entropy", or "binary", the authors' program's: the binary
+            cross-entropies of all classes' probabilities, summed.
         learning_rate: Learning rate of Adam.
+        clip_norm: Norm to which all gradients together are clipped; None does not clip.
         warmup_steps: Steps over which the learning rate rises to its value.
         jit_compile: Whether the step is compiled by XLA; "auto" compiles where that has
             been measured to pay.
@@ -87,7 +92,9 @@ class Settings:
     steps: int | None = None
     patience: int | None = None
     batch_size: int = 50
+    loss: Literal["cross-entropy", "binary"] = "cross-entropy"
     learning_rate: float = 2e-4
+    clip_norm: float | None = None
     warmup_steps: int = 0
     jit_compile: bool | Literal["auto"] = "auto"
     save_classifier: bool = True
@@ -103,10 +110,19 @@ class Settings:
         check_count("warmup_steps", self.warmup_steps, least=0)
         if self.folds != "auto":
             check_count("folds", self.folds)
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+        for name in ("learning_rate", "clip_norm"):
+            value = getattr(self, name)
+            if value is None and name == "clip_norm":
+                continue
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(
+                    f"Expected `{name}` to be a finite number > 0. Received: "
+                    f"{name}={value!r}"
+                )
+        if self.loss not in LOSSES:
             raise ValueError(
-                "Expected `learning_rate` to be a finite number > 0. Received: "
-                f"learning_rate={self.learning_rate!r}"
+                f"Expected `loss` to be one of {', '.join(map(repr, LOSSES))}. Received: "
+                f"loss={self.loss!r}"
             )
         for name in ("dev_fraction", "test_fraction"):
             if not 0 < getattr(self, name) < 1:
@@ -188,6 +204,10 @@ def backbone_parameters(backbone):
     return {name: p for name, p in parameters.items() if name not in SUPPLIED}
 
 
+PolicyName = Literal["mixup", "maxop", "amp", "program"]
+POLICIES = {"mixup": "Mixup", "maxop": "MaxOp", "amp": "AMP", "program": "Program"}
+
+
 @dataclass(frozen=True)
 class Method:
     """A cell of the paper's comparison: where examples are mixed, and by what policy.
@@ -195,12 +215,13 @@ class Method:
     Attributes:
         mix: ``"none"``, ``"word"``, ``"sentence"``, or ``"random"`` for either of the two
             at random in every batch.
-        policy: ``"mixup"`` or ``"amp"`` (the Adversarial Mixing Policy); None without
-            mixing.
+        policy: ``"mixup"`` (the paper's +RandOp), ``"maxop"`` (+MaxOp: every example is
+            trained at lambda'), ``"amp"`` (the Adversarial Mixing Policy), or
+            ``"program"`` (what the authors' program makes of it); None without mixing.
     """
 
     mix: Literal["none", "word", "sentence", "random"]
-    policy: Literal["mixup", "amp"] | None = None
+    policy: PolicyName | None = None
 
     @property
     def name(self):
@@ -208,13 +229,22 @@ class Method:
         if self.mix == "none":
             return "none"
         place = {"word": "Word", "sentence": "Sent", "random": "Random"}[self.mix]
-        return place + {"mixup": "Mixup", "amp": "AMP"}[self.policy]
+        return place + POLICIES[self.policy]
 
     def policy_of(self, adversarial):
-        """Returns the policy, with the arguments that it shares with a given one."""
+        """Returns the policy, with the arguments that it shares with a given one.
+
+        Args:
+            adversarial: ``AdversarialMixing``.
+        """
         if self.policy == "amp":
             return adversarial
         config = adversarial.get_config()
+        if self.policy == "maxop":
+            return AdversarialMixing(**{**config, "min_op": False})
+        if self.policy == "program":
+            shared = ("alpha", "lam_per", "probability", "step_size")
+            return AuthorsProgram(**{name: config[name] for name in shared})
         return Mixup(**{name: config[name] for name in Mixup().get_config()})
 
     def mix_at(self, classifier):

@@ -9,6 +9,7 @@ from keras_amp import data
 from keras_amp.callbacks import MixingTensorBoard
 from keras_amp.callbacks.hparams import write_hparams
 from keras_amp.curves import write_curve
+from keras_amp.experimental import SummedBinaryCrossentropy
 from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import Result, write_json, write_predictions
 from keras_amp.experiments.settings import BACKBONES
@@ -61,8 +62,10 @@ def train(settings, method, policy, seed, examples, folder, fold=None, on_epoch=
     if method.mix != "none":
         model = MixupAMPModel(classifier, method.mix_at(classifier), policy, seed=seed)
     model.compile(
-        keras.optimizers.Adam(_learning_rate(settings)),
-        "sparse_categorical_crossentropy",
+        keras.optimizers.Adam(
+            _learning_rate(settings), global_clipnorm=settings.clip_norm
+        ),
+        _loss(settings),
         metrics=["accuracy"],
         jit_compile=settings.jit_compile,
     )
@@ -139,7 +142,7 @@ def train(settings, method, policy, seed, examples, folder, fold=None, on_epoch=
 def _hparams(settings, method, policy, result):
     """The settings that a user compares runs by."""
     names = ("data", "backbone", "vectors", "train_fraction", "train_per_class")
-    names += ("batch_size", "learning_rate", "warmup_steps")
+    names += ("batch_size", "loss", "learning_rate", "clip_norm", "warmup_steps")
     arguments = {} if method.mix == "none" else policy.get_config()
     return {
         "method": method.name,
@@ -148,6 +151,12 @@ def _hparams(settings, method, policy, result):
         "seed": result.seed,
         "fold": result.fold,
     }
+
+
+def _loss(settings):
+    if settings.loss == "binary":
+        return SummedBinaryCrossentropy()
+    return "sparse_categorical_crossentropy"
 
 
 def _learning_rate(settings):
