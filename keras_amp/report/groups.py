@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from keras_amp.experiments.telling import telling
 from keras_amp.report.reading import LeftOut
 
 # What a configuration holds beside the settings that a result depends on.
@@ -9,7 +10,8 @@ ABOUT_THE_RUN = ("seed", "fold", "command", "class_names")
 WITHOUT_EFFECT = ("data", "data_dir", "save_classifier", "save_curve", "mix", "policy")
 MEASURED = ("versions", "encoding", "examples", "truncated")
 MEASURED += ("steps_per_epoch", "most_epochs", "most_steps")
-PLACES, POLICIES = ("none", "word", "sentence", "random"), (None, "mixup", "amp")
+PLACES = ("none", "word", "sentence", "random")
+POLICIES = (None, "mixup", "maxop", "amp", "program")
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,25 +160,8 @@ def _labelled(groups):
     labelled = []
     for group in groups:
         same = [other for other in groups if other.method == group.method]
-        names = _telling(same)
+        names = telling([group.setup for group in same])
         details = [f"{short_name(n)}={shown(group.setup.get(n))}" for n in names]
         label = ", ".join([group.method, *details])
         labelled.append(Group(group.method, group.setup, group.runs, label))
     return labelled
-
-
-def _telling(groups):
-    """Settings, the first ones first, whose values differ between any two groups."""
-    names = dict.fromkeys(name for group in groups for name in group.setup)
-    chosen, told = [], 1
-    for name in names:
-        different = len({_values(group, [*chosen, name]) for group in groups})
-        if different > told:
-            chosen.append(name)
-            told = different
-    return chosen
-
-
-def _values(group, names):
-    absent = object
-    return tuple(repr(group.setup.get(name, absent)) for name in names)

@@ -7,8 +7,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from keras_amp import figures
 from keras_amp.report import pictures, tables
-from keras_amp.report.differences import LEVEL, differences
+from keras_amp.report.differences import differences
 from keras_amp.report.svg import ON_DARK, variable
+from keras_amp.significance import LEVEL
 from keras_amp.version import __version__
 
 GENERATOR = "keras_amp report"  # by which a former report is known
@@ -50,8 +51,7 @@ def describe(groups, left_out):
         "commands": Counter(run.config.get("command") for run in runs),
         "generator": GENERATOR,
         "version": __version__,
-        "light": {variable(color): color for color in COLORS},
-        "dark": {variable(color): ON_DARK[color] for color in COLORS if color in ON_DARK},
+        **colors(),
         "number": tables.number,
     }
 
@@ -67,6 +67,14 @@ def render(template, page):
         A string.
     """
     return TEMPLATES.get_template(template).render(page)
+
+
+def colors():
+    """Returns the variables of the figures' colours, ``light`` and ``dark``."""
+    return {
+        "light": {variable(color): color for color in COLORS},
+        "dark": {variable(color): ON_DARK[color] for color in COLORS if color in ON_DARK},
+    }
 
 
 def _galleries(groups, styles):

@@ -64,9 +64,9 @@ def differences_table(compared):
             number(d.error),
             number(d.other),
             number(d.difference, signed=True),
-            _interval(d.interval),
+            interval(d.interval),
             number(d.improvement, 1, signed=True),
-            DASH if d.p is None else _p(d.p),
+            p_value(d.p),
         )
         for d in compared
     ]
@@ -167,6 +167,20 @@ def number(value, digits=2, signed=False):
     return text.replace("-", MINUS)
 
 
+def interval(bounds):
+    """Returns the bounds of an interval as a page shows them, a dash for None."""
+    if bounds is None:
+        return DASH
+    return f"{SPACE}to{SPACE}".join(number(bound, signed=True) for bound in bounds)
+
+
+def p_value(p):
+    """Returns a p-value as a page shows it, a dash for None."""
+    if p is None:
+        return DASH
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
 def _rows(groups):
     return summarize(
         replace(run.result, method=group.label) for group in groups for run in group.runs
@@ -185,16 +199,6 @@ def _improvements(group, groups, compared):
         DASH if found is None else number(found.improvement, 1, signed=True)
         for found in _baselines(group, groups, compared)
     )
-
-
-def _interval(bounds):
-    if bounds is None:
-        return DASH
-    return f"{SPACE}to{SPACE}".join(number(bound, signed=True) for bound in bounds)
-
-
-def _p(p):
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
 def _values(group):
