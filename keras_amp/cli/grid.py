@@ -1,0 +1,69 @@
+"""``keras-amp grid``: runs what a configuration file lists, and goes on where it was."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from keras_amp.cli.errors import user_errors
+from keras_amp.cli.flags import command_line
+from keras_amp.grid import GridRun, load_grid
+from keras_amp.grid.records import FAILED
+
+
+def grid(
+    config: Annotated[str, Parameter(negative=())],
+    /,
+    *,
+    out: Path | None = None,
+    jobs: int | None = None,
+    threads: int | None = None,
+    retry: bool = False,
+    reuse: tuple[Path, ...] = (),
+    cluster: str | None = None,
+    gpus_per_cell: float | None = None,
+    data_dir: Path | None = None,
+):
+    """Runs a grid of training runs, each cell kept as it ends.
+
+    The same command goes on where it was: what has been run is not run again. The exit
+    status is 1 where a cell has failed.
+
+    Args:
+        config: Name of a configuration that comes along (figure2, quick, table2, table3,
+            table4, table5), a TOML file, or the folder of a grid.
+        out: Folder for the cells; by default runs/ and the configuration's name, or the
+            grid's own folder.
+        jobs: Cells at a time; by default as many as there are cores.
+        threads: Threads of each cell; by default the cores divided among the jobs.
+        retry: Whether to run cells again that have failed.
+        reuse: Folders of other grids, whose finished cells are taken where they are this
+            grid's, too.
+        cluster: Address of a Ray cluster, such as ray://head:10001; local starts one on
+            this machine.
+        gpus_per_cell: Share of a GPU that a cell needs, such as 0.25.
+        data_dir: Folder with public data sets.
+    """
+    with user_errors():
+        chosen = load_grid(config)
+        if out is None and Path(config).is_dir():
+            out = Path(config)
+        prepared = GridRun(
+            chosen, out, jobs, threads, retry, reuse, cluster, gpus_per_cell, data_dir
+        )
+    # Not guarded: what goes wrong in training is not the user's and keeps its traceback.
+    records = prepared.run()
+    if any(record["status"] == FAILED for record in records.values()):
+        sys.exit(1)
+
+
+def run(arguments=None):
+    """Runs ``keras-amp grid`` as a script of its own.
+
+    Args:
+        arguments: List of command-line arguments; None for the program's own.
+    """
+    app = command_line(None, grid.__doc__.splitlines()[0], version_flags=())
+    app.default(grid)
+    app(sys.argv[1:] if arguments is None else list(arguments))

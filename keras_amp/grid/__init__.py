@@ -1,0 +1,24 @@
+"""Grids of training runs: cells that are independent, kept one by one, and resumed.
+
+Needs the extra ``keras-amp[experiments]``.
+"""
+
+from keras_amp.extras import require
+
+require("experiments", "cyclopts", "joblib", "pandas", "rich", "tensorboard")
+
+from keras_amp.grid.cells import Cell
+from keras_amp.grid.config import Grid, load_grid, parse_grid, shipped
+from keras_amp.grid.records import read_records
+from keras_amp.grid.running import GridRun, run_grid
+
+__all__ = [
+    "Cell",
+    "Grid",
+    "GridRun",
+    "load_grid",
+    "parse_grid",
+    "read_records",
+    "run_grid",
+    "shipped",
+]

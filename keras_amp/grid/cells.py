@@ -1,0 +1,154 @@
+"""Cells of a grid: one training run each, named by all that its result depends on."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+from keras_amp.experiments.settings import Method, Settings
+from keras_amp.policy import AdversarialMixing, Mixup
+
+# Settings that no error depends on: where data lies, and what else a run writes.
+WITHOUT_EFFECT = ("data_dir", "save_classifier", "save_curve")
+# What only the training depends on; the rest makes the examples.
+OF_THE_TRAINING = (
+    "mix",
+    "policy",
+    "policy_arguments",
+    "epochs",
+    "steps",
+    "patience",
+    "batch_size",
+    "loss",
+    "learning_rate",
+    "clip_norm",
+    "warmup_steps",
+    "jit_compile",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One run: settings, a method with its policy, and a seed.
+
+    Attributes:
+        settings: ``Settings``.
+        how: ``Method``, where it mixes and by what kind of policy.
+        policy: The policy; None without mixing.
+        seed: Integer >= 0. Cells of one seed share the examples, the development set,
+            the initial weights and the order of batches, so that they are paired.
+        fold: Integer, the part of a cross-validation to test on; None without one.
+
+    Example:
+    >>> from keras_amp.experiments import Method, Settings
+    >>> from keras_amp.grid import Cell
+    >>> cell = Cell(Settings(data="trec"), Method("word", "mixup"), keras_amp.Mixup(), 0)
+    >>> cell.method, cell.values["alpha"], len(cell.key)
+    ('WordMixup', 1.0, 16)
+    """
+
+    settings: Settings
+    how: Method
+    policy: Mixup | AdversarialMixing | None
+    seed: int
+    fold: int | None = None
+
+    @property
+    def method(self):
+        """The method's name, such as ``"WordAMP"``."""
+        return self.how.name
+
+    @property
+    def config(self):
+        """All that the result depends on, as JSON has it."""
+        settings = {
+            f.name: getattr(self.settings, f.name)
+            for f in fields(Settings)
+            if f.name not in WITHOUT_EFFECT
+        }
+        config = {
+            **settings,
+            "backbone_arguments": self.settings.all_backbone_arguments(),
+            "mix": self.how.mix,
+            "policy": self.how.policy,
+            "policy_arguments": self.policy.get_config() if self.policy else {},
+            "seed": self.seed,
+            "fold": self.fold,
+        }
+        return json.loads(json.dumps(config, default=_plain))
+
+    @property
+    def key(self):
+        """16 hexadecimal digits that name the cell; another setting, another key."""
+        return key_of(self.config)
+
+    @property
+    def examples_key(self):
+        """The same for cells that train on the same examples."""
+        config = self.config.items()
+        return key_of({n: value for n, value in config if n not in OF_THE_TRAINING})
+
+    @property
+    def values(self):
+        """The settings of all kinds by their own names, without nesting."""
+        return flat_values(self.config)
+
+    def settings_with(self, data_dir):
+        """Returns the settings of a machine that has its data in a folder, or None."""
+        return replace(self.settings, data_dir=data_dir)
+
+    def __str__(self):
+        fold = "" if self.fold is None else f", fold {self.fold}"
+        return f"{self.method} on {self.settings.data}, seed {self.seed}{fold}"
+
+
+def key_of(config):
+    """Returns the 16 hexadecimal digits that name a configuration.
+
+    Example:
+    >>> from keras_amp.grid.cells import key_of
+    >>> key_of({"seed": 0, "data": "trec"}) == key_of({"data": "trec", "seed": 0})
+    True
+    """
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def with_defaults(config):
+    """Returns a stored configuration with the settings that are newer than it.
+
+    Their defaults are what the package did before it had them.
+
+    Example:
+    >>> from keras_amp.grid.cells import with_defaults
+    >>> with_defaults({"mix": "none", "policy": None, "policy_arguments": {}})["loss"]
+    'cross-entropy'
+    """
+    method = Method(config["mix"], config["policy"])
+    policy = None if method.mix == "none" else method.policy_of(AdversarialMixing())
+    settings = Settings(backbone=config.get("backbone", "cnn"))
+    default = Cell(settings, method, policy, seed=0).config
+    merged = {**default, **config}
+    for nested in ("backbone_arguments", "policy_arguments"):
+        merged[nested] = {**default[nested], **config.get(nested, {})}
+    return merged
+
+
+def flat_values(config):
+    """Returns a configuration's settings by their own names, with the method's name.
+
+    Example:
+    >>> from keras_amp.grid.cells import flat_values
+    >>> config = {"mix": "word", "policy": "amp", "policy_arguments": {"alpha": 0.2}}
+    >>> flat_values(config)["method"], flat_values(config)["alpha"]
+    ('WordAMP', 0.2)
+    """
+    values = {"method": Method(config["mix"], config["policy"]).name}
+    for name, value in config.items():
+        values.update(value if isinstance(value, dict) else {name: value})
+    return values
+
+
+def _plain(value):
+    """What JSON has no word for."""
+    return dict(value) if isinstance(value, Mapping) else str(value)

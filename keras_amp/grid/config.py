@@ -1,0 +1,316 @@
+"""A grid's configuration: from a short TOML file to its cells."""
+
+import difflib
+import inspect
+import itertools
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from keras_amp import data
+from keras_amp.checks import check_count
+from keras_amp.data.sources import SOURCES
+from keras_amp.experiments.recipes import RECIPES
+from keras_amp.experiments.settings import (
+    BACKBONES,
+    Settings,
+    backbone_parameters,
+    methods,
+)
+from keras_amp.grid.cells import Cell
+from keras_amp.policy import AdversarialMixing
+
+CONFIGS = Path(__file__).parent / "configs"
+FILE = "grid.toml"
+PARTS = ("title", "seeds", "first_seed", "settings", "cells", "table")
+TABLE = ("rows", "columns", "paper")
+# Words for what TOML cannot write.
+NOTHING = {"vectors": "random"}  # others: "none"
+NOT_TO_BE_SET = ("backbone_arguments", "data_dir", "save_classifier")
+METHODS = {"mix": ["none", "word", "sentence"], "policy": ["mixup", "amp"]}
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """What a configuration file says.
+
+    Attributes:
+        name: The file's stem, such as ``"table4"``; of a grid's own folder its name.
+        title: One sentence.
+        cells: List of ``Cell``s, seed by seed.
+        table: Dict, how ``keras-amp table`` arranges the results: ``rows`` and
+            ``columns``, names of settings, and ``paper``, the paper's table beside it.
+        text: The file's text.
+    """
+
+    name: str
+    title: str
+    cells: list = field(repr=False)
+    table: dict
+    text: str = field(repr=False)
+
+
+def shipped():
+    """Returns the names of the configurations that come with the package.
+
+    Example:
+    >>> from keras_amp.grid import shipped
+    >>> shipped()
+    ['figure2', 'quick', 'table2', 'table3', 'table4', 'table5']
+    """
+    return sorted(path.stem for path in CONFIGS.glob("*.toml"))
+
+
+def load_grid(name):
+    """Reads a grid's configuration.
+
+    The file says once what all cells share, and lists what differs::
+
+        title = "Mixup and the Adversarial Mixing Policy on TREC"
+        seeds = 10                          # 0 to 9
+
+        [settings]
+        backbone = "cnn"                    # begins with the settings of that recipe
+        data = "trec"
+        vectors = ["random", "glove.6B.100d"]
+        mix = ["none", "word", "sentence"]
+        policy = ["mixup", "maxop", "amp"]
+        step_size = [0.002, 0.5]            # of the policies that have one
+
+        [table]
+        rows = ["vectors", "method", "step_size"]
+
+    A list is an axis: the cells are all combinations, each once. ``[[cells]]`` blocks,
+    each joined with ``[settings]``, make combinations of their own. Names are those of
+    ``Settings``, of the backbone's arguments and of ``AdversarialMixing``'s, and
+    ``fold``, of a cross-validation (by default all folds); ``"none"`` is None.
+
+    Args:
+        name: Name of a shipped configuration (see ``shipped``), path of a file, or path
+            of a grid's folder.
+
+    Returns:
+        A ``Grid``.
+
+    Raises:
+        FileNotFoundError: If there is no such configuration.
+        ValueError: If it is no TOML, a name is unknown, or a value outside its range.
+
+    Example:
+    >>> from keras_amp.grid import load_grid
+    >>> grid = load_grid("table4")
+    >>> len(grid.cells), grid.cells[0].method, grid.table["paper"]
+    (140, 'none', 'table4')
+    """
+    path = _find(name)
+    # As it is called, or as its folder is.
+    stem = path.resolve().parent.name if path.name == FILE else path.stem
+    return parse_grid(path.read_text(encoding="utf-8"), stem, path)
+
+
+def parse_grid(text, name, where="the configuration"):
+    r"""Returns the ``Grid`` of a configuration's text; see ``load_grid``.
+
+    Args:
+        text: String, TOML.
+        name: The grid's name.
+        where: What errors call it.
+
+    Raises:
+        ValueError: As ``load_grid``.
+
+    Example:
+    >>> from keras_amp.grid import parse_grid
+    >>> parse_grid("[settings]\nstepsize = 1", "mine")
+    Traceback (most recent call last):
+    ValueError: In the configuration: expected the name of a setting. Received: stepsize.
+    Did you mean step_size?
+    """
+    try:
+        config = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"Expected TOML in {where}. Received: {error}") from error
+    try:
+        return _grid(config, name, text)
+    except ValueError as error:
+        raise ValueError(f"In {where}: {_begun_small(str(error))}") from error
+
+
+def _find(name):
+    path = Path(name)
+    if str(name) in shipped():
+        return CONFIGS / f"{name}.toml"
+    if (path / FILE).is_file():
+        return path / FILE
+    if path.is_file():
+        return path
+    near = difflib.get_close_matches(str(name), shipped(), n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise FileNotFoundError(
+        f"Expected one of the configurations {', '.join(shipped())}, a file, or the "
+        f"folder of a grid. Received: {name}, which is none of them.{hint}"
+    )
+
+
+def _grid(config, name, text):
+    _known(config, PARTS, "part")
+    if not isinstance(config.get("settings", {}), dict):
+        raise ValueError("Expected settings to be a table. Received: a value.")
+    seeds, first = config.get("seeds", 1), config.get("first_seed", 0)
+    check_count("seeds", seeds)
+    check_count("first_seed", first, least=0)
+    blocks = config.get("cells", [{}])
+    if not isinstance(blocks, list) or not all(isinstance(b, dict) for b in blocks):
+        raise ValueError("Expected `cells` as blocks, [[cells]]. Received: a value.")
+    setups = [
+        setup
+        for block in blocks
+        for setup in _expanded({**config.get("settings", {}), **block})
+    ]
+    cells = {}
+    for seed in range(first, first + seeds):
+        for settings, method, policy, folds in setups:
+            for fold in folds:
+                cell = Cell(settings, method, policy, seed, fold)
+                cells.setdefault(cell.key, cell)
+    cells = list(cells.values())
+    table = config.get("table", {})
+    _known(table, TABLE, "part of `table`")
+    dimensions = {name for cell in cells for name in cell.values}
+    for axis in ("rows", "columns"):
+        names = table.get(axis, [])
+        if not isinstance(names, list):
+            raise ValueError(
+                f"Expected `{axis}` to be a list of settings. Received: {names!r}"
+            )
+        _known(names, sorted(dimensions), f"setting in `{axis}`")
+    return Grid(name, config.get("title", name), cells, table, text)
+
+
+def _expanded(block):
+    """All combinations of a block: settings, method, policy and folds."""
+    block = {name: _axis(name, value) for name, value in block.items()}
+    found = []
+    for values in itertools.product(*(v for n, v in block.items() if n not in METHODS)):
+        names = [n for n in block if n not in METHODS]
+        found += _setups(dict(zip(names, values, strict=True)), block)
+    return found
+
+
+def _setups(given, block):
+    """The methods of one combination, with their settings and policies."""
+    given = dict(given)
+    backbone = given.pop("backbone", "cnn")
+    if backbone not in RECIPES:
+        raise ValueError(
+            f"Expected `backbone` to be one of {', '.join(RECIPES)}. Received: "
+            f"{backbone!r}"
+        )
+    recipe = RECIPES[backbone].settings
+    of_settings = [f.name for f in fields(Settings) if f.name not in NOT_TO_BE_SET]
+    of_backbone = list(backbone_parameters(backbone))
+    of_policy = list(inspect.signature(AdversarialMixing).parameters)
+    known = ["backbone", *METHODS, "fold", *of_settings, *of_backbone, *of_policy]
+    elsewhere = {n: b for b in BACKBONES for n in backbone_parameters(b)}
+    for name in given:
+        if name not in known and name in elsewhere:
+            raise ValueError(
+                f"Expected an argument of the backbone {backbone!r}: "
+                f"{', '.join(of_backbone)}. Received: {name}, which {elsewhere[name]!r} "
+                "has. Blocks of their own, [[cells]], keep backbones apart."
+            )
+    _known(given, known, "setting")
+    part = {
+        kind: {name: given[name] for name in names if name in given}
+        for kind, names in (
+            ("settings", of_settings),
+            ("backbone", of_backbone),
+            ("policy", of_policy),
+        )
+    }
+    settings = replace(
+        recipe,
+        **{"save_classifier": False, "save_curve": False, **part["settings"]},
+        backbone_arguments={**recipe.backbone_arguments, **part["backbone"]},
+    )
+    adversarial = AdversarialMixing(**part["policy"])
+    chosen = {name: block.get(name, default) for name, default in METHODS.items()}
+    _check_methods(chosen)
+    folds = _folds(settings, given.get("fold"))
+    return [
+        (
+            settings,
+            method,
+            None if method.mix == "none" else method.policy_of(adversarial),
+            folds,
+        )
+        for method in methods(**chosen)
+    ]
+
+
+def _check_methods(chosen):
+    options = {
+        "mix": ("none", "word", "sentence", "random"),
+        "policy": ("mixup", "maxop", "amp", "program"),
+    }
+    for name, values in chosen.items():
+        for value in values:
+            if value not in options[name]:
+                raise ValueError(
+                    f"Expected `{name}` among {', '.join(options[name])}. Received: "
+                    f"{value!r}"
+                )
+
+
+def _folds(settings, chosen):
+    """The folds to run, ``[None]`` where there is no cross-validation."""
+    if settings.data in SOURCES:
+        source = SOURCES[settings.data]
+        own = 1 if "test" in source.splits else source.folds
+        if settings.folds != "auto" and own != 1:
+            own = settings.folds
+    elif settings.folds in ("auto", 1):
+        own = 1
+    else:
+        own = settings.number_of_folds(data.load(settings.data))
+    if own == 1 and chosen is None:
+        return [None]
+    folds = range(own) if chosen is None else [chosen]
+    if own == 1 or any(not isinstance(f, int) or not 0 <= f < own for f in folds):
+        raise ValueError(
+            f"Expected `fold` below the number of folds of {settings.data}, {own}. "
+            f"Received: fold={chosen!r}"
+        )
+    return list(folds)
+
+
+def _axis(name, value):
+    """The values of a setting: those of a list, or the one that stands alone."""
+    if isinstance(value, dict):
+        raise ValueError(f"Expected `{name}` to be a value or a list. Received: a table.")
+    if name == "kernel_sizes" and isinstance(value, list):
+        # A list is one value here; a list of lists is an axis.
+        if not any(isinstance(v, list) for v in value):
+            return [tuple(value)]
+        return [tuple(v) for v in value]
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise ValueError(f"Expected at least one value of `{name}`. Received: none.")
+    if name == "mix":
+        return values
+    nothing = NOTHING.get(name, "none")
+    return [None if v == nothing else v for v in values]
+
+
+def _known(given, known, what):
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = (
+                f"Did you mean {near[0]}?" if near else f"They are: {', '.join(known)}."
+            )
+            raise ValueError(f"Expected the name of a {what}. Received: {name}. {hint}")
+
+
+def _begun_small(text):
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,75 @@
+"""What is kept of a cell: one JSON file each, whole or not at all."""
+
+from pathlib import Path
+
+from keras_amp.experiments.results import write_json
+from keras_amp.grid.cells import key_of, with_defaults
+from keras_amp.runs import intact, read_json
+
+CELLS = "cells"  # below a grid's folder
+FINISHED, FAILED = "finished", "failed"
+
+
+def write_record(folder, record):
+    """Writes a cell's record to its place in a grid's folder.
+
+    Args:
+        folder: The grid's folder.
+        record: Dict, as ``run_cell`` returns it.
+    """
+    cells = Path(folder) / CELLS
+    cells.mkdir(parents=True, exist_ok=True)
+    write_json(cells / f"{record['key']}.json", record)
+
+
+def read_records(folders):
+    """Reads the records of grids.
+
+    Where several folders hold a cell, a finished record counts more than a failed one,
+    and of equal ones the first. Settings that the package did not have when a cell was
+    run are filled in with their defaults.
+
+    Args:
+        folders: Folders of grids.
+
+    Returns:
+        A dict from keys of cells to records: dicts with ``key``, ``config``, ``status``
+        (``"finished"`` or ``"failed"``), ``result`` and ``curves`` or ``error``,
+        ``versions``, ``machine``, ``started`` and ``seconds``.
+
+    Raises:
+        FileNotFoundError: If a folder is missing or is no grid's.
+        ValueError: If a record is damaged; the message names the file.
+
+    Example:
+    >>> from keras_amp.grid import read_records
+    >>> read_records(["nowhere"])
+    Traceback (most recent call last):
+    FileNotFoundError: Expected folders of grids. Received: nowhere, which is no folder.
+    """
+    records = {}
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"Expected folders of grids. Received: {folder}, which is no folder."
+            )
+        if not (folder / CELLS).is_dir():
+            raise FileNotFoundError(
+                f"Expected folders of grids. Received: {folder}, which holds no folder "
+                f"{CELLS}."
+            )
+        for path in sorted((folder / CELLS).glob("*.json")):
+            record = intact(path, _read)
+            there = records.get(record["key"])
+            if there is None or (there["status"], record["status"]) == (FAILED, FINISHED):
+                records[record["key"]] = record
+    return records
+
+
+def _read(path):
+    record = read_json(path)
+    if record["status"] not in (FINISHED, FAILED):
+        raise ValueError(f"no status {record['status']!r}")
+    record["result" if record["status"] == FINISHED else "error"]  # KeyError: damaged
+    config = with_defaults(record["config"])
+    return {**record, "config": config, "key": key_of(config)}
