@@ -30,7 +30,7 @@ def test_the_wheel_holds_the_package_and_its_data(tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {
         str(path.relative_to(ROOT))
-        for pattern in ("*.py", "*.tsv", "*.html", "*.css", "*.md")
+        for pattern in ("*.py", "*.tsv", "*.csv", "*.toml", "*.html", "*.css", "*.md")
         for path in (ROOT / "keras_amp").rglob(pattern)
     }
     assert len(expected) > 20

@@ -1,0 +1,65 @@
+"""The figures of a grid's page: every run's error, and the loss along lambda."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pandas as pd
+
+from keras_amp import figures
+from keras_amp.grid.labels import label_cells
+from keras_amp.report import pictures
+
+MOST = 30  # entries of a figure that can be read
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An entry, as the report's figures take it.
+
+    Attributes:
+        label: Its name in the figure.
+        runs: List of objects with a ``result`` and a ``curve``.
+    """
+
+    label: str
+    runs: list
+
+
+def galleries(grid, arrangement):
+    """Draws what there is to be drawn of a grid.
+
+    Args:
+        grid: ``Grid``.
+        arrangement: ``Arrangement``.
+
+    Returns:
+        A dict of the report's ``Gallery``s: ``"results"``, and ``"lambda"``, which is
+        empty unless the cells were told to ``save_curve``. Both are empty where there is
+        nothing, or more than can be read.
+    """
+    labels = label_cells(grid.cells)
+    drawn = [
+        Drawn(labels[group.runs[0].key], [_run(run) for run in group.finished])
+        for group in arrangement.groups
+        if group.finished
+    ]
+    if not drawn or len(drawn) > MOST:
+        return {"results": pictures.Gallery(), "lambda": pictures.Gallery()}
+    styles = figures.styles([entry.label for entry in drawn])
+    curved = [
+        Drawn(entry.label, [run for run in entry.runs if run.curve is not None])
+        for entry in drawn
+    ]
+    curved = [entry for entry in curved if entry.runs]
+    return {
+        "results": pictures.results(drawn, styles),
+        "lambda": pictures.along_lambda(curved, styles) if curved else pictures.Gallery(),
+    }
+
+
+def _run(run):
+    along = run.record.get("along_lambda")
+    return SimpleNamespace(
+        result=SimpleNamespace(**run.record["result"]),
+        curve=None if along is None else pd.DataFrame(along),
+    )

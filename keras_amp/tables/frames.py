@@ -1,0 +1,147 @@
+"""A grid's results as data frames of numbers, for files."""
+
+import math
+from dataclasses import fields
+
+import pandas as pd
+
+from keras_amp.experiments.results import QUANTITIES, Result
+from keras_amp.report.tables import DASH
+from keras_amp.significance import DIGITS, by_seed
+from keras_amp.tables.comparing import READINGS
+from keras_amp.tables.groups import WITHIN
+from keras_amp.tables.layout import label_dimensions, spread
+from keras_amp.tables.paper import reported
+
+RESULTS = tuple(field.name for field in fields(Result) if field.name not in WITHIN)
+P_VALUES = ("p_", "least_p_")
+WHOLE = ("fold", "paper_table", "paper_page")
+
+
+def groups_frame(arrangement, compared, paper=None):
+    """Returns the entries, a data frame of a row each.
+
+    ``<quantity>_mean`` and ``<quantity>_sd`` are over the complete seeds, the folds of a
+    seed averaged before; ``rp`` and ``best_rp`` are over mixup at the same place, by the
+    test error and by its minimum over the test curve.
+
+    Args:
+        arrangement: ``Arrangement``.
+        compared: List of ``Compared``, of both readings.
+        paper: Name of the paper's table to stand beside; None for none.
+    """
+    improvements = {
+        (c.group, c.reading): c.improvement for c in compared if c.family == "mixup"
+    }
+    names = label_dimensions(arrangement)
+    lines = []
+    for group in arrangement.groups:
+        line = _settings(group, names)
+        line |= {
+            "seeds": len(group.complete),
+            "seeds_wanted": len(group.seeds),
+            "cells": len(group.finished),
+            "cells_wanted": len(group.runs),
+            "cells_failed": len(group.failed),
+        }
+        for name, *_ in QUANTITIES:
+            values = list(by_seed(group.of(name)).values())
+            line[f"{name}_mean"], line[f"{name}_sd"] = spread(values)
+        for name, reading in zip(("rp", "best_rp"), READINGS, strict=True):
+            line[name] = improvements.get((group, reading))
+        lines.append(line | _of_paper(group, paper))
+    return _frame(lines)
+
+
+def differences_frame(arrangement, compared):
+    """Returns the comparisons, a data frame of a row each.
+
+    Args:
+        arrangement: ``Arrangement``.
+        compared: List of ``Compared``.
+    """
+    names = label_dimensions(arrangement)
+    lines = [
+        {
+            "reading": c.reading,
+            "family": c.family,
+            **_settings(c.group, names),
+            "against": c.other.method,
+            "verdict": c.verdict,
+            "seeds": c.seeds,
+            "error": c.error,
+            "against_error": c.other_error,
+            "difference": c.difference,
+            **_bounds("bootstrap", c.interval),
+            **_bounds("t", c.t_interval),
+            "rp": c.improvement,
+            "p_t": c.p_t,
+            "p_t_holm": c.adjusted_t,
+            "p_wilcoxon": c.p_wilcoxon,
+            "p_wilcoxon_holm": c.adjusted_wilcoxon,
+            "least_p_wilcoxon_holm": c.least_wilcoxon,
+        }
+        for c in compared
+    ]
+    columns = ["reading", "family", *names, "against", "verdict", "seeds"]
+    return _frame(lines, columns)
+
+
+def cells_frame(arrangement):
+    """Returns the finished cells, a data frame of a row each.
+
+    Args:
+        arrangement: ``Arrangement``.
+
+    Returns:
+        A ``pandas.DataFrame``: the cell's key, the settings that differ between cells,
+        seed and fold, and all fields of the result.
+    """
+    groups = arrangement.groups
+    names = list(dict.fromkeys(name for group in groups for name in group.values))
+    varying = [n for n in names if len({group.at([n]) for group in groups}) > 1]
+    varying = list(dict.fromkeys(["method", *varying]))
+    # Some settings are called as what came of them is.
+    renamed = {name: f"setting_{name}" for name in RESULTS if name != "method"}
+    lines = []
+    for group in groups:
+        settings = _settings(group, varying)
+        settings = {renamed.get(n, n): value for n, value in settings.items()}
+        for run in group.finished:
+            part = dict(zip(WITHIN, run.part, strict=True))
+            result = {name: run.record["result"][name] for name in RESULTS}
+            lines.append({"key": run.key, **settings, **part, **result})
+    columns = [renamed.get(name, name) for name in varying]
+    return _frame(lines, ["key", *columns, *WITHIN])
+
+
+def _settings(group, names):
+    """The settings as texts, None where there is none."""
+    texts = zip(names, group.shown(names), strict=True)
+    return {name: None if text == DASH else text for name, text in texts}
+
+
+def _of_paper(group, paper):
+    if paper is None:
+        return {}
+    found = reported(group.values, paper)
+    names = ("table", "page", "model", "row", "mean", "sd", "rp", "cited")
+    return {f"paper_{name}": getattr(found, name, None) for name in names}
+
+
+def _bounds(name, interval):
+    low, high = interval or (math.nan, math.nan)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _frame(lines, columns=None):
+    """A data frame of lines; of none it has the given columns at least.
+
+    What is not a p-value is rounded: noise around zero differs between machines.
+    """
+    frame = pd.DataFrame(lines, columns=None if lines else columns)
+    frame = frame.astype({name: "Int64" for name in WHOLE if name in frame})
+    for name in frame.select_dtypes("float"):
+        if not name.startswith(P_VALUES):
+            frame[name] = frame[name].round(DIGITS) + 0.0  # no minus before zero
+    return frame

@@ -1,0 +1,105 @@
+"""``write_table``: from a grid and its records to files of tables."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keras_amp.files import whole_file
+from keras_amp.tables import frames, page
+
+
+@dataclass(frozen=True, eq=False)
+class GridTable:
+    """The tables of a grid.
+
+    Attributes:
+        name: The grid's name.
+        markdown: All tables in Markdown.
+        parts: Dict of parts of it, without headings, for ``embed``: ``"results"``,
+            ``"errors"`` (its table without the notes), ``"minimum"``,
+            ``"differences"``, ``"baselines"``, ``"cells"`` and ``"trained"``.
+        files: Dict from file names to texts: all that ``write_table`` writes.
+    """
+
+    name: str
+    markdown: str = field(repr=False)
+    parts: dict = field(repr=False)
+    files: dict = field(repr=False)
+
+
+def make_table(grid, records):
+    """Makes the tables of a grid; see ``write_table``, which also writes them.
+
+    Args:
+        grid: ``keras_amp.grid.Grid``.
+        records: Dict from keys of cells to records, as of ``read_records``.
+
+    Returns:
+        A ``GridTable``.
+
+    Raises:
+        ValueError: As ``write_table``.
+
+    Example:
+    >>> from keras_amp.grid import load_grid
+    >>> from keras_amp.tables import make_table
+    >>> print(make_table(load_grid("table4"), {}).markdown.splitlines()[2])
+    Cells finished: 0 of 140.
+    """
+    described, arrangement, compared = page.describe(grid, records)
+    markdown, parts = page.render_markdown(described)
+    name, paper = grid.name, grid.table.get("paper")
+    tables = {
+        f"{name}.csv": frames.groups_frame(arrangement, compared, paper),
+        f"{name}-differences.csv": frames.differences_frame(arrangement, compared),
+        f"{name}-cells.csv": frames.cells_frame(arrangement),
+    }
+    files = {
+        f"{name}.md": markdown,
+        f"{name}.html": page.render_html(described),
+        f"{name}.tex": page.render_latex(described),
+        # Ten digits: the last ones of a float may differ between machines.
+        **{n: f.to_csv(index=False, float_format="%.10g") for n, f in tables.items()},
+    }
+    return GridTable(name, markdown, parts, files)
+
+
+def write_table(grid, records, out):
+    """Writes the results of a grid as Markdown, HTML, LaTeX and CSV.
+
+    Each entry is the mean of the test errors, at the epochs that the development set
+    chose, ± their standard deviation over the seeds, the folds of a seed averaged before;
+    a second table has the least test errors of any epoch, which the authors report. Rows
+    and columns are those of the grid's ``[table]``, with the relative improvement over
+    mixup at the same place and the paper's figures beside. Every adversarial method is
+    compared with mixup, and every method with no mixing, by paired tests; what was not
+    run, or failed, is named. The same records give the same bytes.
+
+    Args:
+        grid: ``keras_amp.grid.Grid``.
+        records: Dict from keys of cells to records, as of ``read_records``.
+        out: Folder, made where there is none. It receives ``<name>.md``, ``<name>.html``,
+            ``<name>.tex``, ``<name>.csv`` (a row an entry), ``<name>-differences.csv``
+            (a row a comparison, of both readings) and ``<name>-cells.csv`` (a row a
+            finished cell); former ones are replaced.
+
+    Returns:
+        A ``GridTable``.
+
+    Raises:
+        ValueError: If the ``[table]`` names what is no setting or no table of the paper,
+            or cells of one row and column differ by more than seed and fold.
+        OSError: If the folder cannot be written.
+
+    Example:
+    >>> from keras_amp.grid import load_grid
+    >>> from keras_amp.tables import write_table
+    >>> sorted(write_table(load_grid("quick"), {}, "tables").files)[:2]
+    ['quick-cells.csv', 'quick-differences.csv']
+    """
+    made = make_table(grid, records)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in made.files.items():
+        with whole_file(out / name) as file:
+            file.write(text)
+    return made
