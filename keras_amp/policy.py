@@ -185,7 +185,7 @@ class Mixup:
         probability: float = 1.0,
     ):
         self.alpha = alpha
-        self.lam_per = one_of("lam_per", lam_per, ("example", "batch"))
+        self.lam_per = _one_of("lam_per", lam_per, ("example", "batch"))
         self.probability = probability
 
     def __setattr__(self, name, value):
@@ -388,10 +388,10 @@ class AdversarialMixing(Mixup):
             if max_gradient is None
             else _number("max_gradient", max_gradient, above=0)
         )
-        self.min_op = one_of("min_op", min_op, (True, False))
-        self.noise = one_of("noise", noise, ("shared", "independent"))
-        self.gradient = one_of("gradient", gradient, ("example", "mean"))
-        self.clip_lam = one_of("clip_lam", clip_lam, (True, False))
+        self.min_op = _one_of("min_op", min_op, (True, False))
+        self.noise = _one_of("noise", noise, ("shared", "independent"))
+        self.gradient = _one_of("gradient", gradient, ("example", "mean"))
+        self.clip_lam = _one_of("clip_lam", clip_lam, (True, False))
 
     def perturb(self, lam, lam_gradient):
         """MaxOp (Eq. 15): one step from lambda up the gradient of the loss.
@@ -456,7 +456,7 @@ def _number(name, value, above=None, at_least=None, at_most=None):
     return number
 
 
-def one_of(name, value, options):
+def _one_of(name, value, options):
     """Returns ``value`` if it is one of ``options``, or lists them."""
     if not isinstance(value, type(options[0])) or value not in options:
         raise ValueError(

@@ -18,7 +18,7 @@ from keras_amp import cli
 from keras_amp.experiments import RECIPES
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ["train", "report", "curve", "predict", "data"]
+COMMANDS = ["train", "grid", "table", "report", "curve", "predict", "data"]
 SMALL = "--embedding-dim 4 --filters 3 --kernel-sizes 2 3 --epochs 1".split()
 TINY = [*SMALL, "--seeds", "1"]
 COMPARE = sys.modules["keras_amp.cli.compare"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -18,6 +19,9 @@ pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
 from rich.console import Console
 
 import keras_amp
+from keras_amp import cli
+from keras_amp.cli.grid import grid as grid_command
+from keras_amp.cli.grid import run as run_command
 from keras_amp.experiments import Method, Settings
 from keras_amp.grid import (
     Cell,
@@ -377,6 +381,70 @@ def test_what_cannot_be_trained_is_found_before_anything_is(tmp_path):
     with pytest.raises((ValueError, FileNotFoundError), match="glove.6B.51d"):
         run_grid(grid, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Runs `keras-amp grid`; returns status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, call=lambda a: cli.main(["grid", *a])):
+        status = 0
+        try:
+            call([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            status = stop.code or 0
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_runs_a_file_and_goes_on_with_its_folder(command, tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        SMALL.format(seeds=1, steps=1).replace('["none", "word"]', '"none"')
+    )
+    status, shown, errors = command("mine.toml", "--jobs", 1, "--threads", 1)
+    assert (status, errors) == (0, "")
+    assert "1 of 1: none, seed 0: dev error" in shown
+    assert "1 of 1 cells are finished" in shown
+    assert len(list((tmp_path / "runs" / "mine" / "cells").iterdir())) == 1
+    # Its folder is a grid, too; and a cell that has failed is not passed over in silence.
+    (path,) = (tmp_path / "runs" / "mine" / "cells").iterdir()
+    record = json.loads(path.read_text())
+    record["status"], record["error"] = "failed", {"type": "E", "message": "bad"}
+    path.write_text(json.dumps(record))
+    status, shown, _ = command("runs/mine")
+    assert status == 1
+    assert "0 cells to run, 1 have run before (1 failed)" in shown
+    assert "--retry runs them again" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tabel2"], "Did you mean table2"),
+        (["quick", "--jobs", "0"], "`jobs`"),
+        (["quick", "--gpus-per-cell", "-1"], "`gpus_per_cell`"),
+        (["quick", "--reuse", "nowhere"], "nowhere, which is no folder"),
+        (["quick", "--out", "there.txt"], "which is a file"),
+        (["wrong.toml"], "In wrong.toml: expected the name of a setting"),
+    ],
+)
+def test_mistakes_on_the_command_line(command, tmp_path, arguments, message):
+    (tmp_path / "there.txt").write_text("mine")
+    (tmp_path / "wrong.toml").write_text("[settings]\nstep = 0.1")
+    status, shown, errors = command(*arguments)
+    assert (status, shown) == (2, "")
+    assert message in " ".join(errors.split())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_recipe_is_the_command(command, monkeypatch):
+    recipe = runpy.run_path(str(ROOT / "recipes" / "grid.py"))
+    assert recipe["run"] is run_command
+    assert command("tabel2", call=run_command)[0] == 2
+    for name in shipped():
+        assert name in " ".join(grid_command.__doc__.split())
 
 
 def test_damaged_records_are_named(tmp_path):

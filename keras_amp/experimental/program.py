@@ -80,7 +80,7 @@ import keras
 from keras import ops
 
 from keras_amp.checks import check_count
-from keras_amp.policy import AdversarialMixing, one_of
+from keras_amp.policy import AdversarialMixing, _one_of
 
 ROUNDING = 1e-6  # relative, of a difference of float32 losses
 
@@ -206,7 +206,7 @@ class AuthorsProgram(AdversarialMixing):
             clip_lam=clip_lam,
         )
         self.window = check_count("window", window)
-        self.reweigh = one_of("reweigh", reweigh, (True, False))
+        self.reweigh = _one_of("reweigh", reweigh, (True, False))
 
     def memory(self):
         """Makes the window: a row of ``gap_moments`` for each step, the latest last."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from keras_amp.experiments.results import write_json
 from keras_amp.grid.cells import key_of, with_defaults
+from keras_amp.grid.config import FILE
 from keras_amp.runs import intact, read_json
 
 CELLS = "cells"  # below a grid's folder
@@ -53,10 +54,10 @@ def read_records(folders):
             raise FileNotFoundError(
                 f"Expected folders of grids. Received: {folder}, which is no folder."
             )
-        if not (folder / CELLS).is_dir():
+        if not (folder / CELLS).is_dir() and not (folder / FILE).is_file():
             raise FileNotFoundError(
-                f"Expected folders of grids. Received: {folder}, which holds no folder "
-                f"{CELLS}."
+                f"Expected folders of grids. Received: {folder}, which holds neither "
+                f"{FILE} nor a folder {CELLS}."
             )
         for path in sorted((folder / CELLS).glob("*.json")):
             record = intact(path, _read)

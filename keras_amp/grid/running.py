@@ -212,7 +212,7 @@ def _records_in(out):
             f"Expected a new or empty folder, or a grid's. Received: {out}, which holds "
             "something else. Name another one."
         )
-    return read_records([out]) if (out / CELLS).is_dir() else {}
+    return read_records([out])
 
 
 def _try(cells, data_dir):

@@ -1,0 +1,56 @@
+"""The committed results are what the package makes of the committed cells."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
+
+from keras_amp.grid import load_grid, read_records
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results"
+STUDIES = sorted(path.parent.name for path in RESULTS.glob("*/grid.toml"))
+
+
+@pytest.fixture(scope="module")
+def tables():
+    spec = importlib.util.spec_from_file_location("tables", RESULTS / "tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def made(tables, tmp_path_factory):
+    """The tables and texts, made anew."""
+    out = tmp_path_factory.mktemp("results")
+    for path in (tables.README, tables.FINDINGS):
+        shutil.copy(path, out)
+    tables.main(out, out / tables.README.name, out / tables.FINDINGS.name)
+    return out
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_tables_made_anew_are_those_that_are_here(made, study):
+    new = {path.name: path.read_text() for path in (made / study).iterdir()}
+    assert {f"{study}.md", f"{study}.csv", f"{study}-differences.csv"} <= set(new)
+    for name, text in new.items():
+        assert (RESULTS / study / name).read_text() == text, name
+
+
+def test_what_the_texts_say_of_results_is_made_of_them(made, tables):
+    for path in (tables.README, tables.FINDINGS):
+        assert "<!-- results: " in path.read_text()
+        assert (made / path.name).read_text() == path.read_text(), path.name
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_cells_are_those_of_the_study_and_name_no_machine(study):
+    keys = {cell.key for cell in load_grid(RESULTS / study).cells}
+    records = read_records([RESULTS / study])
+    assert records.keys() <= keys
+    for path in (RESULTS / study / "cells").glob("*.json"):
+        assert not any(part in path.read_text() for part in ("/work", "/root", "/tmp"))
