@@ -68,7 +68,7 @@ def on_cluster(cells, address, threads, data_dir=None, gpus_per_cell=None, jobs=
             _work
         )
         running = {
-            work.remote(cell, threads, data_dir, bool(gpus_per_cell)): cell
+            work.remote(cell, data_dir, threads, bool(gpus_per_cell)): cell
             for cell in cells
         }
         while running:
@@ -84,14 +84,17 @@ def on_cluster(cells, address, threads, data_dir=None, gpus_per_cell=None, jobs=
 
 def _parallel(cells, jobs, threads, data_dir, gpus_per_cell):
     work = delayed(_work)
-    shares = bool(gpus_per_cell)
-    with parallel_config("loky", n_jobs=max(jobs, LEAST), inner_max_num_threads=threads):
+    with parallel_config(
+        "loky",
+        n_jobs=max(jobs, LEAST),
+        inner_max_num_threads=threads,
+        initializer=_prepare,
+        initargs=(threads, bool(gpus_per_cell), True),
+    ):
         parallel = Parallel(
             return_as="generator_unordered", batch_size=1, pre_dispatch=jobs
         )
-        yield from parallel(
-            work(cell, threads, data_dir, shares, watch=True) for cell in cells
-        )
+        yield from parallel(work(cell, data_dir) for cell in cells)
 
 
 def _alone(cell, threads, data_dir, gpus_per_cell):
@@ -109,12 +112,24 @@ def _noting(cells, dispatched):
         yield cell
 
 
-def _work(cell, threads, data_dir, shares_gpu, watch=False):
-    """What a worker does; TensorFlow is imported there."""
-    from keras_amp.grid.work import prepare_process, run_cell
+def _prepare(threads, shares_gpu, watch=False):
+    """Sets a worker up; TensorFlow is imported there."""
+    from keras_amp.grid.work import prepare_process
 
     prepare_process(threads, shares_gpu, watch)
+
+
+def _work(cell, data_dir):
+    """What a worker does."""
+    from keras_amp.grid.work import run_cell
+
     return run_cell(cell, data_dir)
+
+
+def _work_on_cluster(cell, data_dir, threads, shares_gpu):
+    """The same; Ray's workers are set up by the first cell that they get."""
+    _prepare(threads, shares_gpu)
+    return _work(cell, data_dir)
 
 
 def _died(cell, why):
