@@ -40,6 +40,7 @@ def settings(path, **changes):
             "epochs": 3,
             "batch_size": 16,
             "learning_rate": 0.02,
+            "save_curve": False,  # takes a second a run
             **changes,
         }
     )
@@ -52,7 +53,8 @@ def quiet():
 @pytest.fixture(scope="module")
 def compared(own_data, tmp_path_factory):
     out = tmp_path_factory.mktemp("compared") / "out"
-    return out, Comparison(settings(own_data), seeds=2, out=out, console=quiet()).run()
+    chosen = settings(own_data, save_curve=True)
+    return out, Comparison(chosen, seeds=2, out=out, console=quiet()).run()
 
 
 def test_a_comparison_leaves_everything_in_its_folder(compared):
@@ -227,9 +229,9 @@ def test_the_learning_rate_warms_up(own_data, tmp_path, monkeypatch):
     given = []
 
     class Watched(keras.optimizers.Adam):
-        def __init__(self, learning_rate):
+        def __init__(self, learning_rate, **clipping):
             given.append(learning_rate)
-            super().__init__(learning_rate)
+            super().__init__(learning_rate, **clipping)
 
     monkeypatch.setattr(keras.optimizers, "Adam", Watched)
     method = experiments.Method("none")
@@ -240,6 +242,37 @@ def test_the_learning_rate_warms_up(own_data, tmp_path, monkeypatch):
     expected = [0.005 + 0.015 * min(step / 4, 1) for step in range(8)]
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
     assert given[1] == 0.02
+
+
+def test_the_authors_program_is_a_matter_of_settings(own_data, tmp_path, monkeypatch):
+    compiled = []
+
+    class Watched(keras_amp.MixupAMPModel):
+        def compile(self, optimizer, loss, **arguments):
+            compiled.append((self.policy, optimizer, loss))
+            super().compile(optimizer, loss, **arguments)
+
+    monkeypatch.setattr("keras_amp.experiments.training.MixupAMPModel", Watched)
+    method = experiments.Method("word", "program")
+    chosen = settings(own_data, epochs=1, loss="binary", clip_norm=10.0)
+    result, _ = run_one(chosen, method, tmp_path / "run")
+    assert result.method == "WordProgram"
+    ((policy, optimizer, loss),) = compiled
+    assert isinstance(policy, keras_amp.experimental.AuthorsProgram)
+    assert (policy.gradient, policy.noise) == ("mean", "independent")
+    assert optimizer.global_clipnorm == 10
+    assert isinstance(loss, keras_amp.experimental.SummedBinaryCrossentropy)
+
+
+def test_methods_share_what_their_policies_share():
+    policy = keras_amp.AdversarialMixing(0.4, 0.1, noise="shared", probability=0.5)
+    config = policy.get_config()
+    ablated = experiments.Method("word", "maxop").policy_of(policy).get_config()
+    assert ablated == {**config, "min_op": False}
+    program = experiments.Method("word", "program").policy_of(policy).get_config()
+    for name in ("alpha", "step_size", "probability", "lam_per"):
+        assert program[name] == config[name]
+    assert program["noise"] == "independent"  # its own
 
 
 def test_random_mixes_at_both_places(own_data, tmp_path):
@@ -290,8 +323,7 @@ def test_folds_that_are_not_there_are_refused(own_data, folds, fold, message):
         Comparison(settings(own_data, folds=folds), fold=fold, console=quiet())
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_an_lstm_on_word_vectors_runs_the_same_path(own_data, tmp_path, jit_compile):
+def test_an_lstm_on_word_vectors_runs_the_same_path(own_data, tmp_path):
     path = tmp_path / "mine.vec"
     words = ["a", "no", *WORDS["fish"], *WORDS["tree"]]
     path.write_text("".join(f"{w} {i}.5 {-i}.25 1\n" for i, w in enumerate(words)))
@@ -301,7 +333,6 @@ def test_an_lstm_on_word_vectors_runs_the_same_path(own_data, tmp_path, jit_comp
         backbone_arguments={"units": 4},
         vectors=str(path),
         epochs=1,
-        jit_compile=jit_compile,
     )
     out = tmp_path / "out"
     comparison = Comparison(

@@ -9,6 +9,7 @@ import sys
 import time
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ from keras_amp.grid import (
     work,
 )
 from keras_amp.grid.cells import flat_values, key_of
+from keras_amp.grid.progress import Board
 from keras_amp.grid.running import divide
 from keras_amp.tables import make_table
 
@@ -260,17 +262,18 @@ def test_quick_runs_every_kind_of_cell(tmp_path, console):
     failed = [r["error"] for r in records.values() if r["status"] == "failed"]
     assert not failed
     values = [flat_values(record["config"]) for record in records.values()]
-    kinds = {name: {v.get(name) for v in values} for name in values[0]}
+    names = ("backbone", "mix", "policy", "train_fraction", "seed")
+    kinds = {name: {v[name] for v in values} for name in names}
     assert kinds["backbone"] == {"cnn", "bilstm", "bert"}
     assert kinds["mix"] == {"none", "word", "sentence", "random"}
     assert kinds["policy"] == {None, "mixup", "maxop", "amp", "program"}
     assert {1.0, 0.2} <= {v.get("alpha") for v in values}
-    assert {0.002, 0.02, 0.5} <= {v.get("step_size") for v in values}
+    assert {0.002, 0.5} <= {v.get("step_size") for v in values}
     assert {None, "shared", "independent"} == {v.get("noise") for v in values}
     assert kinds["train_fraction"] == {None, 0.2}
     assert kinds["seed"] == {0, 1}
     table = make_table(grid, records)
-    assert "Cells finished: 44 of 44" in table.markdown
+    assert "Cells finished: 22 of 22" in table.markdown
 
 
 def test_a_grid_runs_once_and_goes_on_where_it_was(tmp_path, console):
@@ -325,6 +328,71 @@ def test_a_seed_s_cells_begin_alike_and_the_same_seed_is_the_same_run():
     unmoved = work.run_cell(still.cells[0])
     assert unmoved["config"]["policy"] == "amp"
     np.testing.assert_allclose(unmoved["result"]["nll"], one["result"]["nll"], rtol=1e-5)
+
+
+def test_a_cell_keeps_its_curve_along_lambda_where_it_is_told_to():
+    (cell,) = parse_grid(
+        SMALL.format(seeds=1, steps=1).replace('["none", "word"]', '"none"')
+        + "save_curve = true",
+        "mine",
+    ).cells
+    along = work.run_cell(cell)["along_lambda"]
+    assert set(along) == {"lam", "word", "sentence"}
+    assert along["lam"][0] == 0
+    assert along["lam"][-1] == 1
+    # At the ends nothing is mixed: the mean loss of the same test texts.
+    ends = [along[place][i] for place in ("word", "sentence") for i in (0, -1)]
+    np.testing.assert_allclose(ends, ends[0], rtol=1e-4)
+
+
+def test_a_terminal_sees_what_is_done_what_runs_and_what_failed(tmp_path):
+    grid = small(seeds=3)
+    console = Console(file=StringIO(), width=100, force_terminal=True)
+    records = {}
+    board = Board(grid, records, tmp_path, 2, console)
+    with board:
+        board.start(6)
+        for cell, error in zip(grid.cells[:3], (10.0, None, 30.0), strict=True):
+            records[cell.key] = {
+                "status": "failed" if error is None else "finished",
+                "error": {"type": "E", "message": "bad"},
+                "result": {"test_error": error, "dev_error": 1.0},
+                "seconds": 1.0,
+            }
+            board.ended(records[cell.key], cell)
+        with console.capture() as shown:
+            console.print(board.live.get_renderable())
+    lines = [" ".join(line.split()) for line in shown.get().splitlines()]
+    assert "none 2 20.00" in lines
+    assert "WordMixup 0" in lines
+    assert "2 done, 2 running, 1 failed" in lines
+    assert any("3 of 6 cells" in line for line in lines)
+    assert "Failed: WordMixup, seed 0: E: bad" in said(console)
+
+
+def test_workers_take_turns_with_the_gpus(monkeypatch):
+    chosen = {}
+    config = SimpleNamespace(
+        threading=SimpleNamespace(
+            set_intra_op_parallelism_threads=lambda n: chosen.update(intra=n),
+            set_inter_op_parallelism_threads=lambda n: chosen.update(inter=n),
+        ),
+        list_physical_devices=lambda kind: ["first", "second"],
+        set_visible_devices=lambda gpu, kind: chosen.update(gpu=gpu, kind=kind),
+        experimental=SimpleNamespace(
+            set_memory_growth=lambda gpu, on: chosen.update(grows=(gpu, on))
+        ),
+    )
+    monkeypatch.setattr(work.tf, "config", config)
+    monkeypatch.setattr(work.signal, "signal", lambda *_: None)
+    for name, gpu in (("LokyProcess-4", "first"), ("LokyProcess-7", "second")):
+        monkeypatch.setattr(work, "_prepared", [])
+        worker = SimpleNamespace(name=name)
+        monkeypatch.setattr(work.multiprocessing, "current_process", lambda w=worker: w)
+        work.prepare_process(3, shares_gpu=True)
+        assert chosen == {
+            "intra": 3, "inter": 3, "gpu": gpu, "kind": "GPU", "grows": (gpu, True),
+        }  # fmt: skip
 
 
 class _Fails(keras_amp.Mixup):

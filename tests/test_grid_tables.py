@@ -579,6 +579,27 @@ def test_html_and_markdown_hold_the_same_tables(made):
     assert "prefers-color-scheme: dark" in made.files["mine.html"]
 
 
+def test_the_page_draws_every_run_and_the_loss_along_lambda_where_it_is_kept(made):
+    assert "Test error of every run" in made.files["mine.html"]
+    assert 'id="lambda"' not in made.files["mine.html"]
+    grid = five(seeds=2)
+    records = records_of(grid)
+    for i, kept in enumerate(records.values()):
+        kept["along_lambda"] = {
+            "lam": [0.0, 0.5, 1.0],
+            "word": [0.25, 0.75 + i, 0.25],
+            "sentence": [0.25, 0.5, 0.25],
+        }
+    page = make_table(grid, records).files["mine.html"]
+    assert 'id="lambda"' in page
+    (words,) = re.findall(r'aria-label="Mean test loss[^"]*words mixed[^"]*"', page)
+    # From the common end to the mean of the two seeds' middles.
+    firsts = [i for i, cell in enumerate(grid.cells) if cell.method == "none"]
+    assert len(firsts) == 4  # two data sets, two seeds
+    middle = 0.75 + np.mean([firsts[0], firsts[2]])
+    assert f"0.25 to {middle:.3g}" in words
+
+
 def test_strange_names_are_escaped_in_every_format():
     grid = five(seeds=2)
     title = "50% of <b>A_B</b> & $x$ #1 | {y} ~ ^ \\z"

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TINY = "--embedding-dim 4 --filters 3 --kernel-sizes 2 3 --epochs 1 --seeds 1".split()
-TINY += ["--no-report"]  # tests/test_cli.py writes it
+TINY += ["--no-report", "--no-save-curve"]  # tests/test_cli.py has them
 
 
 @pytest.fixture

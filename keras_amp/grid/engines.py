@@ -64,9 +64,8 @@ def on_cluster(cells, address, threads, data_dir=None, gpus_per_cell=None, jobs=
     local = {"num_cpus": jobs * threads} if address == "local" and jobs else {}
     ray.init(address, log_to_driver=False, configure_logging=False, **local)
     try:
-        work = ray.remote(num_cpus=threads, num_gpus=gpus_per_cell or 0, max_retries=0)(
-            _work
-        )
+        resources = {"num_cpus": threads, "num_gpus": gpus_per_cell or 0}
+        work = ray.remote(**resources, max_retries=0)(_work_on_cluster)
         running = {
             work.remote(cell, data_dir, threads, bool(gpus_per_cell)): cell
             for cell in cells

@@ -1,6 +1,7 @@
 """What a grid shows while it runs: a live table and a bar, or a line a cell."""
 
 import contextlib
+import shlex
 import statistics
 
 from rich import box
@@ -8,6 +9,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from keras_amp.grid.labels import label_cells
 from keras_amp.grid.records import FAILED, FINISHED
@@ -92,6 +94,8 @@ class Board:
             how = "Interrupted" if kind is KeyboardInterrupt else "Ended"
             text = f"{how}: {text}; the same command goes on"
         self.say(f"{text}.")
+        if finished and kind is None:
+            self.say(f"Tables: {shlex.join(['keras-amp', 'table', str(self.out)])}")
 
     @contextlib.contextmanager
     def busy(self, text):
@@ -140,4 +144,4 @@ class Board:
         running = "" if self.jobs is None else f"{min(self.jobs, self.todo)} running, "
         state = f"{self._count(FINISHED)} done, {running}{self._count(FAILED)} failed"
         rest = [f"and {more} more kinds of cells"] if more > 0 else []
-        return Group(table, *rest, state, self.progress)
+        return Group(table, *map(Text, rest), Text(state), self.progress)
