@@ -7,6 +7,10 @@ RECIPE ?= cnn
 ARGS ?=
 
 BIN := $(VENV)/bin
+# Half as many workers again as cores: tests wait for processes and files, too. A file's
+# tests stay together, as they share what takes long to make.
+CORES := $(shell nproc 2>/dev/null || echo 2)
+PARALLEL ?= -n $(shell expr \( $(CORES) \* 3 + 1 \) / 2) --dist loadscope
 # TensorFlow's notes about the machine are not what a reader looks for.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -19,7 +23,7 @@ train: $(VENV)/ready ## Compare the methods on DATA (questions; trec; a file) an
 	$(BIN)/python recipes/$(RECIPE).py --data $(DATA) $(ARGS)
 
 test: $(VENV)/ready ## Run the tests; ARGS are pytest's.
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/ready ## Check style and formatting.
 	$(BIN)/ruff check .

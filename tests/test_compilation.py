@@ -183,7 +183,8 @@ def test_the_step_of_a_backbone_stays_within_xla(name):
         x = {"token_ids": x, "segment_ids": 0 * x, "padding_mask": 0 * x + 1}
     classifier = BACKBONES[name]()
     plain = program(classifier, x, y)
-    for level in ("word", "sentence"):
+    # A transformer takes long to compile, and at the words more of it runs twice.
+    for level in ("word",) if name == "bert" else ("word", "sentence"):
         place = backbones.mix_point(classifier, level)
         mixing = program(keras_amp.MixupAMPModel(classifier, place, seed=1), x, y)
         assert " sort(" not in mixing
