@@ -53,8 +53,7 @@ def quiet():
 @pytest.fixture(scope="module")
 def compared(own_data, tmp_path_factory):
     out = tmp_path_factory.mktemp("compared") / "out"
-    chosen = settings(own_data, save_curve=True)
-    return out, Comparison(chosen, seeds=2, out=out, console=quiet()).run()
+    return out, Comparison(settings(own_data), seeds=2, out=out, console=quiet()).run()
 
 
 def test_a_comparison_leaves_everything_in_its_folder(compared):
