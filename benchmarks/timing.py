@@ -2,13 +2,12 @@
 
 import csv
 import dataclasses
-import os
-import platform
 import statistics
 import time
-from pathlib import Path
 
 import numpy as np
+
+from keras_amp.experiments import environment
 
 
 @dataclasses.dataclass
@@ -64,13 +63,9 @@ def interleave(variants, rounds, seed=0):
 
 def machine():
     """A line about the machine."""
-    model = platform.processor()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-        model = names[0] if names else model
-    return f"{len(os.sched_getaffinity(0))} cores of {model}, no GPU"
+    about = environment.machine()
+    gpu = about["gpu"] or "no GPU"
+    return f"{about['cores']} cores of {about['processor']}, {gpu}"
 
 
 def write_csv(path, rows):

@@ -97,10 +97,6 @@ class Cell:
         """Returns the settings of a machine that has its data in a folder, or None."""
         return replace(self.settings, data_dir=data_dir)
 
-    def __str__(self):
-        fold = "" if self.fold is None else f", fold {self.fold}"
-        return f"{self.method} on {self.settings.data}, seed {self.seed}{fold}"
-
 
 def key_of(config):
     """Returns the 16 hexadecimal digits that name a configuration.

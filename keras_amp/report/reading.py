@@ -1,6 +1,5 @@
 """Reading what finished runs have written."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +8,7 @@ import pandas as pd
 
 from keras_amp.curves import CURVE
 from keras_amp.experiments.results import Result
-from keras_amp.runs import CONFIG, RESULT, intact
+from keras_amp.runs import CONFIG, RESULT, intact, read_json
 
 EPOCHS, PREDICTIONS, CONFUSION = "epochs.csv", "predictions.csv", "confusion.csv"
 NEEDED = ("data", "backbone", "class_names", "mix", "policy", "seed", "fold")
@@ -140,15 +139,11 @@ def _configurations(folder):
             f"Expected folders of runs. Received: {folder}, which is {what}."
         )
     for path in sorted(folder.rglob(CONFIG)):
-        config = intact(path, _read_json)
+        config = intact(path, read_json)
         # Models have files of that name, too.
         if isinstance(config, dict) and {"mix", "seed"} <= set(config):
             intact(path, lambda _, config=config: _check_config(config))
             yield path.parent, config
-
-
-def _read_json(path):
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _check_config(config):
@@ -158,7 +153,7 @@ def _check_config(config):
 
 
 def _read_result(path):
-    return Result(**_read_json(path))
+    return Result(**read_json(path))
 
 
 def _check_same_data(runs):

@@ -52,9 +52,7 @@ def describe(grid, records):
         "few_seeds": {family: _few_seeds(compared, family) for family in FAMILIES},
         "missing": layout.missing_table(arrangement),
         "failed": _failed(arrangement),
-        "unknown": len(
-            set(records) - {r.key for g in arrangement.groups for r in g.runs}
-        ),
+        "unknown": len(records.keys() - _keys(arrangement)),
         "trained": layout.trained_table(arrangement),
         "galleries": drawings.galleries(grid, arrangement),
         **colors(),
