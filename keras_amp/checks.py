@@ -14,24 +14,6 @@ from keras_amp import surgery
 from keras_amp.policy import Mixup
 
 
-def check_count(name, value, least=1):
-    """Returns the argument of that name as an integer, which it must be.
-
-    Raises:
-        ValueError: If it is none, or below ``least``.
-
-    Example:
-    >>> keras_amp.checks.check_count("every", 2)
-    2
-    """
-    integral = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not integral or value < least:
-        raise ValueError(
-            f"Expected `{name}` to be an integer >= {least}. Received: {name}={value!r}"
-        )
-    return int(value)
-
-
 def check_backend():
     """Raises unless Keras runs on TensorFlow, whose gradient tape the step uses."""
     if keras.backend.backend() != "tensorflow":

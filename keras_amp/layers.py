@@ -22,8 +22,9 @@ class MixLayer(keras.layers.Layer):
     Call arguments:
         inputs: Floating-point tensor ``(batch_size, ...)``.
         partner: Tensor of the same shape, or None for the identity.
-        lam: Float32 tensor ``(batch_size,)``, the share of ``inputs`` in the result.
-            Needed exactly when ``partner`` is given.
+        lam: Float32 tensor ``(batch_size,)``, the share of ``inputs`` in the result, or
+            of the shape of ``inputs``, a share for each dimension. Needed exactly when
+            ``partner`` is given.
 
     Raises:
         ValueError: If only one of ``partner`` and ``lam`` is given.

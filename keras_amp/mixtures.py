@@ -15,6 +15,7 @@ from keras_amp import checks, graphs, surgery
 from keras_amp.losses import ExampleLoss
 from keras_amp.models import MixupAMPModel
 from keras_amp.policy import mix
+from keras_amp.values import check_count
 
 
 class Mixtures:
@@ -69,7 +70,7 @@ class Mixtures:
         self._second = _checked_partners(partner, len(self._y), seed)[self._first]
         # A model may know the size of its batches.
         static = tree.flatten(self._split.below.inputs)[0].shape[0]
-        self._batch_size = static or checks.check_count("batch_size", batch_size)
+        self._batch_size = static or check_count("batch_size", batch_size)
         self._fixed = static is not None
         self._below, self._above = self._run_below, self._run_above
         if not (model.compiled and model.run_eagerly):

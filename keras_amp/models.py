@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import ops, tree
 
 from keras_amp import checks, compilation, monitoring, passes, surgery
+from keras_amp.axes import column
 from keras_amp.losses import ExampleLoss
 from keras_amp.policy import AdversarialMixing, mix
 
@@ -65,6 +66,7 @@ class MixupAMPModel(keras.Model):
             (``keras_amp.recurrence``), and the adversarial step mixes as far up as
             affine layers allow: what they compute is then computed once a step, not
             three times (``keras_amp.sinking``); ``mixed_behind`` says where that is.
+            (Not with ``step_per="dimension"``, where it would be another result.)
         **kwargs: Keras' own arguments, such as ``name``.
 
     Raises:
@@ -111,7 +113,7 @@ class MixupAMPModel(keras.Model):
         self.seed_generator = _ReplicaSeedGenerator(seed)
         self._memory = policy.memory()
         # One evaluation a step gains nothing from mixing further up.
-        sink = policy.adversarial
+        sink = policy.adversarial and policy.step_per == "example"
         self._mixing = _Mixing(
             surgery.splits(classifier, self.mix_at, self.rewrite, sink)
         )
@@ -336,13 +338,16 @@ class MixupAMPModel(keras.Model):
         """Steps 2 to 5 of the class docstring, mixing at one point."""
         with tf.GradientTape() as tape:
             pair = split.run_below(x).pair(labels.lam, labels.permutation)
+            lam = labels.lam
+            if self.policy.adversarial and self.policy.step_per == "dimension":
+                lam = split.lam_per_dimension(pair, lam)
 
             def evaluate(input_lam):
                 y_pred = split.run_above(pair, input_lam)
                 return y_pred, labels.mixup_loss(*self._example_loss(labels, y_pred))
 
             choice, y_pred, example_loss = passes.run(
-                evaluate, labels.lam, self.policy, tape, split.noise_states
+                evaluate, lam, self.policy, tape, split.noise_states
             )
             loss_of, _ = self._example_loss(labels, y_pred)
             loss = loss_of.reduce(self._weigh(example_loss, choice), labels.weight)
@@ -355,7 +360,7 @@ class MixupAMPModel(keras.Model):
                 loss = loss + penalty / ops.cast(ops.size(loss), loss.dtype)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_weights)
-        return _Result(gradients, loss, y_pred, _report(labels.lam, choice))
+        return _Result(gradients, loss, y_pred, _report(lam, choice))
 
     def _weigh(self, example_loss, choice):
         """The chosen losses, times the weights that the policy gives them, if any."""
@@ -475,7 +480,7 @@ class _Labels:
         def larger(own, other):
             if own is None:
                 return None
-            major = ops.reshape(self.lam >= 0.5, (-1,) + (1,) * (len(own.shape) - 1))
+            major = column(self.lam >= 0.5, own)
             return ops.where(major, own, other)
 
         return larger(self.y, self.y_partner), larger(self.w, self.w_partner)
@@ -537,11 +542,19 @@ class _ReplicaSeedGenerator(keras.random.SeedGenerator):
 
 
 def _report(lam, choice):
-    """What the search did with each example; every entry is ``(batch_size,)``."""
+    """What the search did with each example; every entry is ``(batch_size,)``.
+
+    Of an example's dimensions it is their mean, of steps and gradients that of the sizes.
+    """
+    axes = tuple(range(1, len(lam.shape)))
+
+    def of_example(value):
+        return ops.mean(ops.abs(value), axis=axes) if axes else value
+
     return {
-        "lam": lam,
-        "lam_delta": choice.adversarial_lam - lam,
-        "lam_gradient": choice.lam_gradient,
+        "lam": ops.mean(lam, axis=axes) if axes else lam,
+        "lam_delta": of_example(choice.adversarial_lam - lam),
+        "lam_gradient": of_example(choice.lam_gradient),
         "mask_rate": choice.mask,
         "mixup_loss": choice.loss,
         "adversarial_loss": choice.adversarial_loss,

@@ -19,6 +19,7 @@ import keras
 import tensorflow as tf
 from keras import ops, tree
 
+from keras_amp.axes import column
 from keras_amp.search import Choice, search
 
 
@@ -41,9 +42,10 @@ def run(evaluate, lam, policy, tape, noise_states):
     """Runs the passes of one step.
 
     Args:
-        evaluate: Callable from coefficients ``(batch_size,)`` of the inputs to the
-            predictions and the examples' mixup losses ``(batch_size,)``.
-        lam: Float32 tensor ``(batch_size,)``, the drawn coefficients.
+        evaluate: Callable from coefficients of the inputs, of the shape of ``lam``, to
+            the predictions and the examples' mixup losses ``(batch_size,)``.
+        lam: Float32 tensor ``(batch_size,)``, the drawn coefficients, or these for each
+            dimension of the hidden states, ``(batch_size, ...)``.
         policy: A ``Mixup`` or ``AdversarialMixing``.
         tape: The recording ``tf.GradientTape`` of the weights' gradient.
         noise_states: State variables of the random generators that ``evaluate`` uses.
@@ -82,7 +84,8 @@ def _train_at(choice, evaluate):
 
 def _train_as_compared(evaluate, probe, lam, policy, batch_size, tape):
     """No more pass: of the two losses that MinOp compares, the one it chooses."""
-    passes = iter((probe, evaluate))  # at lambda, then at lambda'
+    # At lambda, on the way, and at lambda'.
+    passes = iter((*[probe] * policy.ascent_steps, evaluate))
     predictions = []
 
     def loss_at(input_lam):
@@ -104,15 +107,16 @@ def _train_as_compared(evaluate, probe, lam, policy, batch_size, tape):
     mask = ops.cast(choice.mask, "bool")
     return Trained(
         _constant(choice),
-        tree.map_structure(lambda *two: _where(mask, *two), *reversed(predictions)),
+        tree.map_structure(
+            lambda *two: _where(mask, *two), predictions[-1], predictions[0]
+        ),
         _where(mask, choice.adversarial_loss, choice.loss),
     )
 
 
 def _where(mask, chosen, other):
     """Picks examples by a mask ``(batch_size,)``; Keras' own mask is the first's."""
-    column = ops.reshape(mask, (-1,) + (1,) * (len(chosen.shape) - 1))
-    picked = ops.where(column, chosen, other)
+    picked = ops.where(column(mask, chosen), chosen, other)
     if getattr(chosen, "_keras_mask", None) is not None:
         picked._keras_mask = chosen._keras_mask
     return picked

@@ -9,14 +9,14 @@ Reference:
 """
 
 import inspect
-import math
-import numbers
 from typing import ClassVar, Literal
 
 import keras
 from keras import ops
 
+from keras_amp.axes import column
 from keras_amp.sampling import symmetric_beta, uniform_permutation
+from keras_amp.values import check_count, check_number, check_one_of
 
 
 def mix(inputs, partner, lam):
@@ -32,7 +32,8 @@ def mix(inputs, partner, lam):
         inputs: Floating-point tensor ``(batch_size, ...)``: hidden states, or losses.
         partner: Tensor of the same shape.
         lam: Float32 tensor ``(batch_size,)``, one coefficient per example; a scalar is
-            shared by all.
+            shared by all, and a tensor of the shape of ``inputs`` mixes every dimension
+            by its own.
 
     Returns:
         A tensor of the shape and dtype of ``inputs``.
@@ -54,8 +55,8 @@ def mix(inputs, partner, lam):
         )
     precise = keras.backend.result_type(dtype, "float32")
     lam = ops.cast(lam, precise)
-    if len(lam.shape):
-        lam = ops.reshape(lam, (-1,) + (1,) * (len(inputs.shape) - 1))
+    if 0 < len(lam.shape) < len(inputs.shape):
+        lam = column(lam, inputs)
     mixed = lam * ops.cast(inputs, precise) + (1 - lam) * ops.cast(partner, precise)
     return ops.cast(mixed, dtype)
 
@@ -79,6 +80,36 @@ def rand_op(inputs, lam, permutation):
     return mix(inputs, ops.take(inputs, permutation, axis=0), lam)
 
 
+def normalized(lam_gradient):
+    """Divides each example's gradient by its own size: only its direction is left.
+
+        direction_i = gradient_i / rms(gradient_i),    0 where the gradient is 0
+
+    The root mean square is taken over the example's dimensions. One coefficient per
+    example becomes its sign.
+
+    Args:
+        lam_gradient: Float tensor ``(batch_size, ...)``.
+
+    Returns:
+        A tensor of its shape.
+
+    Example:
+    >>> keras_amp.policy.normalized(np.array([[3e-30, 4e-30], [0.0, 0.0]])).numpy()
+    array([[0.84852814, 1.13137085],
+           [0.        , 0.        ]])
+    """
+    axes = tuple(range(1, len(lam_gradient.shape)))
+    # By the largest first, whose square would be lost where the gradients are tiny.
+    largest = ops.abs(lam_gradient)
+    largest = ops.max(largest, axis=axes, keepdims=True) if axes else largest
+    gradient = lam_gradient / ops.where(largest > 0, largest, ops.ones_like(largest))
+    square = ops.square(gradient)
+    square = ops.mean(square, axis=axes, keepdims=True) if axes else square
+    rms = ops.sqrt(square)
+    return gradient / ops.where(rms > 0, rms, ops.ones_like(rms))
+
+
 def max_op(lam, lam_gradient, step_size=0.002, max_gradient=1.0, clip_lam=False):
     """MaxOp: moves lambda a small step up the gradient of the loss (Eq. 14-16).
 
@@ -87,14 +118,14 @@ def max_op(lam, lam_gradient, step_size=0.002, max_gradient=1.0, clip_lam=False)
     Only the inputs are mixed with lambda'; the labels keep lambda.
 
     Args:
-        lam: Float32 tensor ``(batch_size,)``.
-        lam_gradient: Float32 tensor ``(batch_size,)``, dL/dlambda.
+        lam: Float32 tensor ``(batch_size, ...)``.
+        lam_gradient: Float32 tensor of its shape, dL/dlambda.
         step_size: Float >= 0, the paper's epsilon. 0 is plain mixup.
         max_gradient: Float > 0, the largest absolute gradient; None does not clip.
         clip_lam: Whether lambda' is pushed back into [0, 1]. The paper does not.
 
     Returns:
-        A float32 tensor ``(batch_size,)``, the adversarial lambda.
+        A float32 tensor of the shape of ``lam``, the adversarial lambda.
 
     Example:
     >>> keras_amp.policy.max_op(np.array([0.5]), np.array([3.0]), step_size=0.1).numpy()
@@ -185,12 +216,12 @@ class Mixup:
         probability: float = 1.0,
     ):
         self.alpha = alpha
-        self.lam_per = _one_of("lam_per", lam_per, ("example", "batch"))
+        self.lam_per = check_one_of("lam_per", lam_per, ("example", "batch"))
         self.probability = probability
 
     def __setattr__(self, name, value):
         if name in self._ranges and not isinstance(value, keras.Variable):
-            value = _number(name, value, **self._ranges[name])
+            value = check_number(name, value, **self._ranges[name])
             if name in self.scheduled():
                 return getattr(self, name).assign(value)
         # A subclass may keep what it likes; here an unknown name is a slip of the pen.
@@ -349,6 +380,20 @@ class AdversarialMixing(Mixup):
             examples' gradients, clipped.
         probability: Float in [0, 1], the share of batches that are mixed at all.
         clip_lam: Whether lambda' is pushed back into [0, 1].
+        ascent_steps: Integer >= 1, how many steps lambda takes up the gradient, which is
+            taken anew at each (the paper: one). Each further one costs a forward and a
+            backward pass above the mix point.
+        step_per: ``"example"``: one lambda' for all of an example's hidden state (the
+            paper). ``"dimension"``: each of its dimensions has a lambda' of its own,
+            though all begin at the example's lambda, and the gradient is theirs. The
+            mixture may then leave the line between the two examples and moves as far as
+            they differ there: adversarial training of the hidden state (Miyato et al.,
+            ICLR 2017), scaled by the partner. Their gradients are small, as each
+            dimension decides little; ``normalize`` makes up for it.
+        normalize: Whether an example's gradient is divided by its root mean square over
+            the dimensions before it is clipped. One lambda per example then moves by
+            ``step_size`` exactly, however flat the loss; dimensions by that on average,
+            if ``max_gradient`` does not bound them.
 
     A layer that couples the examples of a batch above the mix point (batch
     normalization in training) adds the effect on the other examples' losses to each
@@ -380,33 +425,44 @@ class AdversarialMixing(Mixup):
         lam_per: Literal["example", "batch"] = "example",
         probability: float = 1.0,
         clip_lam: bool = False,
+        ascent_steps: int = 1,
+        step_per: Literal["example", "dimension"] = "example",
+        normalize: bool = False,
     ):
         super().__init__(alpha=alpha, lam_per=lam_per, probability=probability)
         self.step_size = step_size
         self.max_gradient = (
             None
             if max_gradient is None
-            else _number("max_gradient", max_gradient, above=0)
+            else check_number("max_gradient", max_gradient, above=0)
         )
-        self.min_op = _one_of("min_op", min_op, (True, False))
-        self.noise = _one_of("noise", noise, ("shared", "independent"))
-        self.gradient = _one_of("gradient", gradient, ("example", "mean"))
-        self.clip_lam = _one_of("clip_lam", clip_lam, (True, False))
+        self.min_op = check_one_of("min_op", min_op, (True, False))
+        self.noise = check_one_of("noise", noise, ("shared", "independent"))
+        self.gradient = check_one_of("gradient", gradient, ("example", "mean"))
+        self.clip_lam = check_one_of("clip_lam", clip_lam, (True, False))
+        self.ascent_steps = check_count("ascent_steps", ascent_steps)
+        self.step_per = check_one_of("step_per", step_per, ("example", "dimension"))
+        self.normalize = check_one_of("normalize", normalize, (True, False))
 
     def perturb(self, lam, lam_gradient):
         """MaxOp (Eq. 15): one step from lambda up the gradient of the loss.
 
+        Called ``ascent_steps`` times, each time with the lambda of the last.
+
         Args:
-            lam: Float32 tensor ``(batch_size,)``.
-            lam_gradient: Float32 tensor ``(batch_size,)``, dL/dlambda.
+            lam: Float32 tensor ``(batch_size,)``; with ``step_per="dimension"`` of the
+                shape of the hidden states, ``(batch_size, ...)``.
+            lam_gradient: Float32 tensor of its shape, dL/dlambda.
 
         Returns:
-            A float32 tensor ``(batch_size,)``.
+            A float32 tensor of the shape of ``lam``.
         """
         if self.lam_per == "batch":
             lam_gradient = ops.broadcast_to(
-                ops.mean(lam_gradient, keepdims=True), ops.shape(lam_gradient)
+                ops.mean(lam_gradient, axis=0, keepdims=True), ops.shape(lam_gradient)
             )
+        if self.normalize:
+            lam_gradient = normalized(lam_gradient)
         return max_op(lam, lam_gradient, self.step_size, self.max_gradient, self.clip_lam)
 
     def select(self, loss, adversarial_loss):
@@ -433,34 +489,7 @@ class AdversarialMixing(Mixup):
             "noise": self.noise,
             "gradient": self.gradient,
             "clip_lam": self.clip_lam,
+            "ascent_steps": self.ascent_steps,
+            "step_per": self.step_per,
+            "normalize": self.normalize,
         }
-
-
-def _number(name, value, above=None, at_least=None, at_most=None):
-    """Returns ``value`` as a float, or says what range was expected."""
-    bounds = {"> ": above, ">= ": at_least, "<= ": at_most}
-    expected = " and ".join(f"{k}{v}" for k, v in bounds.items() if v is not None)
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    number = float(value) if is_number else math.nan
-    inside = (
-        math.isfinite(number)
-        and (above is None or number > above)
-        and (at_least is None or number >= at_least)
-        and (at_most is None or number <= at_most)
-    )
-    if not inside:
-        raise ValueError(
-            f"Expected `{name}` to be a finite number {expected}. "
-            f"Received: {name}={value!r}"
-        )
-    return number
-
-
-def _one_of(name, value, options):
-    """Returns ``value`` if it is one of ``options``, or lists them."""
-    if not isinstance(value, type(options[0])) or value not in options:
-        raise ValueError(
-            f"Expected `{name}` to be one of {', '.join(map(repr, options))}. "
-            f"Received: {name}={value!r}"
-        )
-    return value

@@ -8,9 +8,14 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from keras_amp.axes import column
+
 
 class Choice(NamedTuple):
     """What the search found; every entry is a float32 tensor ``(batch_size,)``.
+
+    With a lambda for every dimension, ``lam``, ``adversarial_lam`` and ``lam_gradient``
+    have the shape of the hidden states, ``(batch_size, ...)``.
 
     Attributes:
         lam: The chosen coefficient of the inputs: lambda or lambda'.
@@ -19,7 +24,7 @@ class Choice(NamedTuple):
         loss: The losses at lambda; None if lambda was taken unseen.
         adversarial_loss: The losses at lambda'; None if they were not needed for the
             choice (``min_op=False``), in which case the final pass yields them.
-        lam_gradient: The gradient that MaxOp was given, before the clip.
+        lam_gradient: The gradient that MaxOp was given first, before the clip.
     """
 
     lam: Any
@@ -34,10 +39,12 @@ def search(loss_at, lam, policy, value_and_gradient, batch_size):
     """Searches the coefficient to train on: MaxOp, then MinOp (Eq. 14-16, 18-21).
 
     Args:
-        loss_at: Callable from coefficients ``(batch_size,)`` of the inputs to the
+        loss_at: Callable from coefficients of the inputs, of the shape of ``lam``, to the
             examples' mixup losses ``(batch_size,)``; the labels' lambda is its own. It
-            is called at lambda first and, with ``min_op=True``, at lambda' then.
-        lam: Float32 tensor ``(batch_size,)``, the drawn coefficients.
+            is called at lambda first, then on the way to lambda' where there are several
+            steps, and with ``min_op=True`` at lambda' last.
+        lam: Float32 tensor ``(batch_size,)``, the drawn coefficients, or these for each
+            dimension of the hidden states, ``(batch_size, ...)``.
         policy: An ``AdversarialMixing``.
         value_and_gradient: Callable ``(f, lam) -> (f(lam), d sum(f(lam)) / d lam)``.
         batch_size: Number of examples whose losses the batch mean averages (of all
@@ -46,17 +53,23 @@ def search(loss_at, lam, policy, value_and_gradient, batch_size):
     Returns:
         A ``Choice``.
     """
-    loss, lam_gradient = value_and_gradient(loss_at, lam)
-    if policy.gradient == "mean" and policy.lam_per == "example":
-        lam_gradient = lam_gradient / ops.cast(batch_size, lam_gradient.dtype)
-    adversarial_lam = policy.perturb(lam, lam_gradient)
+
+    def climb(at):
+        loss, gradient = value_and_gradient(loss_at, at)
+        if policy.gradient == "mean" and policy.lam_per == "example":
+            gradient = gradient / ops.cast(batch_size, gradient.dtype)
+        return loss, gradient, policy.perturb(at, gradient)
+
+    loss, lam_gradient, adversarial_lam = climb(lam)
+    for _ in range(policy.ascent_steps - 1):
+        *_, adversarial_lam = climb(adversarial_lam)
     if not policy.min_op:
         ones = ops.ones_like(lam)
         return Choice(adversarial_lam, adversarial_lam, ones, loss, None, lam_gradient)
     adversarial_loss = loss_at(adversarial_lam)
     mask = ops.cast(policy.select(loss, adversarial_loss), "bool")
     return Choice(
-        lam=ops.where(mask, adversarial_lam, lam),
+        lam=ops.where(column(mask, lam), adversarial_lam, lam),
         adversarial_lam=adversarial_lam,
         mask=ops.cast(mask, "float32"),
         loss=loss,

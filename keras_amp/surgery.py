@@ -15,6 +15,7 @@ import keras
 from keras import ops, tree
 
 from keras_amp import graphs
+from keras_amp.axes import column
 from keras_amp.layers import MixLayer
 from keras_amp.parts import Activation, Preactivation
 from keras_amp.recurrence import Projection, Recurrence, in_two_parts
@@ -269,7 +270,8 @@ class Split:
 
         Args:
             pair: A ``Pair``.
-            lam: Float32 tensor ``(batch_size,)``, the share of the examples themselves.
+            lam: Float32 tensor ``(batch_size,)``, the share of the examples themselves,
+                or one for every dimension; see ``lam_per_dimension``.
             training: Whether in training mode.
 
         Returns:
@@ -281,6 +283,29 @@ class Split:
         ]
         implicit = [*pair.implicit_masks, *[None] * len(pair.masks)]
         return self.above([*mixed, *pair.masks], training=training, mask=implicit)
+
+    def lam_per_dimension(self, pair, lam):
+        """Gives every dimension of the hidden states its example's coefficient.
+
+        Args:
+            pair: A ``Pair``.
+            lam: Float32 tensor ``(batch_size,)``.
+
+        Returns:
+            A float32 tensor of the shape of the hidden states.
+
+        Raises:
+            ValueError: If mixing was moved up, where other dimensions are mixed.
+        """
+        if self.mixed_behind != [self.mixes_behind]:
+            raise ValueError(
+                "Expected the model to be made with a policy of step_per='dimension', as "
+                f"it then mixes behind '{self.mixes_behind}' itself. Received: a model "
+                f"that mixes behind {', '.join(self.mixed_behind)}, which changes no "
+                "result with step_per='example' only."
+            )
+        (hidden,) = pair.hidden
+        return ops.broadcast_to(column(lam, hidden), ops.shape(hidden))
 
     @property
     def noise_states(self):
@@ -366,7 +391,7 @@ class Pair(NamedTuple):
 
 def _union(mask, partner_mask, lam):
     """The positions that count in an example or its partner, in the mask's own dtype."""
-    lam = ops.reshape(lam, (-1,) + (1,) * (len(mask.shape) - 1))
+    lam = column(lam, mask)
     nothing = ops.zeros_like(mask)
     own = ops.where(lam > 0, mask, nothing)
     other = ops.where(lam < 1, partner_mask, nothing)

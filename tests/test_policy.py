@@ -12,7 +12,7 @@ from keras import ops
 from scipy import stats
 
 import keras_amp
-from keras_amp.policy import harder, max_op, min_op, mix, rand_op
+from keras_amp.policy import harder, max_op, min_op, mix, normalized, rand_op
 
 RNG = np.random.default_rng(2)
 A, B = RNG.normal(size=(2, 5, 3, 4))
@@ -232,6 +232,33 @@ def test_one_lambda_per_batch_takes_the_mean_gradient_clipped():
     np.testing.assert_allclose(policy.perturb(lam, gradient), np.full(4, 0.7))
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-25, 1e25])
+def test_a_normalized_gradient_keeps_its_direction_alone(scale):
+    gradient = np.array([[[3.0, -4.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    found = normalized(ops.cast(scale * gradient, "float32"))
+    expected = gradient / np.sqrt([[[26 / 4]], [[1.0]]])  # the mean of 9, 16, 0 and 1
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_one_normalized_lambda_moves_by_the_step_size():
+    policy = keras_amp.AdversarialMixing(step_size=0.1, normalize=True)
+    lam, gradient = np.full(4, 0.5), np.array([9.0, -1e-9, 0.0, -2.0])
+    expected = [0.6, 0.4, 0.5, 0.4]
+    np.testing.assert_allclose(policy.perturb(lam, gradient), expected, rtol=1e-12)
+    policy = keras_amp.AdversarialMixing(0.5, 0.1, normalize=True, max_gradient=0.5)
+    expected = [0.55, 0.45, 0.5, 0.45]
+    np.testing.assert_allclose(policy.perturb(lam, gradient), expected, rtol=1e-12)
+
+
+def test_one_lambda_per_batch_takes_each_dimensions_mean_gradient():
+    gradient = np.array([[1.0, 2.0], [3.0, -4.0]])
+    policy = keras_amp.AdversarialMixing(
+        step_size=0.1, lam_per="batch", max_gradient=None, step_per="dimension"
+    )
+    expected = [[0.7, 0.4], [0.7, 0.4]]
+    np.testing.assert_allclose(policy.perturb(np.full((2, 2), 0.5), gradient), expected)
+
+
 def test_select_marks_where_the_step_raised_the_loss():
     mask = keras_amp.AdversarialMixing().select(
         np.array([1.0, 2, 3]), np.array([2, 2, 1])
@@ -259,6 +286,9 @@ SETTINGS = {
     "lam_per": "batch",
     "probability": 0.5,
     "clip_lam": True,
+    "ascent_steps": 3,
+    "step_per": "dimension",
+    "normalize": True,
 }
 
 
@@ -273,6 +303,9 @@ def test_defaults_are_the_papers():
         "lam_per": "example",
         "probability": 1.0,
         "clip_lam": False,
+        "ascent_steps": 1,
+        "step_per": "example",
+        "normalize": False,
     }
     assert keras_amp.Mixup().get_config() == {
         "alpha": 1.0,
@@ -348,6 +381,9 @@ BAD = {
     "gradient": ["sum", None, 1],
     "min_op": ["yes", None, 1, 0, 1.0],
     "clip_lam": ["no", None, 1, 0],
+    "ascent_steps": [0, -1, 1.5, "2", None, True],
+    "step_per": ["word", None, 1],
+    "normalize": ["no", None, 1, 0],
 }
 
 

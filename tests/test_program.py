@@ -391,6 +391,9 @@ def test_defaults_are_the_programs():
         "lam_per": "example",
         "probability": 1.0,
         "clip_lam": False,
+        "ascent_steps": 1,
+        "step_per": "example",
+        "normalize": False,
         "window": 5,
         "reweigh": True,
     }
@@ -407,6 +410,9 @@ def test_every_setting_goes_through_the_config():
         "lam_per": "batch",
         "probability": 0.5,
         "clip_lam": True,
+        "ascent_steps": 2,
+        "step_per": "dimension",
+        "normalize": True,
         "window": 3,
         "reweigh": False,
     }

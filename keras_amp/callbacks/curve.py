@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_amp.checks import check_count
 from keras_amp.curves import LambdaCurve
 from keras_amp.extras import require
 from keras_amp.files import whole_file, write_columns
@@ -18,6 +17,7 @@ from keras_amp.mixtures import (
     checked_pairs,
     read_examples,
 )
+from keras_amp.values import check_count
 
 TAG = "loss_along_lambda"
 

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_amp.checks import check_count
 from keras_amp.extras import require
 from keras_amp.monitoring import EDGES
+from keras_amp.values import check_count
 
 # The tags of what the steps and the schedules report; other names keep Keras' tags.
 TAGS = {

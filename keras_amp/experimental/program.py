@@ -79,8 +79,8 @@ from typing import Literal
 import keras
 from keras import ops
 
-from keras_amp.checks import check_count
-from keras_amp.policy import AdversarialMixing, _one_of
+from keras_amp.policy import AdversarialMixing
+from keras_amp.values import check_count, check_one_of
 
 ROUNDING = 1e-6  # relative, of a difference of float32 losses
 
@@ -168,6 +168,9 @@ class AuthorsProgram(AdversarialMixing):
         lam_per: As ``AdversarialMixing``.
         probability: As ``AdversarialMixing``.
         clip_lam: As ``AdversarialMixing``.
+        ascent_steps: As ``AdversarialMixing``.
+        step_per: As ``AdversarialMixing``.
+        normalize: As ``AdversarialMixing``.
         window: Integer >= 1, the number of steps whose gaps are remembered.
         reweigh: Whether examples are weighed at all.
 
@@ -191,6 +194,9 @@ class AuthorsProgram(AdversarialMixing):
         lam_per: Literal["example", "batch"] = "example",
         probability: float = 1.0,
         clip_lam: bool = False,
+        ascent_steps: int = 1,
+        step_per: Literal["example", "dimension"] = "example",
+        normalize: bool = False,
         window: int = 5,
         reweigh: bool = True,
     ):
@@ -204,9 +210,12 @@ class AuthorsProgram(AdversarialMixing):
             lam_per=lam_per,
             probability=probability,
             clip_lam=clip_lam,
+            ascent_steps=ascent_steps,
+            step_per=step_per,
+            normalize=normalize,
         )
         self.window = check_count("window", window)
-        self.reweigh = _one_of("reweigh", reweigh, (True, False))
+        self.reweigh = check_one_of("reweigh", reweigh, (True, False))
 
     def memory(self):
         """Makes the window: a row of ``gap_moments`` for each step, the latest last."""

@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 
 from keras_amp import data
-from keras_amp.checks import check_count
 from keras_amp.experiments.display import Display
 from keras_amp.experiments.environment import versions
 from keras_amp.experiments.examples import SPLITS, prepare
@@ -20,6 +19,7 @@ from keras_amp.experiments.settings import methods
 from keras_amp.experiments.training import build_classifier, train
 from keras_amp.policy import AdversarialMixing
 from keras_amp.runs import CONFIG
+from keras_amp.values import check_count
 
 READING = "Reading texts"
 

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from keras_amp import backbones
-from keras_amp.checks import check_count
 from keras_amp.experimental import AuthorsProgram
 from keras_amp.policy import AdversarialMixing, Mixup
+from keras_amp.values import check_count
 
 BACKBONES = {
     "cnn": backbones.text_cnn,

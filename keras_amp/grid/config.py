@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from keras_amp import data
-from keras_amp.checks import check_count
 from keras_amp.data.sources import SOURCES
 from keras_amp.experiments.recipes import RECIPES
 from keras_amp.experiments.settings import (
@@ -19,6 +18,7 @@ from keras_amp.experiments.settings import (
 )
 from keras_amp.grid.cells import Cell
 from keras_amp.policy import AdversarialMixing
+from keras_amp.values import check_count
 
 CONFIGS = Path(__file__).parent / "configs"
 FILE = "grid.toml"

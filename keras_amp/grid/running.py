@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from keras_amp import data
-from keras_amp.checks import check_count
 from keras_amp.experiments.environment import cores
 from keras_amp.experiments.examples import prepare
 from keras_amp.experiments.training import build_classifier
@@ -13,6 +12,7 @@ from keras_amp.grid.config import FILE
 from keras_amp.grid.engines import on_cluster, on_this_machine
 from keras_amp.grid.progress import Board
 from keras_amp.grid.records import CELLS, FAILED, FINISHED, read_records, write_record
+from keras_amp.values import check_count
 
 # The settings that decide whether there are examples and a classifier at all.
 OF_A_KIND = ("backbone", "backbone_arguments", "data", "folds", "phrases", "vectors")

@@ -1,0 +1,75 @@
+"""Checks of single values: each returns its value, or says what was expected."""
+
+import math
+import numbers
+
+
+def check_count(name, value, least=1):
+    """Returns the argument of that name as an integer, which it must be.
+
+    Raises:
+        ValueError: If it is none, or below ``least``.
+
+    Example:
+    >>> keras_amp.values.check_count("every", 2)
+    2
+    """
+    integral = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not integral or value < least:
+        raise ValueError(
+            f"Expected `{name}` to be an integer >= {least}. Received: {name}={value!r}"
+        )
+    return int(value)
+
+
+def check_number(name, value, above=None, at_least=None, at_most=None):
+    """Returns the argument of that name as a float, which must be finite.
+
+    Args:
+        name: The argument's name.
+        value: What was given for it.
+        above: It must be greater than this; None for no such bound.
+        at_least: It must be this or more.
+        at_most: It must be this or less.
+
+    Raises:
+        ValueError: If it is no number, or out of bounds.
+
+    Example:
+    >>> keras_amp.values.check_number("probability", 1, at_least=0, at_most=1)
+    1.0
+    """
+    bounds = {"> ": above, ">= ": at_least, "<= ": at_most}
+    expected = " and ".join(f"{k}{v}" for k, v in bounds.items() if v is not None)
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    number = float(value) if is_number else math.nan
+    inside = (
+        math.isfinite(number)
+        and (above is None or number > above)
+        and (at_least is None or number >= at_least)
+        and (at_most is None or number <= at_most)
+    )
+    if not inside:
+        raise ValueError(
+            f"Expected `{name}` to be a finite number {expected}. "
+            f"Received: {name}={value!r}"
+        )
+    return number
+
+
+def check_one_of(name, value, options):
+    """Returns the argument of that name, which must be one of the options.
+
+    Raises:
+        ValueError: If it is another, or of another type than the first option.
+
+    Example:
+    >>> keras_amp.values.check_one_of("noise", "shared", ("shared", "independent"))
+    'shared'
+    """
+    if not isinstance(value, type(options[0])) or value not in options:
+        raise ValueError(
+            f"Expected `{name}` to be one of {', '.join(map(repr, options))}. "
+            f"Received: {name}={value!r}"
+        )
+    return value
