@@ -69,7 +69,7 @@ def record(cell, error, best=None, **changes):
         "method": cell.method,
         "seed": cell.seed,
         "fold": cell.fold,
-        "dev_error": 11.0,
+        "dev_error": error + 2,
         "test_error": error,
         "best_test_error": error - 1 if best is None else best,
         "macro_f1": 90.0,
@@ -151,12 +151,15 @@ def test_entries_are_means_and_deviations_over_the_seeds(made):
             assert shown[method][data] == expected
 
 
-def test_both_readings_are_there_and_named(made):
-    results, minimum = (rows_of(made.parts[n]) for n in ("results", "minimum"))
+def test_all_readings_are_there_and_named(made):
+    names = ("results", "minimum", "development")
+    results, minimum, development = (rows_of(made.parts[n]) for n in names)
     assert results[0]["trec"].startswith("9.05")
     assert minimum[0]["trec"].startswith("8.05")
+    assert development[0]["trec"].startswith("11.05")
     assert "at the epoch that the development set chose" in made.parts["results"]
     assert "minimum over the test curve, chosen by the test set" in made.parts["minimum"]
+    assert "Development error in percent" in made.parts["development"]
 
 
 def test_relative_improvements_stand_below_their_rows(made):

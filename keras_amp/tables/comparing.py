@@ -12,6 +12,8 @@ from keras_amp.tables.groups import Group
 FAMILIES = {"mixup": "mixup at the same place", "none": "no mixing"}
 # Fields of a result: both readings of a run.
 READINGS = ("test_error", "best_test_error")
+# What settings are chosen by, before the test errors are looked at.
+DEVELOPMENT = "dev_error"
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Compared:
         group: The entry's ``Group``.
         other: That of the baseline: the same settings, as far as it has them.
         family: What it is corrected with, a key of ``FAMILIES``.
-        reading: What is compared, one of ``READINGS``.
+        reading: What is compared, one of ``READINGS``, or ``DEVELOPMENT``.
         seeds: Number of common seeds.
         error: Mean of the errors over these, in percent; NaN without any.
         other_error: That of the baseline.
@@ -80,7 +82,7 @@ def compare(groups, reading="test_error"):
 
     Args:
         groups: List of ``Group``s.
-        reading: One of ``READINGS``.
+        reading: One of ``READINGS``, or ``DEVELOPMENT``.
 
     Returns:
         A list of ``Compared``, family by family, in the order of the groups.

@@ -20,6 +20,7 @@ CAPTIONS = {
         "Least test error of any epoch in percent: the minimum over the test curve, "
         "chosen by the test set itself"
     ),
+    "dev_error": "Development error in percent, at the epoch that it chose",
 }
 
 
@@ -43,7 +44,7 @@ def results_table(arrangement, compared, reading, paper=None):
     Args:
         arrangement: ``Arrangement``.
         compared: List of ``Compared``, of the same reading.
-        reading: ``"test_error"`` or ``"best_test_error"``.
+        reading: ``"test_error"``, ``"best_test_error"`` or ``"dev_error"``.
         paper: Name of the paper's table to stand beside; None for none.
     """
     over_mixup = {c.group: c for c in compared if c.family == "mixup"}

@@ -9,14 +9,15 @@ from keras_amp.report.page import TEMPLATES, colors
 from keras_amp.report.tables import DASH
 from keras_amp.significance import LEVEL, RESAMPLES, least_wilcoxon
 from keras_amp.tables import drawings, latex, layout
-from keras_amp.tables.comparing import FAMILIES, READINGS, compare
+from keras_amp.tables.comparing import DEVELOPMENT, FAMILIES, READINGS, compare
 from keras_amp.tables.groups import arrange
 from keras_amp.tables.paper import SEEDS, reported
 from keras_amp.version import __version__
 
 GENERATOR = "keras_amp table"
 LONGEST = 300  # characters of an error
-PARTS = ("results", "errors", "minimum", "differences", "baselines", "cells", "trained")
+PARTS = ("results", "errors", "minimum", "development", "differences", "baselines")
+PARTS += ("cells", "trained")
 ENVIRONMENT = TEMPLATES.overlay(
     loader=ChoiceLoader([PackageLoader("keras_amp.tables"), TEMPLATES.loader])
 )
@@ -44,6 +45,9 @@ def describe(grid, records):
         "results": layout.results_table(arrangement, compared, "test_error", paper),
         "minimum": layout.results_table(
             arrangement, by_reading["best_test_error"], "best_test_error", paper
+        ),
+        "development": layout.results_table(
+            arrangement, compare(arrangement.groups, DEVELOPMENT), DEVELOPMENT
         ),
         "compared": {
             family: layout.differences_table(arrangement, compared, family)

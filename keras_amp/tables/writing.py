@@ -16,7 +16,8 @@ class GridTable:
         markdown: All tables in Markdown.
         parts: Dict of parts of it, without headings, for ``embed``: ``"results"``,
             ``"errors"`` (its table without the notes), ``"minimum"``,
-            ``"differences"``, ``"baselines"``, ``"cells"`` and ``"trained"``.
+            ``"development"``, ``"differences"``, ``"baselines"``, ``"cells"`` and
+            ``"trained"``.
         files: Dict from file names to texts: all that ``write_table`` writes.
     """
 
