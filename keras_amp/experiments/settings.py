@@ -67,7 +67,8 @@ class Settings:
         clip_norm: Norm to which all gradients together are clipped; None does not clip.
         warmup_steps: Steps over which the learning rate rises to its value.
         jit_compile: Whether the step is compiled by XLA; "auto" compiles where that has
-            been measured to pay.
+            been measured to pay, "update" the update of the weights alone (without mixing
+            nothing, as Keras' own step has no such part).
         save_classifier: Whether a run keeps its trained classifier, for
             ``keras_amp.load_run``.
         save_curve: Whether a run evaluates the test loss along lambda, at the words and
@@ -96,7 +97,7 @@ class Settings:
     learning_rate: float = 2e-4
     clip_norm: float | None = None
     warmup_steps: int = 0
-    jit_compile: bool | Literal["auto"] = "auto"
+    jit_compile: bool | Literal["auto", "update"] = "auto"
     save_classifier: bool = True
     save_curve: bool = True
 
