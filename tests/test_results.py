@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
 
+from keras_amp import significance
 from keras_amp.grid import load_grid, read_records
 
 ROOT = Path(__file__).parent.parent
@@ -54,3 +55,20 @@ def test_cells_are_those_of_the_study_and_name_no_machine(study):
     assert records.keys() <= keys
     for path in (RESULTS / study / "cells").glob("*.json"):
         assert not any(part in path.read_text() for part in ("/work", "/root", "/tmp"))
+
+
+def test_what_the_reweighting_costs_is_as_the_findings_say(tables):
+    """The only figures of a comparison that stand in no table."""
+    errors = {"program": {}, "amp": {}}
+    for record in read_records([RESULTS / "trec_steps"]).values():
+        config = record["config"]
+        if config["loss"] == "binary" and config["policy"] in errors:
+            error = record["result"]["test_error"]
+            errors[config["policy"]][config["seed"], None] = error
+    pairs = significance.pair(errors["program"], errors["amp"])
+    assert len(pairs) == 10
+    difference = (pairs[:, 0] - pairs[:, 1]).mean()
+    p_t, _ = significance.t_test(pairs)
+    p_wilcoxon = significance.wilcoxon(pairs)
+    said = f"+{difference:.2f} points (p = {p_t:.3f} by the t-test, {p_wilcoxon:.3f} by"
+    assert said in " ".join(tables.FINDINGS.read_text().split())
