@@ -24,7 +24,7 @@ from matplotlib.ticker import MaxNLocator
 
 INK = "#24292f"  # texts and axes
 FAINT = "#d4d8dd"  # grid and diagonals
-SHADE = "#0b6bb8"  # of a confusion matrix' cells
+SHADE = "#0b6bb8"  # of a confusion matrix' cells, and of intervals
 WIDTH = 4.4  # inches: about the width of a phone, where a figure is read unscaled
 HEIGHT = 2.9  # inches, a legend not counted
 
@@ -157,6 +157,57 @@ def run_errors(errors, label="test error %", title=None, styles=None):
         axes.plot(mean, [place], "D", color=color, ms=6)
     axes.set_yticks(range(len(errors)), list(errors))
     axes.set_ylim(len(errors) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(label)
+    return figure
+
+
+def differences(found, label="percentage points", title=None):
+    """Draws differences with their intervals, beside a line at 0.
+
+    Args:
+        found: Dict from names to float arrays ``(3,)``: a difference, and the lower and
+            the upper end of its interval.
+        label: What the values are.
+        title: String, or None.
+
+    Returns:
+        A ``matplotlib.figure.Figure``, the names from the top in their order, each above
+        its interval, as they may be long.
+
+    Raises:
+        ValueError: If there is nothing to draw, or an array has another shape or an end
+            on the wrong side of its difference.
+
+    Example:
+    >>> from keras_amp.figures import differences
+    >>> figure = differences({"WordAMP": [-0.2, -0.6, 0.1], "SentAMP": [0.3, 0.0, 0.9]})
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['WordAMP', 'SentAMP']
+    """
+    found = _arrays("found", found, 1)
+    for name, values in found.items():
+        if len(values) != 3 or not values[1] <= values[0] <= values[2]:
+            raise ValueError(
+                "Expected `found` to hold a difference and the two ends around it. "
+                f"Received: for {name!r} {values.tolist()}"
+            )
+    figure, axes = _new(title, 0.75 + 0.4 * len(found))
+    axes.axvline(0.0, color=INK, linewidth=0.9)
+    for place, (name, (value, low, high)) in enumerate(found.items()):
+        ends = [[value - low], [high - value]]
+        axes.errorbar(value, [place], xerr=ends, color=SHADE, fmt="D", ms=5, capsize=3)
+        axes.text(
+            0.01,
+            place - 0.4,
+            name,
+            transform=axes.get_yaxis_transform(),  # x in parts of the width
+            color=INK,
+            fontsize=9,
+            va="center",
+        )
+    axes.set_yticks([])
+    axes.set_ylim(len(found) - 0.5, -0.8)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(label)
     return figure

@@ -18,6 +18,7 @@ RUNS = {"none": RNG.random((3, 5)), "WordAMP": RNG.random((2, 4)) * 100}
 LAMBDAS = np.linspace(0, 1, 5)
 FIGURES = {
     "run_errors": lambda: figures.run_errors({"none": [10.0, 12.0], "WordAMP": [9.0]}),
+    "differences": lambda: figures.differences({"none": [0.5, -1.0, 2.0]}),
     "learning_curves": lambda: figures.learning_curves(RUNS),
     "adversary_over_time": lambda: figures.adversary_over_time(RUNS, "loss_gap"),
     "loss_along_lambda": lambda: figures.loss_along_lambda({"x": (LAMBDAS, LAMBDAS)}),
@@ -149,6 +150,18 @@ def test_every_run_is_a_dot_in_the_order_of_the_names():
     assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the first one on top
 
 
+def test_differences_stand_within_their_intervals_beside_zero():
+    figure = figures.differences({"SentAMP": [-0.5, -2, 1], "WordAMP": [1.5, 1, 3]})
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["SentAMP", "WordAMP"]
+    bars = axes.collections[0]
+    np.testing.assert_allclose(bars.get_segments()[0], [[-2, 0], [1, 0]])
+    zero, *others = axes.get_lines()
+    assert list(zero.get_xdata()) == [0, 0]
+    points = [x.get_xydata().tolist() for x in others if x.get_marker() == "D"]
+    assert points == [[[-0.5, 0]], [[1.5, 1]]]
+
+
 def test_a_method_looks_the_same_whatever_stands_beside_it():
     alone = figures.styles(["SentAMP"])["SentAMP"]
     names = ["none", "SentAMP, step_size=0.1", "SentAMP, step_size=1", "mine"]
@@ -219,6 +232,8 @@ def test_names_are_no_formulas():
         (lambda: figures.reliability_diagram({}), "`bins` to hold something"),
         (lambda: figures.learning_curves({"none": [0.5]}), r"2-D.*'none' the shape \(1,"),
         (lambda: figures.run_errors({"none": []}), r"1-D.*not empty.*\(0,\)"),
+        (lambda: figures.differences({"a": [1.0, 2.0, 3.0]}), "around it.*'a' .1.0, 2.0"),
+        (lambda: figures.differences({"a": [1.0, 2.0]}), "around it.*'a' .1.0, 2.0"),
         (lambda: figures.adversary_over_time(RUNS, "lam"), "quantity='lam'"),
         (
             lambda: figures.loss_along_lambda({"a": ([0, 1], [1])}),

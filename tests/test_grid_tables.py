@@ -8,6 +8,7 @@ import statistics
 import subprocess
 from dataclasses import replace
 from io import StringIO
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -160,6 +161,18 @@ def test_all_readings_are_there_and_named(made):
     assert "at the epoch that the development set chose" in made.parts["results"]
     assert "minimum over the test curve, chosen by the test set" in made.parts["minimum"]
     assert "Development error in percent" in made.parts["development"]
+
+
+def test_the_differences_are_drawn(made):
+    drawing = ElementTree.fromstring(made.files["mine-differences.svg"])
+    words = {"".join(x.itertext()).strip() for x in drawing.iter() if "text" in x.tag}
+    expected = {
+        f"{m}, data {d}" for m in ("WordAMP", "SentAMP") for d in ("trec", "sst2")
+    }
+    assert expected <= words
+    assert "Differences" in Checked(made.files["mine.html"]).words
+    nothing = make_table(five(), {})
+    assert "mine-differences.svg" not in nothing.files
 
 
 def test_relative_improvements_stand_below_their_rows(made):
@@ -719,6 +732,7 @@ def test_the_same_records_give_the_same_bytes(made, tmp_path):
         "mine.csv",
         "mine-differences.csv",
         "mine-cells.csv",
+        "mine-differences.svg",
     }
 
 

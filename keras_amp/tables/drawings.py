@@ -1,5 +1,6 @@
-"""The figures of a grid's page: every run's error, and the loss along lambda."""
+"""The figures of a grid: every run's error, the loss along lambda, the differences."""
 
+import io
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -55,6 +56,37 @@ def galleries(grid, arrangement):
         "results": pictures.results(drawn, styles),
         "lambda": pictures.along_lambda(curved, styles) if curved else pictures.Gallery(),
     }
+
+
+def differences(grid, compared):
+    """Draws the differences from mixup, with the bootstrap's intervals.
+
+    Args:
+        grid: ``Grid``.
+        compared: List of ``Compared``, of one reading.
+
+    Returns:
+        A ``matplotlib.figure.Figure``; None where there is nothing, or more than can be
+        read.
+    """
+    labels = label_cells(grid.cells)
+    found = {}
+    for c in compared:
+        if c.family == "mixup" and c.interval is not None:
+            # Equal differences have an interval of no width, up to rounding.
+            low, high = min(c.interval[0], c.difference), max(c.interval[1], c.difference)
+            found[labels[c.group.runs[0].key]] = (c.difference, low, high)
+    if not 0 < len(found) <= MOST:
+        return None
+    return figures.differences(found, "percentage points against mixup")
+
+
+def as_svg(figure):
+    """Returns a figure as a file of its own, the same text whenever it is made."""
+    file = io.StringIO()
+    # The creator would be Matplotlib with its version.
+    figure.savefig(file, format="svg", metadata={"Creator": None})
+    return file.getvalue()
 
 
 def _run(run):

@@ -6,6 +6,7 @@ from textwrap import shorten
 from jinja2 import ChoiceLoader, PackageLoader
 
 from keras_amp.report.page import TEMPLATES, colors
+from keras_amp.report.pictures import Gallery
 from keras_amp.report.tables import DASH
 from keras_amp.significance import LEVEL, RESAMPLES, least_wilcoxon
 from keras_amp.tables import drawings, latex, layout
@@ -31,13 +32,20 @@ def describe(grid, records):
         records: Dict from keys of cells to records.
 
     Returns:
-        A tuple ``(page, arrangement, compared)``: a dict for the templates, the
-        ``Arrangement``, and the ``Compared`` of both readings.
+        A tuple ``(page, arrangement, compared, figure)``: a dict for the templates, the
+        ``Arrangement``, the ``Compared`` of both readings, and the figure of the
+        differences from mixup, or None.
     """
     arrangement = arrange(grid, records)
     paper = grid.table.get("paper")
     by_reading = {reading: compare(arrangement.groups, reading) for reading in READINGS}
     compared = by_reading["test_error"]
+    galleries = drawings.galleries(grid, arrangement)
+    figure = drawings.differences(grid, compared)
+    galleries["differences"] = Gallery()
+    if figure is not None:
+        alt = "Each difference in percentage points with its interval, as in the table."
+        galleries["differences"].add("differences", "Differences", figure, alt)
     page = {
         "name": grid.name,
         "title": grid.title,
@@ -58,7 +66,7 @@ def describe(grid, records):
         "failed": _failed(arrangement),
         "unknown": len(records.keys() - _keys(arrangement)),
         "trained": layout.trained_table(arrangement),
-        "galleries": drawings.galleries(grid, arrangement),
+        "galleries": galleries,
         **colors(),
         "machines": _machines(arrangement),
         "paper": _paper(arrangement, paper),
@@ -67,7 +75,8 @@ def describe(grid, records):
         "generator": GENERATOR,
         "version": __version__,
     }
-    return page, arrangement, [c for found in by_reading.values() for c in found]
+    both = [c for found in by_reading.values() for c in found]
+    return page, arrangement, both, figure
 
 
 def render_html(page):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keras_amp.files import whole_file
 from keras_amp.tables import frames, page
+from keras_amp.tables.drawings import as_svg
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ def make_table(grid, records):
     >>> print(make_table(load_grid("table4"), {}).markdown.splitlines()[2])
     Cells finished: 0 of 140.
     """
-    described, arrangement, compared = page.describe(grid, records)
+    described, arrangement, compared, figure = page.describe(grid, records)
     markdown, parts = page.render_markdown(described)
     name, paper = grid.name, grid.table.get("paper")
     tables = {
@@ -61,6 +62,8 @@ def make_table(grid, records):
         # Ten digits: the last ones of a float may differ between machines.
         **{n: f.to_csv(index=False, float_format="%.10g") for n, f in tables.items()},
     }
+    if figure is not None:
+        files[f"{name}-differences.svg"] = as_svg(figure)
     return GridTable(name, markdown, parts, files)
 
 
@@ -80,8 +83,9 @@ def write_table(grid, records, out):
         records: Dict from keys of cells to records, as of ``read_records``.
         out: Folder, made where there is none. It receives ``<name>.md``, ``<name>.html``,
             ``<name>.tex``, ``<name>.csv`` (a row an entry), ``<name>-differences.csv``
-            (a row a comparison, of both readings) and ``<name>-cells.csv`` (a row a
-            finished cell); former ones are replaced.
+            (a row a comparison, of both readings), ``<name>-cells.csv`` (a row a finished
+            cell) and, where anything is compared with mixup, ``<name>-differences.svg``;
+            former ones are replaced.
 
     Returns:
         A ``GridTable``.
