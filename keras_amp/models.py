@@ -120,7 +120,7 @@ class MixupAMPModel(keras.Model):
         self._reported = monitoring.means()
         self._histograms = _Untracked(monitoring.histograms())
         self._monitored = False
-        self._compiles, self._compiles_update = None, False
+        self._auto_compiles = self._compiles_update = False
         self.built = True
 
     def __repr__(self):
@@ -201,17 +201,13 @@ class MixupAMPModel(keras.Model):
         Where there is no accelerator, ``jit_compile="auto"`` compiles the step of a
         classifier with attention or an LSTM, and the weights' update of any other
         (``keras_amp.compilation``); Keras itself would compile nothing.
-        ``jit_compile="update"`` compiles the update alone, whatever the classifier: for
-        an encoder that takes too few steps for the compilation of a whole one to pay.
         """
         given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
-        self._compiles = given.get("jit_compile", "auto")
-        ours = self._compiles in ("auto", "update") and not given.get("run_eagerly")
-        ours = ours and self.distribute_strategy.num_replicas_in_sync == 1
-        ours = ours and compilation.on_cpu()
-        if self._compiles == "update":
-            given["jit_compile"] = False
-        elif ours and compilation.step_pays(self):
+        self._auto_compiles = given.get("jit_compile", "auto") == "auto"
+        alone = self.distribute_strategy.num_replicas_in_sync == 1
+        ours = self._auto_compiles and alone and compilation.on_cpu()
+        ours = ours and not given.get("run_eagerly")
+        if ours and compilation.step_pays(self):
             given["jit_compile"] = True
         super().compile(**given)
         self._compiles_update = ours and not self.jit_compile
@@ -219,9 +215,9 @@ class MixupAMPModel(keras.Model):
     def get_compile_config(self):
         """Returns the arguments of ``compile`` for a saved model."""
         config = super().get_compile_config()
-        if config:
-            # Where the model is loaded, "auto" may mean another thing.
-            config["jit_compile"] = self._compiles
+        if config and self._auto_compiles:
+            # Where the model is loaded, it may mean another thing.
+            config["jit_compile"] = "auto"
         return config
 
     def compile_from_config(self, config):

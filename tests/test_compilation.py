@@ -72,7 +72,6 @@ class OwnSGD(keras.optimizers.SGD):
     ("optimizer", "arguments", "alone"),
     [
         ("adam", {}, True),
-        ("adam", {"jit_compile": "update"}, True),
         ("adam", {"jit_compile": False}, False),
         ("adam", {"jit_compile": True}, False),
         ("adam", {"run_eagerly": True}, False),
@@ -84,26 +83,19 @@ def test_auto_compiles_the_update_of_all_others(optimizer, arguments, alone, upd
     assert bool(updates) == alone
 
 
-def test_the_update_may_be_all_that_is_compiled(updates):
-    model = compiled(attention(), jit_compile="update")
-    model.fit(IDS, LABELS, verbose=0)
-    assert updates
-    assert not model.jit_compile
-
-
 def test_a_model_with_a_compiled_step_compiles_no_update_of_its_own(updates):
     compiled(attention()).fit(IDS, LABELS, verbose=0)
     assert not updates
 
 
-@pytest.mark.parametrize("jit_compile", ["auto", "update", False, True])
+@pytest.mark.parametrize("jit_compile", ["auto", False, True])
 def test_a_loaded_model_is_compiled_as_the_saved_one(jit_compile, tmp_path):
     for build in (attention, text_classifier):
         model = compiled(build(), jit_compile=jit_compile)
         model.fit(IDS, LABELS, verbose=0)
         model.save(tmp_path / "model.keras")
         loaded = keras.models.load_model(tmp_path / "model.keras")
-        for name in ("jit_compile", "_compiles", "_compiles_update"):
+        for name in ("jit_compile", "_auto_compiles", "_compiles_update"):
             assert getattr(loaded, name) == getattr(model, name)
         config = loaded.get_compile_config()
         assert config["jit_compile"] == jit_compile

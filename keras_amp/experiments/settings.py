@@ -67,8 +67,7 @@ class Settings:
         clip_norm: Norm to which all gradients together are clipped; None does not clip.
         warmup_steps: Steps over which the learning rate rises to its value.
         jit_compile: Whether the step is compiled by XLA; "auto" compiles where that has
-            been measured to pay, "update" the update of the weights alone (without mixing
-            nothing, as Keras' own step has no such part).
+            been measured to pay.
         save_classifier: Whether a run keeps its trained classifier, for
             ``keras_amp.load_run``.
         save_curve: Whether a run evaluates the test loss along lambda, at the words and
@@ -97,7 +96,7 @@ class Settings:
     learning_rate: float = 2e-4
     clip_norm: float | None = None
     warmup_steps: int = 0
-    jit_compile: bool | Literal["auto", "update"] = "auto"
+    jit_compile: bool | Literal["auto"] = "auto"
     save_classifier: bool = True
     save_curve: bool = True
 

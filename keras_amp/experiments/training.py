@@ -58,10 +58,8 @@ def train(settings, method, policy, seed, examples, folder, fold=None, on_epoch=
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(settings, examples, seed)
-    model, jit_compile = classifier, settings.jit_compile
-    if method.mix == "none":
-        jit_compile = False if jit_compile == "update" else jit_compile
-    else:
+    model = classifier
+    if method.mix != "none":
         model = MixupAMPModel(classifier, method.mix_at(classifier), policy, seed=seed)
     model.compile(
         keras.optimizers.Adam(
@@ -69,7 +67,7 @@ def train(settings, method, policy, seed, examples, folder, fold=None, on_epoch=
         ),
         _loss(settings),
         metrics=["accuracy"],
-        jit_compile=jit_compile,
+        jit_compile=settings.jit_compile,
     )
     train_batches = data.batches(*examples.train, settings.batch_size, seed=seed)
     dev, test = (
