@@ -1,5 +1,6 @@
 """MixupAMPModel: a Keras model whose training step mixes, searches and then trains."""
 
+import contextlib
 import inspect
 import warnings
 from typing import Any, NamedTuple
@@ -301,7 +302,8 @@ class MixupAMPModel(keras.Model):
         self._build_loss(y)
         if self.trainable_weights and not self.optimizer.built:
             # Here, not in the update: how a loss is scaled depends on it.
-            self.optimizer.build(self.trainable_weights)
+            with _outside_the_step():
+                self.optimizer.build(self.trainable_weights)
         result = self._mixing.at_random_point(
             lambda split: self._forward_and_gradients(split, x, labels),
             self.seed_generator,
@@ -321,6 +323,7 @@ class MixupAMPModel(keras.Model):
                 self._histograms.value[name].update_state(value)
         y_major, weight_major = labels.of_larger_share()
         y_major = tree.pack_sequence_as(result.y_pred, [y_major])
+        self._build_metrics(y_major, result.y_pred)
         return self.compute_metrics(x, y_major, result.y_pred, sample_weight=weight_major)
 
     def test_step(self, data):
@@ -376,6 +379,12 @@ class MixupAMPModel(keras.Model):
             if isinstance(output, (list, tuple)):
                 (output,) = output  # as a call returns it
             self._compile_loss.build(tree.pack_sequence_as(output, [y]), output)
+
+    def _build_metrics(self, y, y_pred):
+        """Builds the compiled metrics by the shapes of labels and predictions."""
+        if self._compile_metrics is not None and not self._compile_metrics.built:
+            with _outside_the_step():
+                self._compile_metrics.build(y, y_pred)
 
     def _example_loss(self, labels, y_pred):
         """The compiled loss by examples, and the tensor of predictions that it takes."""
@@ -565,6 +574,20 @@ def _report(lam, choice):
 def _size_of(name, value):
     """What the mean is of: of a step and of a gradient the size."""
     return ops.abs(value) if name in ("lam_delta", "lam_gradient") else value
+
+
+@contextlib.contextmanager
+def _outside_the_step():
+    """Makes variables that the step is not seen to make, or it would be traced twice."""
+
+    def unseen(next_creator, **kwargs):
+        return next_creator(**{**kwargs, "experimental_enable_variable_lifting": False})
+
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        yield
+    else:
+        with tf.init_scope(), tf.variable_creator_scope(unseen):
+            yield
 
 
 def _single(value, name):

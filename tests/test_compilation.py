@@ -53,6 +53,48 @@ def test_auto_leaves_a_layer_alone_that_does_not_compile(recwarn):
     assert np.isfinite(model.fit(IDS, LABELS, verbose=0).history["loss"]).all()
 
 
+def equally(optimizer, made_before=False, **arguments):
+    """Two epochs from the same weights: how often a step was traced, and the results."""
+    traces = []
+
+    class Counted(keras_amp.MixupAMPModel):
+        def train_step(self, data):
+            traces.append(data)
+            return super().train_step(data)
+
+    keras.utils.set_random_seed(3)
+    model = Counted(text_classifier(), "embedding", seed=1)
+    loss = "sparse_categorical_crossentropy"
+    model.compile(optimizer, loss, metrics=["accuracy"], **arguments)
+    if made_before:
+        model.evaluate(IDS, LABELS, verbose=0)
+        model.optimizer.build(model.trainable_variables)
+    history = model.fit(
+        IDS, LABELS, batch_size=4, epochs=2, shuffle=False, verbose=0
+    ).history
+    return len(traces), model.get_weights() + model.optimizer.variables, history
+
+
+@pytest.mark.parametrize("jit_compile", [False, True, "auto"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        keras.optimizers.Adam,
+        lambda: keras.optimizers.SGD(0.1, momentum=0.9),
+        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()),
+    ],
+    ids=["adam", "momentum", "loss scale"],
+)
+def test_the_step_is_traced_once_though_it_makes_variables(make, jit_compile):
+    """TensorFlow traces a function again that was seen to make any."""
+    traces, weights, history = equally(make(), jit_compile=jit_compile)
+    assert traces == 1
+    _, expected, expected_history = equally(make(), True, jit_compile=jit_compile)
+    for got, wanted in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    assert history == expected_history
+
+
 @pytest.fixture
 def updates(monkeypatch):
     """Counts the updates that are compiled by themselves."""
