@@ -14,9 +14,6 @@ PARALLEL ?= -n $(shell expr \( $(CORES) \* 3 + 1 \) / 2) --dist loadscope
 # TensorFlow's notes about the machine are not what a reader looks for.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-# Tests compile hundreds of small steps: LLVM need not spend time on fast code.
-test: export XLA_FLAGS ?= --xla_backend_optimization_level=0
-
 .PHONY: help train test lint check results requirements clean
 
 help: ## Show this list.

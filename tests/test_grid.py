@@ -48,6 +48,7 @@ filters = 3
 embedding_dim = 4
 train_fraction = 0.1
 steps = {steps}
+jit_compile = false
 mix = ["none", "word"]
 policy = ["mixup"]
 """
@@ -262,7 +263,7 @@ def test_quick_runs_every_kind_of_cell(tmp_path, console):
     failed = [r["error"] for r in records.values() if r["status"] == "failed"]
     assert not failed
     values = [flat_values(record["config"]) for record in records.values()]
-    names = ("backbone", "mix", "policy", "train_fraction", "seed")
+    names = ("backbone", "mix", "policy", "train_fraction", "seed", "jit_compile")
     kinds = {name: {v[name] for v in values} for name in names}
     assert kinds["backbone"] == {"cnn", "bilstm", "bert"}
     assert kinds["mix"] == {"none", "word", "sentence", "random"}
@@ -272,6 +273,7 @@ def test_quick_runs_every_kind_of_cell(tmp_path, console):
     assert {None, "shared", "independent"} == {v.get("noise") for v in values}
     assert kinds["train_fraction"] == {None, 0.2}
     assert kinds["seed"] == {0, 1}
+    assert kinds["jit_compile"] == {False, True}
     table = make_table(grid, records)
     assert "Cells finished: 18 of 18" in table.markdown
 
