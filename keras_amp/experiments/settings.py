@@ -11,7 +11,7 @@ from typing import Any, Literal
 from keras_amp import backbones
 from keras_amp.experimental import AuthorsProgram
 from keras_amp.policy import AdversarialMixing, Mixup
-from keras_amp.values import check_count
+from keras_amp.values import check_count, check_number, check_one_of
 
 BACKBONES = {
     "cnn": backbones.text_cnn,
@@ -110,20 +110,10 @@ class Settings:
         check_count("warmup_steps", self.warmup_steps, least=0)
         if self.folds != "auto":
             check_count("folds", self.folds)
-        for name in ("learning_rate", "clip_norm"):
-            value = getattr(self, name)
-            if value is None and name == "clip_norm":
-                continue
-            if not (math.isfinite(value) and value > 0):
-                raise ValueError(
-                    f"Expected `{name}` to be a finite number > 0. Received: "
-                    f"{name}={value!r}"
-                )
-        if self.loss not in LOSSES:
-            raise ValueError(
-                f"Expected `loss` to be one of {', '.join(map(repr, LOSSES))}. Received: "
-                f"loss={self.loss!r}"
-            )
+        check_number("learning_rate", self.learning_rate, above=0)
+        if self.clip_norm is not None:
+            check_number("clip_norm", self.clip_norm, above=0)
+        check_one_of("loss", self.loss, LOSSES)
         for name in ("dev_fraction", "test_fraction"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(
