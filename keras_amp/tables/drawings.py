@@ -26,50 +26,53 @@ class Drawn:
     runs: list
 
 
-def galleries(grid, arrangement):
+def draw(grid, arrangement, compared):
     """Draws what there is to be drawn of a grid.
 
     Args:
         grid: ``Grid``.
         arrangement: ``Arrangement``.
+        compared: List of ``Compared``, of one reading.
 
     Returns:
-        A dict of the report's ``Gallery``s: ``"results"``, and ``"lambda"``, which is
-        empty unless the cells were told to ``save_curve``. Both are empty where there is
-        nothing, or more than can be read.
+        A tuple ``(galleries, differences)``: a dict of the report's ``Gallery``s,
+        ``"results"``, ``"lambda"`` (which is empty unless the cells were told to
+        ``save_curve``) and ``"differences"``; and the ``matplotlib.figure.Figure`` of
+        the differences from mixup with the bootstrap's intervals. Galleries are empty,
+        and the figure is None, where there is nothing, or more than can be read.
     """
     labels = label_cells(grid.cells)
+    results, along_lambda = _runs(labels, arrangement)
+    figure, gallery = _differences(labels, compared), pictures.Gallery()
+    if figure is not None:
+        alt = "Each difference in percentage points with its interval, as in the table."
+        gallery.add("differences", "Differences", figure, alt)
+    return {"results": results, "lambda": along_lambda, "differences": gallery}, figure
+
+
+def _runs(labels, arrangement):
+    """The galleries of every run's error and of the loss along lambda."""
     drawn = [
         Drawn(labels[group.runs[0].key], [_run(run) for run in group.finished])
         for group in arrangement.groups
         if group.finished
     ]
     if not drawn or len(drawn) > MOST:
-        return {"results": pictures.Gallery(), "lambda": pictures.Gallery()}
+        return pictures.Gallery(), pictures.Gallery()
     styles = figures.styles([entry.label for entry in drawn])
     curved = [
         Drawn(entry.label, [run for run in entry.runs if run.curve is not None])
         for entry in drawn
     ]
     curved = [entry for entry in curved if entry.runs]
-    return {
-        "results": pictures.results(drawn, styles),
-        "lambda": pictures.along_lambda(curved, styles) if curved else pictures.Gallery(),
-    }
+    return (
+        pictures.results(drawn, styles),
+        pictures.along_lambda(curved, styles) if curved else pictures.Gallery(),
+    )
 
 
-def differences(grid, compared):
-    """Draws the differences from mixup, with the bootstrap's intervals.
-
-    Args:
-        grid: ``Grid``.
-        compared: List of ``Compared``, of one reading.
-
-    Returns:
-        A ``matplotlib.figure.Figure``; None where there is nothing, or more than can be
-        read.
-    """
-    labels = label_cells(grid.cells)
+def _differences(labels, compared):
+    """The figure of the differences from mixup, or None."""
     found = {}
     for c in compared:
         if c.family == "mixup" and c.interval is not None:

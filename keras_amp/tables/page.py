@@ -6,7 +6,6 @@ from textwrap import shorten
 from jinja2 import ChoiceLoader, PackageLoader
 
 from keras_amp.report.page import TEMPLATES, colors
-from keras_amp.report.pictures import Gallery
 from keras_amp.report.tables import DASH
 from keras_amp.significance import LEVEL, RESAMPLES, least_wilcoxon
 from keras_amp.tables import drawings, latex, layout
@@ -40,12 +39,7 @@ def describe(grid, records):
     paper = grid.table.get("paper")
     by_reading = {reading: compare(arrangement.groups, reading) for reading in READINGS}
     compared = by_reading["test_error"]
-    galleries = drawings.galleries(grid, arrangement)
-    figure = drawings.differences(grid, compared)
-    galleries["differences"] = Gallery()
-    if figure is not None:
-        alt = "Each difference in percentage points with its interval, as in the table."
-        galleries["differences"].add("differences", "Differences", figure, alt)
+    galleries, figure = drawings.draw(grid, arrangement, compared)
     page = {
         "name": grid.name,
         "title": grid.title,
