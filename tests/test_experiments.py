@@ -313,7 +313,8 @@ def test_a_cross_validation_runs_every_fold_of_every_seed(own_data, tmp_path):
 @pytest.mark.parametrize(
     ("folds", "fold", "message"),
     [
-        (3, [3], "between 0 and .*fold=3 with 3 folds"),
+        (3, [3], "from 0 to .*fold=3 with 3 folds"),
+        (3, ["a"], "an integer from 0 .*fold='a' with 3 folds"),
         (1, [0], "fold=0 with no cross-validation; set `folds`"),
     ],
 )

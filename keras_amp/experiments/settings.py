@@ -188,6 +188,35 @@ class Settings:
         }
 
 
+def chosen_folds(number, chosen=None):
+    """Returns the folds to run.
+
+    Args:
+        number: Integer, how many there are; 1 where there is no cross-validation.
+        chosen: List of integers, or None for all.
+
+    Returns:
+        A list of integers, each once; ``[None]`` where there is no cross-validation.
+
+    Raises:
+        ValueError: If a chosen one is none of the folds.
+    """
+    if number == 1 and not chosen:
+        return [None]
+    wrong = [
+        fold
+        for fold in chosen or ()
+        if number == 1 or type(fold) is not int or not 0 <= fold < number
+    ]
+    if wrong:
+        why = "no cross-validation; set `folds`" if number == 1 else f"{number} folds"
+        raise ValueError(
+            "Expected `fold` to be an integer from 0 to the number of folds less 1. "
+            f"Received: fold={wrong[0]!r} with {why}."
+        )
+    return list(dict.fromkeys(chosen)) if chosen else list(range(number))
+
+
 def backbone_parameters(backbone):
     """Returns the parameters of a backbone that a user may set, by name."""
     parameters = inspect.signature(BACKBONES[backbone]).parameters

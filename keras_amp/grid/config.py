@@ -14,6 +14,7 @@ from keras_amp.experiments.settings import (
     BACKBONES,
     Settings,
     backbone_parameters,
+    chosen_folds,
     methods,
 )
 from keras_amp.grid.cells import Cell
@@ -236,7 +237,8 @@ def _setups(given, block):
     adversarial = AdversarialMixing(**part["policy"])
     chosen = {name: block.get(name, default) for name, default in METHODS.items()}
     _check_methods(chosen)
-    folds = _folds(settings, given.get("fold"))
+    fold = given.get("fold")
+    folds = chosen_folds(_number_of_folds(settings), None if fold is None else [fold])
     return [
         (
             settings,
@@ -262,26 +264,15 @@ def _check_methods(chosen):
                 )
 
 
-def _folds(settings, chosen):
-    """The folds to run, ``[None]`` where there is no cross-validation."""
+def _number_of_folds(settings):
+    """How many test sets each seed has; the data are read only where that takes them."""
     if settings.data in SOURCES:
         source = SOURCES[settings.data]
         own = 1 if "test" in source.splits else source.folds
-        if settings.folds != "auto" and own != 1:
-            own = settings.folds
-    elif settings.folds in ("auto", 1):
-        own = 1
-    else:
-        own = settings.number_of_folds(data.load(settings.data))
-    if own == 1 and chosen is None:
-        return [None]
-    folds = range(own) if chosen is None else [chosen]
-    if own == 1 or any(not isinstance(f, int) or not 0 <= f < own for f in folds):
-        raise ValueError(
-            f"Expected `fold` below the number of folds of {settings.data}, {own}. "
-            f"Received: fold={chosen!r}"
-        )
-    return list(folds)
+        return own if settings.folds == "auto" or own == 1 else settings.folds
+    if settings.folds in ("auto", 1):
+        return 1
+    return settings.number_of_folds(data.load(settings.data))
 
 
 def _axis(name, value):
