@@ -2,6 +2,7 @@
 
 import io
 import re
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ import keras_amp
 from keras_amp import experiments
 from keras_amp.experiments import Comparison, Result, Results, Settings, methods
 from keras_amp.experiments.display import Display
+from keras_amp.experiments.interruption import Interruption
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 TINY = {"embedding_dim": 4, "filters": 3, "kernel_sizes": (2,)}
@@ -206,6 +208,46 @@ def test_what_is_finished_survives_an_interruption(tmp_path, monkeypatch):
     assert [path.name for path in (out / "none").iterdir()] == ["seed-0"]
     assert len((out / "results.csv").read_text().splitlines()) == 2
     assert [result.seed for result in comparison.results] == [0]
+
+
+class Interrupting:
+    """Python forgets what the finalizer of this raises."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("place", ["begins", "ends"])
+def test_an_interruption_that_a_finalizer_swallows_is_kept(tmp_path, monkeypatch, place):
+    train, calls = experiments.comparison.train, []
+
+    def interrupted(*args, **kwargs):
+        calls.append(args)
+        if place == "begins" and len(calls) == 2:
+            Interrupting()
+        result = train(*args, **kwargs)
+        if place == "ends":
+            Interrupting()
+        return result
+
+    monkeypatch.setattr(experiments.comparison, "train", interrupted)
+    comparison = small(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        comparison.run()
+    assert [result.seed for result in comparison.results] == [0]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_another_handler_is_left_alone():
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            signal.raise_signal(signal.SIGINT)
+            interruption.check()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def test_comparisons_and_results_show_themselves(tmp_path):

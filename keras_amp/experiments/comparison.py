@@ -4,18 +4,21 @@ from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 
+import keras
+
 from keras_amp import data
 from keras_amp.experiments.display import Display
 from keras_amp.experiments.environment import versions
 from keras_amp.experiments.examples import SPLITS, prepare
 from keras_amp.experiments.frames import Results
+from keras_amp.experiments.interruption import Interruption
 from keras_amp.experiments.results import (
     check_new_folder,
     new_folder,
     write_json,
     write_table,
 )
-from keras_amp.experiments.settings import methods
+from keras_amp.experiments.settings import chosen_folds, methods
 from keras_amp.experiments.training import build_classifier, train
 from keras_amp.policy import AdversarialMixing
 from keras_amp.runs import CONFIG
@@ -81,7 +84,7 @@ class Comparison:
         self.parts = [
             (seed, part)
             for seed in range(first_seed, first_seed + seeds)
-            for part in _folds(settings.number_of_folds(self.dataset), fold)
+            for part in chosen_folds(settings.number_of_folds(self.dataset), fold)
         ]
         self.out = Path(out) if out is not None else _default_folder(settings)
         check_new_folder(self.out)
@@ -109,15 +112,22 @@ class Comparison:
         """
         with new_folder(self.out):
             write_json(self.out / "settings.json", self._resolved())
-        with self.display:
+        with self.display, Interruption() as interruption:
+            callbacks = [
+                interruption,
+                keras.callbacks.LambdaCallback(on_epoch_end=self.display.epoch),
+            ]
             for seed, fold in self.parts:
                 with self.display.busy(READING):
                     examples = self._examples(seed, fold)
                 self.display.examples(seed, examples)
                 for method in self.cells:
-                    self.results.append(self._train(method, seed, fold, examples))
+                    self.results.append(
+                        self._train(method, seed, fold, examples, callbacks)
+                    )
                     write_table(self.out, self.results)
                     self.display.end()
+                    interruption.check()
         self.display.table()
         return self.results
 
@@ -144,7 +154,7 @@ class Comparison:
     def _prepare(self, seed, fold):
         return prepare(self.dataset, self.settings, seed, fold or 0)
 
-    def _train(self, method, seed, fold, examples):
+    def _train(self, method, seed, fold, examples, callbacks):
         policy = method.policy_of(self.policy)
         name = f"seed-{seed}" + ("" if fold is None else f"-fold-{fold}")
         with new_folder(self.out / method.name / name) as folder:
@@ -174,7 +184,7 @@ class Comparison:
                 examples,
                 folder,
                 fold,
-                self.display.epoch,
+                callbacks,
             )
 
     def _resolved(self, encoding=None):
@@ -189,20 +199,6 @@ class Comparison:
             "class_names": list(self.dataset.class_names),
             "versions": versions(),
         }
-
-
-def _folds(number, chosen):
-    """The folds to run, ``[None]`` where there is no cross-validation."""
-    if number == 1 and not chosen:
-        return [None]
-    wrong = [fold for fold in chosen or () if not 0 <= fold < number]
-    if number == 1 or wrong:
-        why = "no cross-validation; set `folds`" if number == 1 else f"{number} folds"
-        raise ValueError(
-            f"Expected `fold` to lie between 0 and the number of folds less 1. Received: "
-            f"fold={(wrong or list(chosen))[0]} with {why}."
-        )
-    return list(dict.fromkeys(chosen)) if chosen else list(range(number))
 
 
 def _default_folder(settings):

@@ -29,7 +29,7 @@ def build_classifier(settings, examples, seed):
     )
 
 
-def train(settings, method, policy, seed, examples, folder, fold=None, on_epoch=None):
+def train(settings, method, policy, seed, examples, folder, fold=None, callbacks=()):
     """Trains one classifier, chooses its epoch on the development set and tests it.
 
     For one seed all methods share the development set, the initial weights, the order of
@@ -50,7 +50,7 @@ def train(settings, method, policy, seed, examples, folder, fold=None, on_epoch=
             ``curve.csv`` (the test loss along lambda), ``result.json`` and the classifier
             with what it needs to read texts.
         fold: Integer, the part of a cross-validation that is tested on, or None.
-        on_epoch: Callable ``(epoch, logs)`` after every epoch, or None.
+        callbacks: Keras callbacks that follow the training.
 
     Returns:
         A ``Result``.
@@ -95,7 +95,7 @@ def train(settings, method, policy, seed, examples, folder, fold=None, on_epoch=
             chosen,
             keras.callbacks.CSVLogger(folder / "epochs.csv"),
             MixingTensorBoard(folder / TENSORBOARD),
-            keras.callbacks.LambdaCallback(on_epoch_end=on_epoch),
+            *callbacks,
         ],
     )
     seconds = time.perf_counter() - start
