@@ -26,12 +26,14 @@ MODES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def uncompiled(request, monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def uncompiled(request):
     """Has "auto" compile nothing: it takes seconds a test; MODES say what is compiled."""
-    if request.module.__name__ != "test_compilation":
-        for rule in ("step_pays", "update_pays"):
-            monkeypatch.setattr(compilation, rule, lambda _: False)
+    with pytest.MonkeyPatch.context() as patch:
+        if request.module.__name__ != "test_compilation":
+            for rule in ("step_pays", "update_pays"):
+                patch.setattr(compilation, rule, lambda _: False)
+        yield
 
 
 @pytest.fixture(autouse=True)

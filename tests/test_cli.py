@@ -227,7 +227,7 @@ def test_an_interruption_keeps_what_is_finished(tmp_path):
             if line.startswith("none, seed 1: "):
                 break
         process.send_signal(signal.SIGINT)
-        shown, errors = process.communicate(timeout=120)
+        shown, errors = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 130

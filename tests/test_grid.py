@@ -275,7 +275,7 @@ def test_quick_runs_every_kind_of_cell(tmp_path, console):
     assert kinds["seed"] == {0, 1}
     assert kinds["jit_compile"] == {False, True}
     table = make_table(grid, records)
-    assert "Cells finished: 18 of 18" in table.markdown
+    assert "Cells finished: 16 of 16" in table.markdown
 
 
 def test_a_grid_runs_once_and_goes_on_where_it_was(tmp_path, console):
@@ -584,7 +584,7 @@ def alive(pid):
     return state != "Z"
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
