@@ -8,9 +8,9 @@ ARGS ?=
 
 BIN := $(VENV)/bin
 # Half as many workers again as cores: tests wait for processes and files, too. A file's
-# tests stay together, as they share what takes long to make.
+# tests stay together, as they share what takes long to make; slow ones stay last.
 CORES := $(shell nproc 2>/dev/null || echo 2)
-PARALLEL ?= -n $(shell expr \( $(CORES) \* 3 + 1 \) / 2) --dist loadscope
+PARALLEL ?= -n $(shell expr \( $(CORES) \* 3 + 1 \) / 2) --dist loadscope --no-loadscope-reorder
 # TensorFlow's notes about the machine are not what a reader looks for.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 

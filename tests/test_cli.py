@@ -221,7 +221,11 @@ def test_errors_of_the_training_keep_their_traceback(command, monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_an_interruption_keeps_what_is_finished(tmp_path):
     flags = ["--seeds", "500", "--mix", "none", "--train-per-class", "6"]
-    process = program("train", "cnn", *SMALL, *flags, "--out", "a", cwd=tmp_path)
+    process = program(
+        "train", "cnn", *SMALL, *flags, "--out", "a", cwd=tmp_path,
+        # What a shell runs in the background ignores the signal, its children too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     try:
         for line in process.stdout:
             if line.startswith("none, seed 1: "):

@@ -217,6 +217,15 @@ class Interrupting:
         signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def interruptible():
+    """Python's own handler: what a shell runs in the background ignores the signal."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("place", ["begins", "ends"])
 def test_an_interruption_that_a_finalizer_swallows_is_kept(tmp_path, monkeypatch, place):
