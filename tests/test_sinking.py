@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from conftest import MODES
 from helpers import injected
 from keras import layers, ops
 
@@ -188,7 +187,6 @@ def trained(build, sink, policy=None, steps=3, mix_at="place", **compile_args):
     return model, classifier.get_weights(), reports
 
 
-@pytest.mark.parametrize("mode", [MODES["eager"], MODES["xla"]], ids=["eager", "xla"])
 @pytest.mark.parametrize("build", ZOO)
 def test_a_sunk_model_trains_as_the_other(build, mode):
     """Weights, and so their gradients, losses and the choice are equal."""
