@@ -218,17 +218,19 @@ class Interrupting:
 
 
 @pytest.fixture
-def interruptible():
-    """Python's own handler: what a shell runs in the background ignores the signal."""
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
+def interrupted_by():
+    """Sets the handler; what a shell runs in the background has none."""
+    former = signal.getsignal(signal.SIGINT)
+    yield lambda handler: signal.signal(signal.SIGINT, handler)
     signal.signal(signal.SIGINT, former)
 
 
-@pytest.mark.usefixtures("interruptible")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("place", ["begins", "ends"])
-def test_an_interruption_that_a_finalizer_swallows_is_kept(tmp_path, monkeypatch, place):
+def test_an_interruption_that_a_finalizer_swallows_is_kept(
+    tmp_path, monkeypatch, interrupted_by, place
+):
+    interrupted_by(signal.default_int_handler)
     train, calls = experiments.comparison.train, []
 
     def interrupted(*args, **kwargs):
@@ -248,15 +250,12 @@ def test_an_interruption_that_a_finalizer_swallows_is_kept(tmp_path, monkeypatch
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_another_handler_is_left_alone():
-    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with Interruption() as interruption:
-            signal.raise_signal(signal.SIGINT)
-            interruption.check()
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, former)
+def test_another_handler_is_left_alone(interrupted_by):
+    interrupted_by(signal.SIG_IGN)
+    with Interruption() as interruption:
+        signal.raise_signal(signal.SIGINT)
+        interruption.check()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_comparisons_and_results_show_themselves(tmp_path):

@@ -27,19 +27,16 @@ class Interruption(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self.came = False
-        self._installed = False
 
     def __enter__(self):
         default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if default and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, self._remember)
-            self._installed = True
         return self
 
     def __exit__(self, *error):
-        if self._installed:
+        if signal.getsignal(signal.SIGINT) == self._remember:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            self._installed = False
 
     def check(self):
         """Raises KeyboardInterrupt if there was one."""

@@ -168,9 +168,18 @@ class Settings:
 
     def number_of_folds(self, dataset):
         """How many test sets each seed has on a ``keras_amp.data.Dataset``."""
-        if dataset.test is not None:
+        return self.folds_of(dataset.test is not None, dataset.folds)
+
+    def folds_of(self, has_test, folds):
+        """As ``number_of_folds``, of data of which no more is known.
+
+        Args:
+            has_test: Whether they have a test split of their own.
+            folds: Integer, how many folds they are usually divided into, or None.
+        """
+        if has_test:
             return 1
-        return (dataset.folds or 1) if self.folds == "auto" else self.folds
+        return (folds or 1) if self.folds == "auto" else self.folds
 
     def length(self, num_examples):
         """The steps of an epoch, the epochs and the steps in all, of a training set."""

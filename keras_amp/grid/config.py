@@ -268,8 +268,7 @@ def _number_of_folds(settings):
     """How many test sets each seed has; the data are read only where that takes them."""
     if settings.data in SOURCES:
         source = SOURCES[settings.data]
-        own = 1 if "test" in source.splits else source.folds
-        return own if settings.folds == "auto" or own == 1 else settings.folds
+        return settings.folds_of("test" in source.splits, source.folds)
     if settings.folds in ("auto", 1):
         return 1
     return settings.number_of_folds(data.load(settings.data))
