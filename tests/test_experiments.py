@@ -246,6 +246,48 @@ def test_the_learning_rate_warms_up(own_data, tmp_path, monkeypatch):
     assert given[1] == 0.02
 
 
+@pytest.mark.parametrize("policy", ["amp", "maxop", "program"])
+@pytest.mark.parametrize("steps", [7, 1])
+def test_the_step_size_rises_or_falls(own_data, tmp_path, policy, steps):
+    """In a straight line over all steps, and the next run begins as this one did."""
+    given = keras_amp.AdversarialMixing(step_size=0.5)
+    method = experiments.Method("word", policy)
+    mixing = method.policy_of(given)
+    for schedule in ("rising", "falling"):
+        chosen = settings(own_data, steps=steps, step_schedule=schedule)
+        examples = experiments.prepare(keras_amp.data.load(own_data), chosen, seed=0)
+        sizes = []
+
+        class Watched(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None, sizes=sizes):
+                sizes.append(self.model.policy.step_size.numpy())
+
+        folder = tmp_path / schedule
+        folder.mkdir()
+        experiments.train(
+            chosen, method, mixing, 0, examples, folder, callbacks=[Watched()]
+        )
+        expected = np.linspace(0, 0.5, steps)
+        if schedule == "falling":
+            expected = 0.5 - expected
+        np.testing.assert_allclose(sizes, expected, atol=1e-7)
+        with open(folder / "epochs.csv") as file:
+            last = list(csv.DictReader(file))[-1]
+        np.testing.assert_allclose(float(last["step_size"]), expected[-1], atol=1e-7)
+        assert mixing.step_size == 0.5
+        assert not mixing.scheduled()
+
+
+@pytest.mark.parametrize("policy", [None, "mixup"])
+def test_without_a_step_there_is_nothing_to_schedule(own_data, tmp_path, policy):
+    method = experiments.Method("word" if policy else "none", policy)
+    runs = [
+        run_one(settings(own_data, step_schedule=schedule), method, tmp_path / schedule)
+        for schedule in ("constant", "rising")
+    ]
+    assert runs[0][1] == runs[1][1]
+
+
 def test_the_authors_program_is_a_matter_of_settings(own_data, tmp_path, monkeypatch):
     compiled = []
 
@@ -562,6 +604,7 @@ def test_a_terminal_sees_a_bar_and_the_table(own_data, tmp_path, monkeypatch):
         ({"steps": 0}, "`steps`.*>= 1"),
         ({"patience": 0}, "`patience`.*>= 1"),
         ({"warmup_steps": -1}, "`warmup_steps`.*>= 0"),
+        ({"step_schedule": "up"}, "`step_schedule`.*rising.*Received: .*'up'"),
         ({"sequence_length": 2.5}, "`sequence_length`.*2.5"),
         ({"backbone": "rnn"}, "`backbone`.*'cnn'.*'rnn'"),
         ({"backbone_arguments": {"drop": 0.1}}, "`backbone_arguments`.*dropout.*: drop"),

@@ -94,13 +94,13 @@ def test_a_list_is_an_axis_and_methods_are_combined_as_in_the_paper():
 def test_settings_that_a_policy_does_not_have_make_no_cells():
     grid = parse_grid(
         "[settings]\nmix = ['none', 'word']\nstep_size = [0.1, 0.2, 0.3]\n"
-        "alpha = [0.5, 1.0]",
+        "alpha = [0.5, 1.0]\nstep_schedule = ['constant', 'rising']",
         "mine",
     )
     methods = [cell.method for cell in grid.cells]
-    # none knows neither, mixup alpha alone.
+    # none knows none of them, mixup alpha alone.
     counts = {m: methods.count(m) for m in methods}
-    assert counts == {"none": 1, "WordMixup": 2, "WordAMP": 6}
+    assert counts == {"none": 1, "WordMixup": 2, "WordAMP": 12}
 
 
 def test_blocks_have_settings_of_their_own_and_begin_with_the_recipes():
@@ -217,6 +217,7 @@ def test_a_key_names_all_that_a_result_depends_on():
         key(settings=Settings(data="trec")),
         key(settings=Settings(backbone_arguments={"filters": 3})),
         key(settings=Settings(batch_size=3)),
+        key(settings=Settings(step_schedule="rising")),
         key(how=Method("sentence", "amp")),
         key(policy=keras_amp.AdversarialMixing(step_size=0.5)),
         key(policy=keras_amp.AdversarialMixing(noise="independent")),

@@ -19,6 +19,7 @@ BACKBONES = {
     "bert": backbones.bert,
 }
 LOSSES = ("cross-entropy", "binary")
+STEP_SCHEDULES = ("constant", "rising", "falling")
 ON_WORDS = ("cnn", "bilstm")  # the others bring a tokenizer and its vectors along
 # What the training path itself hands to a backbone.
 SUPPLIED = (
@@ -66,6 +67,9 @@ class Settings:
         learning_rate: Learning rate of Adam.
         clip_norm: Norm to which all gradients together are clipped; None does not clip.
         warmup_steps: Steps over which the learning rate rises to its value.
+        step_schedule: What becomes of an adversarial policy's ``step_size`` over the
+            steps of training: "constant"; "rising" in a straight line from 0 to its
+            value; "falling" from its value to 0. Other methods have no use for it.
         jit_compile: Whether the step is compiled by XLA; "auto" compiles where that has
             been measured to pay.
         save_classifier: Whether a run keeps its trained classifier, for
@@ -96,6 +100,7 @@ class Settings:
     learning_rate: float = 2e-4
     clip_norm: float | None = None
     warmup_steps: int = 0
+    step_schedule: Literal["constant", "rising", "falling"] = "constant"
     jit_compile: bool | Literal["auto"] = "auto"
     save_classifier: bool = True
     save_curve: bool = True
@@ -114,6 +119,7 @@ class Settings:
         if self.clip_norm is not None:
             check_number("clip_norm", self.clip_norm, above=0)
         check_one_of("loss", self.loss, LOSSES)
+        check_one_of("step_schedule", self.step_schedule, STEP_SCHEDULES)
         for name in ("dev_fraction", "test_fraction"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(

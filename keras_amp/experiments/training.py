@@ -6,7 +6,7 @@ import time
 import keras
 
 from keras_amp import data
-from keras_amp.callbacks import MixingTensorBoard
+from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
 from keras_amp.callbacks.hparams import write_hparams
 from keras_amp.curves import write_curve
 from keras_amp.experimental import SummedBinaryCrossentropy
@@ -58,9 +58,11 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(settings, examples, seed)
-    model = classifier
+    _, epochs, steps = settings.length(len(examples.train[1]))
+    model, schedules = classifier, []
     if method.mix != "none":
-        model = MixupAMPModel(classifier, method.mix_at(classifier), policy, seed=seed)
+        own, schedules = _scheduled(settings, policy, steps)
+        model = MixupAMPModel(classifier, method.mix_at(classifier), own, seed=seed)
     model.compile(
         keras.optimizers.Adam(
             _learning_rate(settings), global_clipnorm=settings.clip_norm
@@ -73,7 +75,6 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
     dev, test = (
         data.batches(*split, EVALUATION_BATCH) for split in (examples.dev, examples.test)
     )
-    _, epochs, steps = settings.length(len(examples.train[1]))
     chosen = keras.callbacks.EarlyStopping(
         _Choice.NAME,
         mode="max",
@@ -89,6 +90,7 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
         verbose=0,
         shuffle=False,  # the batches are shuffled already
         callbacks=[
+            *schedules,
             _StopAfter(steps),
             _Choice(len(examples.dev[1])),
             test_curve,
@@ -143,6 +145,7 @@ def _hparams(settings, method, policy, result):
     """The settings that a user compares runs by."""
     names = ("data", "backbone", "vectors", "train_fraction", "train_per_class")
     names += ("batch_size", "loss", "learning_rate", "clip_norm", "warmup_steps")
+    names += ("step_schedule",)
     arguments = {} if method.mix == "none" else policy.get_config()
     return {
         "method": method.name,
@@ -168,6 +171,18 @@ def _learning_rate(settings):
         settings.warmup_steps,
         end_learning_rate=settings.learning_rate,
     )
+
+
+def _scheduled(settings, policy, steps):
+    """The policy to train with, and the callbacks that move its settings."""
+    if settings.step_schedule == "constant" or not policy.adversarial:
+        return policy, []
+    ends = {"rising": (0.0, policy.step_size), "falling": (policy.step_size, 0.0)}
+    first, last = ends[settings.step_schedule]
+    line = keras.optimizers.schedules.PolynomialDecay(first, max(steps - 1, 1), last)
+    # A copy: the next run begins with the policy as it was.
+    copy = policy.from_config(policy.get_config())
+    return copy, [MixingSchedule(step_size=line, per="step")]
 
 
 class _StopAfter(keras.callbacks.Callback):

@@ -23,6 +23,7 @@ OF_THE_TRAINING = (
     "learning_rate",
     "clip_norm",
     "warmup_steps",
+    "step_schedule",
     "jit_compile",
 )
 
@@ -75,6 +76,8 @@ class Cell:
             "seed": self.seed,
             "fold": self.fold,
         }
+        if self.policy is None or not self.policy.adversarial:
+            del config["step_schedule"]  # there is no step
         return json.loads(json.dumps(config, default=_plain))
 
     @property
