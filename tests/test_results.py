@@ -57,8 +57,10 @@ def test_cells_are_those_of_the_study_and_name_no_machine(study):
         assert not any(part in path.read_text() for part in ("/work", "/root", "/tmp"))
 
 
+# Two comparisons stand in no table.
+
+
 def test_what_the_reweighting_costs_is_as_the_findings_say(tables):
-    """The only figures of a comparison that stand in no table."""
     errors = {"program": {}, "amp": {}}
     for record in read_records([RESULTS / "trec_steps"]).values():
         config = record["config"]
@@ -67,8 +69,28 @@ def test_what_the_reweighting_costs_is_as_the_findings_say(tables):
             errors[config["policy"]][config["seed"], None] = error
     pairs = significance.pair(errors["program"], errors["amp"])
     assert len(pairs) == 10
+    assert f"+{compared(pairs)}" in words_of(tables.FINDINGS)
+
+
+def test_what_random_lambdas_add_is_as_the_findings_say(tables):
+    errors = {1.0: {}, 0.01: {}}
+    for record in read_records([RESULTS / "trec10_control"]).values():
+        config = record["config"]
+        if config["policy"] == "amp":
+            of_alpha = errors[config["policy_arguments"]["alpha"]]
+            of_alpha[config["seed"], None] = record["result"]["test_error"]
+    pairs = significance.pair(errors[0.01], errors[1.0])
+    assert len(pairs) == 10
+    assert f"save another {compared(pairs)}" in words_of(tables.FINDINGS)
+
+
+def compared(pairs):
+    """The mean difference of paired errors and its p-values, as the findings say it."""
     difference = (pairs[:, 0] - pairs[:, 1]).mean()
     p_t, _ = significance.t_test(pairs)
     p_wilcoxon = significance.wilcoxon(pairs)
-    said = f"+{difference:.2f} points (p = {p_t:.3f} by the t-test, {p_wilcoxon:.3f} by"
-    assert said in " ".join(tables.FINDINGS.read_text().split())
+    return f"{difference:.2f} points (p = {p_t:.3f} by the t-test, {p_wilcoxon:.3f} by"
+
+
+def words_of(path):
+    return " ".join(path.read_text().split())
