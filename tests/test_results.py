@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
@@ -82,6 +83,20 @@ def test_what_random_lambdas_add_is_as_the_findings_say(tables):
     pairs = significance.pair(errors[0.01], errors[1.0])
     assert len(pairs) == 10
     assert f"save another {compared(pairs)}" in words_of(tables.FINDINGS)
+
+
+def test_the_last_development_errors_are_as_the_findings_say(tables):
+    """Means over the runs of a fraction, in the last two epochs."""
+    curves = {}
+    for record in read_records([RESULTS / "trec_minilm"]).values():
+        of_fraction = curves.setdefault(record["config"]["train_fraction"], [])
+        of_fraction.append(record["curves"]["dev_error"][-2:])
+    said = [
+        "from {:.1f} to {:.1f}".format(*np.mean(curves[fraction], axis=0))
+        for fraction in sorted(curves)
+    ]
+    assert len(said) == 4
+    assert f"{', '.join(said[:3])} and {said[3]}%" in words_of(tables.FINDINGS)
 
 
 def compared(pairs):
