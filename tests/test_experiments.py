@@ -246,8 +246,7 @@ def test_the_learning_rate_warms_up(own_data, tmp_path, monkeypatch):
     assert given[1] == 0.02
 
 
-@pytest.mark.parametrize("policy", ["amp", "maxop", "program"])
-@pytest.mark.parametrize("steps", [7, 1])
+@pytest.mark.parametrize(("policy", "steps"), [("amp", 7), ("program", 7), ("maxop", 1)])
 def test_the_step_size_rises_or_falls(own_data, tmp_path, policy, steps):
     """In a straight line over all steps, and the next run begins as this one did."""
     given = keras_amp.AdversarialMixing(step_size=0.5)
