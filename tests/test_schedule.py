@@ -91,6 +91,134 @@ def test_by_steps(steps_per_execution):
     np.testing.assert_allclose(seen, expected, rtol=1e-6)
 
 
+# A training that goes on. What is right: the steps of one that was never interrupted.
+
+
+def by_steps(seen):
+    """A schedule that notes the steps it is asked for."""
+
+    def step_size(step):
+        seen.append(step)
+        return step / 100
+
+    return MixingSchedule(step_size=step_size, per="step")
+
+
+def made(optimizer="sgd", dtype=None, **compile_args):
+    """A model that takes 4 steps an epoch of `GO_ON`."""
+    inputs = keras.Input((7,))
+    hidden = keras.layers.Dense(4, name="hidden", dtype=dtype)(inputs)
+    outputs = keras.layers.Dense(3, activation="softmax", dtype=dtype)(hidden)
+    classifier = keras.Model(inputs, outputs)
+    if dtype:
+        classifier.dtype_policy = dtype
+    model = keras_amp.MixupAMPModel(classifier, "hidden", seed=1)
+    model.compile(optimizer, "sparse_categorical_crossentropy", **compile_args)
+    return model
+
+
+GO_ON = {"x": IDS / 30, "y": LABELS, "batch_size": 6, "verbose": 0}
+
+
+class StopAt(keras.callbacks.Callback):
+    """Interrupts a training after so many batches."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.left = batches
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "optimizer, compile_args",
+    [
+        ({}, {}),
+        ({"gradient_accumulation_steps": 3}, {}),
+        ({}, {"steps_per_execution": 2}),
+    ],
+)
+def test_a_second_fit_goes_on_with_the_steps(optimizer, compile_args):
+    seen = []
+    model = made(keras.optimizers.SGD(**optimizer), **compile_args)
+    model.fit(**GO_ON, epochs=2, callbacks=[by_steps(seen)])
+    stride = compile_args.get("steps_per_execution", 1)
+    assert seen == list(range(0, 8, stride))
+    model.fit(**GO_ON, initial_epoch=2, epochs=3, callbacks=[by_steps(seen)])
+    assert seen == list(range(0, 12, stride))
+    model.train_on_batch(IDS[:6] / 30, LABELS[:6])
+    model.fit(**GO_ON, callbacks=[by_steps(seen)])
+    assert seen[-4 // stride :] == list(range(13, 17, stride))
+    model.compile("sgd", "sparse_categorical_crossentropy")  # a new optimizer
+    model.fit(**GO_ON, callbacks=[by_steps(seen)])
+    assert seen[-4:] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("schedule_first", [False, True])
+@pytest.mark.parametrize(
+    "save_freq, interrupted_after, expected",
+    [("epoch", 10, [8, 9, 10, 11]), (2, 6, [6, 7, 8, 9, 10, 11, 12, 13])],
+)
+def test_a_restored_training_goes_on_with_the_steps(
+    tmp_path, schedule_first, save_freq, interrupted_after, expected
+):
+    """Saved within an epoch, Keras runs that epoch again with the weights as they are."""
+
+    def fit(seen, *callbacks):
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "b", save_freq=save_freq)
+        both = [backup, by_steps(seen)]
+        made().fit(
+            **GO_ON, epochs=3, callbacks=[*both[:: -1 if schedule_first else 1], *callbacks]
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        fit([], StopAt(interrupted_after))
+    seen = []
+    fit(seen)
+    assert seen == expected
+
+
+def test_a_loaded_model_goes_on_with_the_steps(tmp_path):
+    model = made("adam")
+    model.fit(**GO_ON, callbacks=[by_steps([])])
+    model.save(tmp_path / "model.keras")
+    seen = []
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    loaded.fit(**GO_ON, initial_epoch=1, epochs=2, callbacks=[by_steps(seen)])
+    assert seen == [4, 5, 6, 7]
+
+
+def test_a_step_that_loss_scaling_skips_does_not_count():
+    optimizer = keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(), initial_scale=2.0**24
+    )
+    seen = []
+    model = made(optimizer, dtype="mixed_float16")
+    model.fit(**GO_ON, epochs=8, callbacks=[by_steps(seen)])
+    taken = int(optimizer.inner_optimizer.iterations)
+    assert 0 < taken < 32
+    assert seen[-1] in (taken, taken - 1)
+    assert set(np.diff(seen)) == {0, 1}
+
+
+def test_epochs_go_on_as_keras_counts_them(tmp_path):
+    seen = []
+
+    def schedule():
+        return MixingSchedule(step_size=lambda e: seen.append(e) or e / 10)
+
+    backup = keras.callbacks.BackupAndRestore
+    with pytest.raises(KeyboardInterrupt):
+        callbacks = [schedule(), backup(tmp_path / "b"), StopAt(9)]
+        made().fit(**GO_ON, epochs=3, callbacks=callbacks)
+    made().fit(**GO_ON, epochs=3, callbacks=[schedule(), backup(tmp_path / "b")])
+    made().fit(**GO_ON, epochs=6, initial_epoch=5, callbacks=[schedule()])
+    assert seen == [0, 1, 2, 2, 5]
+
+
 def test_a_schedule_is_shown(tmp_path):
     from test_tensorboard import scalars
 

@@ -136,6 +136,14 @@ def test_batches_are_written_at_their_number(
     assert steps == [0, 1, 2]
 
 
+def test_batches_go_on_where_a_training_goes_on(tmp_path):
+    callback = MixingTensorBoard(tmp_path, update_freq="batch")
+    model, _ = trained(tmp_path, callback=callback, epochs=1)
+    model.fit(IDS, LABELS, batch_size=6, callbacks=[callback], verbose=0)
+    steps, _ = scalars(tmp_path / "train", "batch_mixing/lam")
+    assert steps == list(range(1, 9))
+
+
 def test_plain_mixup_shows_no_adversary(tmp_path):
     _, history = trained(tmp_path, keras_amp.Mixup())
     assert set(history["mask_rate"]) == set(history["lam_gradient"]) == {0.0}

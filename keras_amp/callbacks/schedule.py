@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_amp.callbacks.steps import steps_taken
+
 PER = ("epoch", "step")
 
 
@@ -19,6 +21,13 @@ class MixingSchedule(keras.callbacks.Callback):
     off after 5 epochs   ``probability=lambda epoch: float(epoch < 5)``
     on after a warm-up   ``probability=lambda epoch: float(epoch >= 2)``
     ===================  ========================================================
+
+    A training that goes on goes on with its schedule. The epoch is Keras' own number of
+    it, which ``fit(initial_epoch=...)`` and ``BackupAndRestore`` set. The step is the
+    optimizer's count, as for a learning rate schedule: it is restored with a saved model,
+    by ``BackupAndRestore`` and by a second ``fit``, and begins at 0 with the new
+    optimizer of another ``compile``. With ``gradient_accumulation_steps`` it counts every
+    batch; a step that loss scaling skips does not count.
 
     What is scheduled is added to the epoch's logs under the setting's name. The policy
     keeps its last values after the training.
@@ -68,23 +77,16 @@ class MixingSchedule(keras.callbacks.Callback):
         with model.distribute_strategy.scope():
             if policy.schedule(*self.schedules):
                 model.train_function = None  # traced anew, once
-        self._epoch_steps = self._steps_before = 0
 
     def on_epoch_begin(self, epoch, logs=None):
         """Sets the epoch's values."""
-        self._steps_before += self._epoch_steps
-        self._epoch_steps = 0
         if self.per == "epoch":
             self._set(epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
         """Sets the step's values."""
         if self.per == "step":
-            self._set(self._steps_before + batch)
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Counts the steps."""
-        self._epoch_steps = batch + 1
+            self._set(steps_taken(self.model.optimizer))
 
     def on_epoch_end(self, epoch, logs=None):
         """Logs the values."""

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_amp.callbacks.steps import steps_taken
 from keras_amp.extras import require
 from keras_amp.monitoring import EDGES
 from keras_amp.values import check_count
@@ -53,7 +54,9 @@ class MixingTensorBoard(keras.callbacks.TensorBoard):
         histogram_freq: Integer, epochs between two histograms of the mixing; 0 for none.
         update_freq: ``"epoch"``; or ``"batch"`` or an integer, to write the scalars of
             every, or every so many, batches, too, at the number of the batch and with
-            ``batch_`` before the tag.
+            ``batch_`` before the tag. For what is added to Keras' tags that number goes
+            on where a training goes on (``keras_amp.callbacks.steps``); Keras counts its
+            own from 0 in every ``fit``.
         weight_histogram_freq: Integer, epochs between two histograms of the weights,
             Keras' ``histogram_freq``; 0 for none.
         write_graph: Whether to write the classifier's graph.
@@ -94,7 +97,7 @@ class MixingTensorBoard(keras.callbacks.TensorBoard):
             **kwargs,
         )
         self.mixing_histogram_freq = check_count("histogram_freq", histogram_freq, 0)
-        self._batches_before = 0  # of earlier epochs
+        self._batches_before = None  # of earlier epochs
 
     def set_model(self, model):
         """Has a ``MixupAMPModel`` report and count what is shown."""
@@ -106,11 +109,14 @@ class MixingTensorBoard(keras.callbacks.TensorBoard):
     def on_train_begin(self, logs=None):
         """Opens the writer."""
         super().on_train_begin(logs)
-        self._batches_before = 0
+        self._batches_before = None
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts counting."""
         super().on_epoch_begin(epoch, logs)
+        if self._batches_before is None:
+            # Not as the training begins: another callback may restore the optimizer then.
+            self._batches_before = steps_taken(self.model.optimizer)
         self._batches, self._seconds, self._examples = 0, 0.0, None
         if self._mixes:
             self.model.reset_histograms()
