@@ -134,7 +134,7 @@ class StopAt(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize(
-    "optimizer, compile_args",
+    ("optimizer", "compile_args"),
     [
         ({}, {}),
         ({"gradient_accumulation_steps": 3}, {}),
@@ -159,7 +159,7 @@ def test_a_second_fit_goes_on_with_the_steps(optimizer, compile_args):
 
 @pytest.mark.parametrize("schedule_first", [False, True])
 @pytest.mark.parametrize(
-    "save_freq, interrupted_after, expected",
+    ("save_freq", "interrupted_after", "expected"),
     [("epoch", 10, [8, 9, 10, 11]), (2, 6, [6, 7, 8, 9, 10, 11, 12, 13])],
 )
 def test_a_restored_training_goes_on_with_the_steps(
@@ -170,9 +170,9 @@ def test_a_restored_training_goes_on_with_the_steps(
     def fit(seen, *callbacks):
         backup = keras.callbacks.BackupAndRestore(tmp_path / "b", save_freq=save_freq)
         both = [backup, by_steps(seen)]
-        made().fit(
-            **GO_ON, epochs=3, callbacks=[*both[:: -1 if schedule_first else 1], *callbacks]
-        )
+        if schedule_first:
+            both.reverse()
+        made().fit(**GO_ON, epochs=3, callbacks=[*both, *callbacks])
 
     with pytest.raises(KeyboardInterrupt):
         fit([], StopAt(interrupted_after))
@@ -211,8 +211,8 @@ def test_epochs_go_on_as_keras_counts_them(tmp_path):
         return MixingSchedule(step_size=lambda e: seen.append(e) or e / 10)
 
     backup = keras.callbacks.BackupAndRestore
+    callbacks = [schedule(), backup(tmp_path / "b"), StopAt(9)]
     with pytest.raises(KeyboardInterrupt):
-        callbacks = [schedule(), backup(tmp_path / "b"), StopAt(9)]
         made().fit(**GO_ON, epochs=3, callbacks=callbacks)
     made().fit(**GO_ON, epochs=3, callbacks=[schedule(), backup(tmp_path / "b")])
     made().fit(**GO_ON, epochs=6, initial_epoch=5, callbacks=[schedule()])
