@@ -2,13 +2,17 @@
 
 ``keras.random.beta`` and every gamma sampler fail to compile under XLA on TensorFlow,
 and a sort (``argsort``, ``shuffle``) makes the whole compiled program several times
-slower on a CPU. Neither is needed.
+slower on a CPU. Neither is needed, but for the permutation of a very large batch.
 """
 
 import math
+import numbers
 
 import keras
 from keras import ops
+
+# Up to so many positions all pairs are compared: 17 million, some 100 MB for a moment.
+MOST_RANKED = 4096
 
 
 def symmetric_beta(shape, alpha, seed=None):
@@ -57,14 +61,19 @@ def symmetric_beta(shape, alpha, seed=None):
 
 
 def uniform_permutation(size, seed=None):
-    """Draws a uniform permutation of ``range(size)`` without a sort.
+    """Draws a uniform permutation of ``range(size)``, in little memory at any size.
 
-    Each position receives the rank of its uniform draw, counted by comparing all pairs;
-    ties, one pair in 2**23, are broken by position. Quadratic in ``size``, which costs
-    nothing at batch sizes up to thousands.
+    Up to ``MOST_RANKED`` positions each receives the rank of its uniform draw, counted by
+    comparing all pairs, without a sort. Beyond, where all pairs would take too much
+    memory (40 GB at 100,000), two sorts follow each other, each by draws of its own.
+
+    All orders are equally likely but for ties, which are broken by position: one pair in
+    2**23 up to ``MOST_RANKED``, beyond one pair in 2**46 (at 100,000 positions a draw in
+    14,000 holds such a pair).
 
     Args:
-        size: Integer or scalar integer tensor.
+        size: Integer or scalar integer tensor. Where a tensor's value is known when XLA
+            compiles, as a batch's size is, the program holds one of the two ways only.
         seed: Integer or ``keras.random.SeedGenerator``.
 
     Returns:
@@ -74,7 +83,24 @@ def uniform_permutation(size, seed=None):
     >>> sorted(keras_amp.sampling.uniform_permutation(3, seed=1).numpy().tolist())
     [0, 1, 2]
     """
-    draws = keras.random.uniform((size,), dtype="float32", seed=seed)
+    if isinstance(size, numbers.Integral):
+        many = size > MOST_RANKED
+        number = 2 * size if many else size
+    else:
+        size = ops.cast(size, "int32")
+        many = size > MOST_RANKED
+        number = ops.where(many, 2 * size, size)
+    draws = keras.random.uniform((number,), dtype="float32", seed=seed)
+    if isinstance(size, numbers.Integral):
+        return _sorted_twice(draws, size) if many else _ranks(draws, size)
+    # The branch not taken is traced as well, and its shapes must fit.
+    return ops.cond(
+        many, lambda: _sorted_twice(draws, size), lambda: _ranks(draws[:size], size)
+    )
+
+
+def _ranks(draws, size):
+    """Each draw's rank among the others, ``(size,)``, by comparing all pairs."""
     position = ops.arange(size, dtype="int32")
     before = ops.expand_dims(draws, 0) < ops.expand_dims(draws, 1)  # (size, size)
     tied = ops.expand_dims(draws, 0) == ops.expand_dims(draws, 1)
@@ -83,3 +109,12 @@ def uniform_permutation(size, seed=None):
         ops.cast(ops.logical_or(before, ops.logical_and(tied, earlier)), "int32"),
         axis=1,
     )
+
+
+def _sorted_twice(draws, size):
+    """The order by one half of ``(2 * size,)`` draws, put in the order by the other.
+
+    That is the order by both: by the second half, and where two are tied by the first.
+    """
+    first, second = draws[:size], draws[-size:]
+    return ops.cast(ops.take(ops.argsort(first), ops.argsort(second)), "int32")

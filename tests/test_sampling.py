@@ -10,6 +10,7 @@ import tensorflow as tf
 from scipy import stats
 
 import keras_amp
+from keras_amp import sampling
 from keras_amp.sampling import symmetric_beta, uniform_permutation
 
 N = 20_000
@@ -174,3 +175,115 @@ def test_the_compiled_draw_holds_no_sort_and_no_loop(lam_per):
     assert "f32[24]" in program  # it is the program of the draw
     assert "sort(" not in program
     assert "while(" not in program
+
+
+# === Many positions ===
+
+HOWS = ["eager", "graph", "xla", "graph, unknown size", "xla, unknown size"]
+
+
+def drawing(size, how, generator):
+    """A callable that draws a permutation of `size`, in the given way."""
+    if how == "eager":
+        return lambda: uniform_permutation(size, generator)
+    signature = tf.TensorSpec((None if "unknown" in how else size,), "bool")
+    draw = tf.function(
+        lambda batch: uniform_permutation(
+            tf.shape(batch)[0] if "unknown" in how else batch.shape[0], generator
+        ),
+        input_signature=[signature],
+        jit_compile=how.startswith("xla"),
+    )
+    batch = tf.zeros((size,), "bool")
+
+    def program():
+        return draw.experimental_get_compiler_ir(batch)(stage="optimized_hlo").lower()
+
+    call = lambda: draw(batch)  # noqa: E731
+    call.program = program
+    return call
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_large_permutation_is_one_and_repeats_by_its_seed(how):
+    size = 30_000  # all pairs would take 4 GB
+    generator = keras.random.SeedGenerator(5)
+    draw, start = drawing(size, how, generator), generator.state.numpy()
+    first, other = draw().numpy(), draw().numpy()
+    generator.state.assign(start)
+    again = draw().numpy()
+    np.testing.assert_array_equal(np.sort(first), np.arange(size))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).mean() > 0.99
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_up_to_some_thousand_positions_get_the_ranks_of_float32_draws(how):
+    """What a seed gave in committed results, it gives for ever."""
+    size, generator = sampling.MOST_RANKED, keras.random.SeedGenerator(5)
+    start = generator.state.numpy()
+    drawn = drawing(size, how, generator)().numpy()
+    generator.state.assign(start)
+    draw = tf.function(
+        lambda: keras.random.uniform((size,), seed=generator),
+        jit_compile=how.startswith("xla"),
+    )
+    ranks = np.argsort(np.argsort(draw().numpy(), kind="stable"), kind="stable")
+    np.testing.assert_array_equal(drawn, ranks)
+
+
+@pytest.mark.parametrize("how", ["xla", "xla, unknown size"])
+def test_a_compiled_program_orders_in_one_way_only(how):
+    """As the size is known when XLA compiles, even where it was not when traced."""
+    few = drawing(24, how, keras.random.SeedGenerator(1)).program()
+    many = drawing(100_000, how, keras.random.SeedGenerator(1)).program()
+    assert "[24,24]" in few
+    assert not any(word in few for word in ("sort(", "topk", "while(", "conditional("))
+    assert "sort(" in many
+    assert "[100000,100000]" not in many
+    assert "conditional(" not in many
+
+
+def test_a_policys_draw_for_a_large_batch():
+    policy = keras_amp.Mixup(alpha=0.4)
+    generator = keras.random.SeedGenerator(1)
+    draw = tf.function(lambda: policy.draw(100_000, generator), jit_compile=True)
+    program = draw.experimental_get_compiler_ir()(stage="optimized_hlo")
+    assert "[100000,100000]" not in program
+    lam, permutation = draw()
+    assert stats.kstest(lam, stats.beta(0.4, 0.4).cdf).pvalue > 0.001
+    np.testing.assert_array_equal(np.sort(permutation), np.arange(100_000))
+
+
+def test_all_permutations_of_four_are_equally_likely_by_sorting_too(monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_RANKED", 3)
+    generator = keras.random.SeedGenerator(5)
+    draw = tf.function(
+        lambda: tf.stack([uniform_permutation(4, generator) for _ in range(20)])
+    )
+    rounds = [draw().numpy() for _ in range(300)]
+    counts = Counter(map(tuple, np.concatenate(rounds).tolist()))
+    assert set(counts) == set(permutations(range(4)))
+    assert stats.chisquare(list(counts.values())).pvalue > 0.001
+
+
+def test_the_fixed_points_of_large_permutations_follow_poissons_law():
+    """As those of a uniform permutation do up to 1 / n!."""
+    size = 5000
+    draw = drawing(size, "graph", keras.random.SeedGenerator(3))
+    fixed = [int((draw().numpy() == np.arange(size)).sum()) for _ in range(1000)]
+    observed = np.bincount(np.minimum(fixed, 4), minlength=5)
+    expected = [*stats.poisson(1).pmf(range(4)), stats.poisson(1).sf(3)]
+    assert stats.chisquare(observed, 1000 * np.array(expected)).pvalue > 0.001
+
+
+def test_tied_draws_of_one_sort_are_ordered_by_the_other(monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_RANKED", 3)
+    first, second = [0.5, 0.1, 0.3, 0.2], [0.4, 0.4, 0.4, 0.1]
+    uniform = lambda *_, **__: tf.constant([*first, *second], "float32")  # noqa: E731
+    monkeypatch.setattr(keras.random, "uniform", uniform)
+    # By the first draws: 1, 3, 2, 0; of these places the last comes first by the second.
+    assert uniform_permutation(4).numpy().tolist() == [0, 1, 3, 2]
+    tied = lambda *_, **__: tf.constant([*first, *[0.4] * 4], "float32")  # noqa: E731
+    monkeypatch.setattr(keras.random, "uniform", tied)
+    assert uniform_permutation(4).numpy().tolist() == [1, 3, 2, 0]
