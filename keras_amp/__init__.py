@@ -1,5 +1,9 @@
 """Mixup with the Adversarial Mixing Policy for Keras 3 on TensorFlow."""
 
+from keras_amp import process
+
+process.begin()  # before anything imports TensorFlow
+
 from keras_amp import backbones, callbacks, data, experimental, policy, sampling
 from keras_amp.curves import LambdaCurve, loss_along_lambda
 from keras_amp.layers import MixLayer

@@ -3,6 +3,7 @@
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from keras_amp import process
 from keras_amp.extras import require
 
 LEAST = 2  # joblib runs a single job in the calling process, which must survive
@@ -62,7 +63,13 @@ def on_cluster(cells, address, threads, data_dir=None, gpus_per_cell=None, jobs=
     import ray
 
     local = {"num_cpus": jobs * threads} if address == "local" and jobs else {}
-    ray.init(address, log_to_driver=False, configure_logging=False, **local)
+    ray.init(
+        address,
+        log_to_driver=False,
+        configure_logging=False,
+        runtime_env={"env_vars": process.VARIABLES},
+        **local,
+    )
     try:
         resources = {"num_cpus": threads, "num_gpus": gpus_per_cell or 0}
         work = ray.remote(**resources, max_retries=0)(_work_on_cluster)
@@ -83,13 +90,14 @@ def on_cluster(cells, address, threads, data_dir=None, gpus_per_cell=None, jobs=
 
 def _parallel(cells, jobs, threads, data_dir, gpus_per_cell):
     work = delayed(_work)
-    with parallel_config(
+    workers = parallel_config(
         "loky",
         n_jobs=max(jobs, LEAST),
         inner_max_num_threads=threads,
         initializer=_prepare,
         initargs=(threads, bool(gpus_per_cell), True),
-    ):
+    )
+    with process.variables(), workers:
         parallel = Parallel(
             return_as="generator_unordered", batch_size=1, pre_dispatch=jobs
         )
