@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from keras_amp import surgery
+from keras_amp import label_values, surgery
 from keras_amp.policy import Mixup
 
 
@@ -104,10 +104,13 @@ class LabelCheck:
         self.output_shape = tuple(tree.flatten(classifier.outputs)[0].shape)
         self.classes = self.output_shape[-1]
         self.loss = _loss_name(loss)
-        self.ignored = getattr(loss, "ignore_class", None)
+        self.ignored = getattr(_single_loss(loss), "ignore_class", None)
 
     def check_arrays(self, x, y, argument="`y`"):
         """Checks the labels that ``fit`` is given as arrays or tensors.
+
+        The values of an array are looked through once, however often it is passed; of one
+        seen before only the ends are, so that an array changed as a whole is noticed.
 
         Args:
             x: Arrays or tensors; anything else, such as a data set, is not looked into.
@@ -135,7 +138,13 @@ class LabelCheck:
                 f"{number} labels for {', '.join(map(str, sorted(sizes)))} examples."
             )
         self.check_shape(labels, argument)
-        self.check_values(np.asarray(labels), argument)
+        values = np.asarray(labels)
+        rules = (self._kind(values), self.classes, self.ignored)
+        seen = label_values.known_right(labels, rules)
+        if seen and not any(map(self._first_wrong, label_values.ends(values))):
+            return
+        self.check_values(values, argument)
+        label_values.remember_right(labels, rules)
 
     def check_shape(self, y, argument="`y`"):
         """Raises if the labels' shape, as far as it is known, does not suit the loss."""
@@ -157,21 +166,31 @@ class LabelCheck:
 
     def check_values(self, y, argument="`y`"):
         """Raises if an array holds a label that is no class."""
-        if y.dtype.kind in "OSU":
+        if y.dtype.kind in "OSUTMm":
             raise ValueError(
                 f"Expected {argument} to hold numbers. Received: dtype {y.dtype}. Give "
                 "every class an index, by `keras.layers.StringLookup` for instance."
             )
         if self._kind(y) is None:
             return
-        y = y.astype("float64")
-        wrong = ~np.asarray(self._allowed(y, np.floor))
-        if wrong.any():
-            first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        wrong = self._first_wrong(y)
+        if wrong is not None:
+            place, value, number = wrong
+            value = str(value) if value.dtype.kind in "iu" else f"{value:g}"
             raise ValueError(
-                f"{self._expectation(y, argument)} Received: {y[first]:g} (label "
-                f"{first[0]}), {wrong.sum()} such of {y.size}."
+                f"{self._expectation(y, argument)} Received: {value} (label {place}), "
+                f"{number} such of {y.size}."
             )
+
+    def _first_wrong(self, y):
+        kind = self._kind(y)
+        if kind is None:
+            return None
+        return label_values.first_wrong(
+            y,
+            lambda chunk: self._allowed(chunk, kind, np.floor),
+            (0, 1 if kind == "share" else self.classes - 1),
+        )
 
     def assertion(self, y, argument="`y`"):
         """Returns an operation that fails where ``check_values`` raises.
@@ -180,10 +199,10 @@ class LabelCheck:
         """
         if self._kind(y) is None:
             return tf.no_op()
-        labels = tf.cast(y, "float32")
+        kind, labels = self._kind(y), tf.cast(y, "float32")
         received = (tf.reduce_min(labels), "to", tf.reduce_max(labels))
         return tf.debugging.Assert(
-            tf.reduce_all(self._allowed(labels, tf.floor)),
+            tf.reduce_all(self._allowed(labels, kind, tf.floor)),
             [f"{self._expectation(y, argument)} Received: values from", *received],
         )
 
@@ -234,8 +253,8 @@ class LabelCheck:
             "binary_focal_crossentropy": "share",
         }.get(self.loss)
 
-    def _allowed(self, labels, floor):
-        if self._kind(labels) == "share":
+    def _allowed(self, labels, kind, floor):
+        if kind == "share":
             return (labels >= 0) & (labels <= 1)
         inside = (labels >= 0) & (labels < self.classes) & (labels == floor(labels))
         return inside if self.ignored is None else inside | (labels == self.ignored)
@@ -328,10 +347,15 @@ class NonFiniteLoss(keras.callbacks.Callback):
         )
 
 
+def _single_loss(loss):
+    """The loss out of a structure of one."""
+    leaves = tree.flatten(loss)
+    return leaves[0] if len(leaves) == 1 else None
+
+
 def _loss_name(loss):
     """The snake-case name of one of Keras' own losses, else None."""
-    leaves = tree.flatten(loss)
-    loss = leaves[0] if len(leaves) == 1 else None
+    loss = _single_loss(loss)
     if isinstance(loss, str):
         if loss.lower() in ("crossentropy", "ce"):
             return loss.lower()

@@ -230,7 +230,8 @@ class MixupAMPModel(keras.Model):
         """Trains as ``keras.Model.fit`` does, by mixing; see the class for the step.
 
         Labels given as arrays are checked before training begins, those of a
-        ``tf.data.Dataset`` as they are read; those of ``validation_data`` likewise.
+        ``tf.data.Dataset`` as they are read; those of ``validation_data`` likewise. An
+        array that is passed again is not looked through again, but for its ends.
 
         Raises:
             ValueError: If ``y`` has another number of examples than ``x``, or labels
