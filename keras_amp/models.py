@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops, tree
 
-from keras_amp import checks, compilation, monitoring, passes, surgery
+from keras_amp import checks, compilation, monitoring, overrides, passes, surgery
 from keras_amp.axes import column
 from keras_amp.losses import ExampleLoss
 from keras_amp.policy import AdversarialMixing, mix
@@ -50,6 +50,10 @@ class MixupAMPModel(keras.Model):
     epoch; add ``keras.callbacks.TerminateOnNaN()`` to stop at once (it reads the ``loss``
     that every step reports).
 
+    What a class overrides is honoured: a classifier's ``test_step`` and ``predict_step``
+    are its evaluation, and ``compute_loss``, of the classifier or of a subclass of this
+    model, may add to the loss; see there.
+
     Distributed by ``tf.distribute``, every replica draws its own coefficients and mixes
     the examples of its own share of the batch.
 
@@ -73,7 +77,8 @@ class MixupAMPModel(keras.Model):
     Raises:
         RuntimeError: If Keras runs on another backend than TensorFlow.
         ValueError: If the classifier has no graph or several outputs, a name is unknown,
-            ambiguous or denotes integers, or an input bypasses the mix point.
+            ambiguous or denotes integers, or an input bypasses the mix point; if the
+            classifier's class overrides ``train_step`` or ``compute_metrics``.
         TypeError: If ``policy`` is no policy, ``seed`` no integer or ``mix_at`` no name.
 
     Example:
@@ -100,6 +105,7 @@ class MixupAMPModel(keras.Model):
     ):
         checks.check_backend()
         checks.check_classifier(classifier)
+        overrides.check_overrides(classifier)
         policy = AdversarialMixing() if policy is None else policy
         checks.check_policy(policy)
         mix_at, seed = checks.check_mix_at(mix_at), checks.check_seed(seed)
@@ -118,6 +124,7 @@ class MixupAMPModel(keras.Model):
         self._mixing = _Mixing(
             surgery.splits(classifier, self.mix_at, self.rewrite, sink)
         )
+        self._overrides = overrides.Overrides()
         self._reported = monitoring.means()
         self._histograms = _Untracked(monitoring.histograms())
         self._monitored = False
@@ -158,13 +165,17 @@ class MixupAMPModel(keras.Model):
 
     @property
     def metrics(self):
-        """Keras' metrics, without those that only a monitored model reports."""
-        return [
+        """Keras' metrics and the classifier's own.
+
+        Those that only a monitored model reports are left out elsewhere.
+        """
+        found = [
             metric
             for metric in super().metrics
             if self._monitored
             or not any(metric is self._reported[n] for n in monitoring.MONITORED)
         ]
+        return [*found, *overrides.own_metrics(self.classifier, found)]
 
     def monitor(self):
         """Reports more of what the search does, from the next ``fit`` on.
@@ -292,7 +303,7 @@ class MixupAMPModel(keras.Model):
 
     def train_step(self, data):
         """One step of mixing, search and descent on a batch; returns what it reports."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = given = keras.utils.unpack_x_y_sample_weight(data)
         y, sample_weight = _single(y, "y"), _single(sample_weight, "sample_weight")
         y, batch_size = checks.check_batch(x, y, self._label_check)
 
@@ -306,7 +317,7 @@ class MixupAMPModel(keras.Model):
             with _outside_the_step():
                 self.optimizer.build(self.trainable_weights)
         result = self._mixing.at_random_point(
-            lambda split: self._forward_and_gradients(split, x, labels),
+            lambda split: self._forward_and_gradients(split, given, labels),
             self.seed_generator,
         )
         if self.trainable_weights:
@@ -327,10 +338,56 @@ class MixupAMPModel(keras.Model):
         self._build_metrics(y_major, result.y_pred)
         return self.compute_metrics(x, y_major, result.y_pred, sample_weight=weight_major)
 
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """The loss of a batch: in a training step of its mixtures, else the compiled one.
+
+        A subclass may override it, and so may the classifier's class, to add penalties
+        or to multiply: ``super().compute_loss(...)`` returns the mixtures' reduced loss,
+        regularization losses included, and what is made of it is differentiated. Every
+        training step calls it once. The search for lambda' does not: it compares the
+        examples' compiled losses. Evaluation calls it as Keras does, on what is not
+        mixed.
+
+        Args:
+            x: The batch's inputs, not mixed.
+            y: In training, for each mixture, the label of the larger share.
+            y_pred: In training the mixtures' predictions.
+            sample_weight: In training the weight of the larger share; or None.
+            training: Whether in training.
+
+        Returns:
+            The loss.
+
+        Raises:
+            ValueError: In training, if an override does not call
+                ``super().compute_loss(...)`` with the ``y``, ``y_pred`` and
+                ``sample_weight`` that it has been given.
+
+        Example:
+        >>> class Confident(keras_amp.MixupAMPModel):
+        ...     def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+        ...         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        ...         entropy = -keras.ops.sum(y_pred * keras.ops.log(y_pred), axis=-1)
+        ...         return loss + 0.1 * keras.ops.mean(entropy)
+        """
+        return self._overrides.compute_loss(self, x, y, y_pred, sample_weight, training)
+
     def test_step(self, data):
         """The classifier's evaluation; what only mixing defines is not reported."""
+        if overrides.is_overridden(self.classifier, "test_step"):
+            with self._overrides.lent(self):
+                return self.classifier.test_step(data)
         logs = super().test_step(data)
         return {k: value for k, value in logs.items() if k not in self._reported}
+
+    def predict_step(self, data):
+        """The classifier's predictions."""
+        if overrides.is_overridden(self.classifier, "predict_step"):
+            with self._overrides.lent(self):
+                return self.classifier.predict_step(data)
+        return super().predict_step(data)
 
     def _update(self, gradients):
         if self._compiles_update and compilation.update_pays(self.optimizer):
@@ -338,8 +395,9 @@ class MixupAMPModel(keras.Model):
         else:
             self.optimizer.apply(gradients, self.trainable_weights)
 
-    def _forward_and_gradients(self, split, x, labels):
+    def _forward_and_gradients(self, split, given, labels):
         """Steps 2 to 5 of the class docstring, mixing at one point."""
+        x, given_y, given_weight = given
         with tf.GradientTape() as tape:
             pair = split.run_below(x).pair(labels.lam, labels.permutation)
             lam = labels.lam
@@ -355,13 +413,11 @@ class MixupAMPModel(keras.Model):
             )
             loss_of, _ = self._example_loss(labels, y_pred)
             loss = loss_of.reduce(self._weigh(example_loss, choice), labels.weight)
-            for additional in self.losses:
-                # A loss compiled without reduction is a vector, whose gradient is that
-                # of its sum; the penalty counts once in that sum.
-                penalty = ops.cast(
-                    self._aggregate_additional_loss(additional), loss.dtype
-                )
-                loss = loss + penalty / ops.cast(ops.size(loss), loss.dtype)
+            y_major, weight_major = labels.of_larger_share()
+            mixture = overrides.Mixture(
+                loss, _like(given_y, y_major), y_pred, _like(given_weight, weight_major)
+            )
+            loss = self._overrides.training_loss(self, x, mixture)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_weights)
         return _Result(gradients, loss, y_pred, _report(lam, choice))
@@ -600,3 +656,8 @@ def _single(value, name):
             f"Received: a structure of {len(leaves)}."
         )
     return leaves[0] if leaves else None
+
+
+def _like(structure, value):
+    """Wraps a tensor as ``_single`` unwraps it."""
+    return tree.map_structure(lambda leaf: leaf if leaf is None else value, structure)

@@ -9,6 +9,7 @@ above is evaluated.
 
 import difflib
 import re
+import warnings
 from typing import NamedTuple
 
 import keras
@@ -17,6 +18,7 @@ from keras import ops, tree
 from keras_amp import graphs
 from keras_amp.axes import column
 from keras_amp.layers import MixLayer
+from keras_amp.overrides import HONOURED, REFUSED, defining_class, is_overridden
 from keras_amp.parts import Activation, Preactivation
 from keras_amp.recurrence import Projection, Recurrence, in_two_parts
 from keras_amp.sinking import split_activations, sunk
@@ -40,7 +42,9 @@ def insert_mix_layer(model, after, name="mix"):
     Returns:
         A functional ``keras.Model`` over the same layers and weights, which predicts
         exactly what ``model`` predicts. Nested models on the path are opened; all others
-        stay whole. ``model`` itself is untouched, and training one trains the other.
+        stay whole. ``model`` itself is untouched, and training one trains the other. What
+        its class overrides, such as ``compute_loss``, is not taken over (a warning says
+        so): ``MixupAMPModel(model, mix_at=after)`` honours it.
 
     Raises:
         ValueError: If ``model`` is not a graph, ``after`` is unknown, ambiguous or called
@@ -58,6 +62,20 @@ def insert_mix_layer(model, after, name="mix"):
     >>> [layer.name for layer in mixed.layers][1:3]
     ['embedding', 'mix']
     """
+    mixed = _inserted(model, after, name)
+    methods = [m for m in (*HONOURED, *REFUSED) if is_overridden(model, m)]
+    if methods:
+        warnings.warn(
+            f"'{model.name}' overrides {', '.join(f'`{m}()`' for m in methods)}; the "
+            "model with a MixLayer, a plain keras.Model, does not. Pass the model itself "
+            f"to `keras_amp.MixupAMPModel(model, mix_at={after!r})`.",
+            stacklevel=2,
+        )
+    return mixed
+
+
+def _inserted(model, after, name):
+    """Inserts the layer; see ``insert_mix_layer``."""
     function = as_function(model, "model")
     site = _find(function, after, model)
     _check_site(site)
@@ -122,7 +140,7 @@ def _split_at(model, name, rewrite, sink):
     layer_name = "mix"
     while layer_name in taken:
         layer_name += "_"
-    mixed = insert_mix_layer(model, name, layer_name)
+    mixed = _inserted(model, name, layer_name)
     return Split(mixed, mixed.get_layer(layer_name), name, rewrite, sink)
 
 
@@ -441,8 +459,7 @@ def _has_own_call(model):
     """Whether a functional model's class computes something else than its graph."""
     if not isinstance(model, (keras.Function, keras.Sequential)):
         return False
-    owner = next(c for c in type(model).__mro__ if "call" in vars(c))
-    return owner.__module__.split(".")[0] != "keras"
+    return defining_class(model, "call") is not None
 
 
 def _matches(function, name):
