@@ -104,7 +104,7 @@ class LabelCheck:
         self.output_shape = tuple(tree.flatten(classifier.outputs)[0].shape)
         self.classes = self.output_shape[-1]
         self.loss = _loss_name(loss)
-        self.ignored = getattr(_single_loss(loss), "ignore_class", None)
+        self.ignored = _ignored_class(loss)
 
     def check_arrays(self, x, y, argument="`y`"):
         """Checks the labels that ``fit`` is given as arrays or tensors.
@@ -365,9 +365,20 @@ def _loss_name(loss):
             return None
     if getattr(loss, "axis", -1) != -1:
         return None  # its classes stand elsewhere
+    if isinstance(loss, keras.losses.Loss):
+        owner = next(c for c in type(loss).__mro__ if "call" in vars(c))
+        if owner.__module__.split(".")[0] != "keras":
+            return None  # it may take other labels than what it is made from
     function = getattr(loss, "fn", loss)  # a loss object wraps its function
     name = getattr(function, "__name__", None)
     return name if function is getattr(keras.losses, str(name), None) else None
+
+
+def _ignored_class(loss):
+    """The label that one of Keras' own losses leaves out, else None."""
+    loss = _single_loss(loss)
+    given = getattr(loss, "_fn_kwargs", {}).get("ignore_class")
+    return getattr(loss, "ignore_class", given)
 
 
 def _shape(shape):

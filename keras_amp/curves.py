@@ -81,9 +81,10 @@ def loss_along_lambda(
         lam * loss(y_i) + (1 - lam) * loss(y_j)
 
     Masks are united as in training: a position counts if it does in either example, and
-    at lambda 0 or 1 only if it does in the one that is left. What lies below the mix
-    point is computed once per example and kept in memory; what lies above it is evaluated
-    in batches over pairs and lambdas. Nothing of the model changes.
+    at lambda 0 or 1 only if it does in the one that is left. Where a loss leaves labels
+    out (``ignore_class``), each pair's mean is over what counts of its own. What lies
+    below the mix point is computed once per example and kept in memory; what lies above
+    it is evaluated in batches over pairs and lambdas. Nothing of the model changes.
 
     Args:
         model: A ``MixupAMPModel``, or a functional or built Sequential classifier.

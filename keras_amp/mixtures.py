@@ -14,7 +14,6 @@ from keras import ops, tree
 from keras_amp import checks, graphs, surgery
 from keras_amp.losses import ExampleLoss
 from keras_amp.models import MixupAMPModel
-from keras_amp.policy import mix
 from keras_amp.values import check_count
 
 
@@ -158,11 +157,12 @@ class Mixtures:
         )
         with keras.StatelessScope():
             y_pred = self._split.run_above(pair, lam, training=False)
-        # In the structure of the output, by which a loss may be compiled.
-        y_structured = tree.pack_sequence_as(y_pred, [y[:size]])
-        loss_of = ExampleLoss(self._compile_loss, y_structured, y_pred)
+        if not self._compile_loss.built:
+            # In the structure of the output, by which a loss may be compiled.
+            self._compile_loss.build(tree.pack_sequence_as(y_pred, [y[:size]]), y_pred)
+        loss_of = ExampleLoss(self._compile_loss, alone=True)
         (y_pred,) = tree.flatten(y_pred)
-        return mix(loss_of(y[:size], y_pred), loss_of(y[size:], y_pred), lam)
+        return loss_of.mixture(y_pred, (y[:size], None), (y[size:], None), lam)
 
 
 def read_examples(data):

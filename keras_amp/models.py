@@ -12,7 +12,7 @@ from keras import ops, tree
 from keras_amp import checks, compilation, monitoring, overrides, passes, surgery
 from keras_amp.axes import column
 from keras_amp.losses import ExampleLoss
-from keras_amp.policy import AdversarialMixing, mix
+from keras_amp.policy import AdversarialMixing
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")
@@ -46,9 +46,11 @@ class MixupAMPModel(keras.Model):
 
     Each label's loss carries its own example's sample or class weight:
     ``lam * w * loss(y) + (1 - lam) * w_partner * loss(y_partner)``; the compiled loss's
-    reduction follows. A loss that becomes NaN or infinite is warned of at the end of its
-    epoch; add ``keras.callbacks.TerminateOnNaN()`` to stop at once (it reads the ``loss``
-    that every step reports).
+    reduction follows, over the positions that the masks of the predictions and of the
+    loss itself (``ignore_class``) let count: ``keras_amp.losses`` states the rule. A loss
+    that becomes NaN or infinite is warned of at the end of its epoch; add
+    ``keras.callbacks.TerminateOnNaN()`` to stop at once (it reads the ``loss`` that every
+    step reports).
 
     What a class overrides is honoured: a classifier's ``test_step`` and ``predict_step``
     are its evaluation, and ``compute_loss``, of the classifier or of a subclass of this
@@ -398,6 +400,7 @@ class MixupAMPModel(keras.Model):
     def _forward_and_gradients(self, split, given, labels):
         """Steps 2 to 5 of the class docstring, mixing at one point."""
         x, given_y, given_weight = given
+        loss_of = ExampleLoss(self._compile_loss)
         with tf.GradientTape() as tape:
             pair = split.run_below(x).pair(labels.lam, labels.permutation)
             lam = labels.lam
@@ -406,13 +409,12 @@ class MixupAMPModel(keras.Model):
 
             def evaluate(input_lam):
                 y_pred = split.run_above(pair, input_lam)
-                return y_pred, labels.mixup_loss(*self._example_loss(labels, y_pred))
+                return y_pred, labels.mixup_loss(loss_of, y_pred)
 
             choice, y_pred, example_loss = passes.run(
                 evaluate, lam, self.policy, tape, split.noise_states
             )
-            loss_of, _ = self._example_loss(labels, y_pred)
-            loss = loss_of.reduce(self._weigh(example_loss, choice), labels.weight)
+            loss = loss_of.reduce(self._weigh(example_loss, choice))
             y_major, weight_major = labels.of_larger_share()
             mixture = overrides.Mixture(
                 loss, _like(given_y, y_major), y_pred, _like(given_weight, weight_major)
@@ -442,11 +444,6 @@ class MixupAMPModel(keras.Model):
         if self._compile_metrics is not None and not self._compile_metrics.built:
             with _outside_the_step():
                 self._compile_metrics.build(y, y_pred)
-
-    def _example_loss(self, labels, y_pred):
-        """The compiled loss by examples, and the tensor of predictions that it takes."""
-        (y_pred,) = tree.flatten(y_pred)
-        return ExampleLoss(self._compile_loss, labels.y, y_pred), y_pred
 
     # Keras saves no states of random generators; without them a run that is resumed
     # would draw its first coefficients and dropout masks again.
@@ -521,24 +518,13 @@ class _Labels:
 
     def mixup_loss(self, loss_of, y_pred):
         """Each example's interpolated loss (Eq. 17), float32 ``(batch_size,)``."""
-        return mix(
-            loss_of(self.y, y_pred, self.w),
-            loss_of(self.y_partner, y_pred, self.w_partner),
-            # The search watches this very tensor as the inputs' lambda; the labels'
-            # stays a constant (Eq. 8).
-            tf.stop_gradient(self.lam),
+        # The search watches this very tensor as the inputs' lambda; the labels' stays a
+        # constant (Eq. 8).
+        lam = tf.stop_gradient(self.lam)
+        (y_pred,) = tree.flatten(y_pred)
+        return loss_of.mixture(
+            y_pred, (self.y, self.w), (self.y_partner, self.w_partner), lam
         )
-
-    @property
-    def weight(self):
-        """The examples' interpolated weights, float32 ``(batch_size,)``."""
-        if self.w is None:
-            return ops.ones_like(self.lam)
-        rest = tuple(range(1, len(self.w.shape)))
-        w, w_partner = (
-            ops.mean(ops.cast(v, "float32"), axis=rest) for v in (self.w, self.w_partner)
-        )
-        return mix(w, w_partner, self.lam)
 
     def of_larger_share(self):
         """The label (and weight) with the larger coefficient; the own one in a tie."""
