@@ -11,8 +11,6 @@ BIN := $(VENV)/bin
 # tests stay together, as they share what takes long to make; slow ones stay last.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 PARALLEL ?= -n $(shell expr \( $(CORES) \* 3 + 1 \) / 2) --dist loadscope --no-loadscope-reorder
-# TensorFlow's notes about the machine are not what a reader looks for.
-export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: help train test lint check results requirements clean
 

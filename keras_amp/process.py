@@ -1,8 +1,8 @@
 """What has to stand in the environment before TensorFlow is imported.
 
 TensorFlow reads some variables once, while it is imported. ``keras_amp`` calls ``begin``
-before that: in a program of its own the variables are set, in one that merely uses the
-package nothing is.
+before that: in a program of its own the variables are set and TensorFlow's notes are
+withheld, in one that merely uses the package nothing is done.
 """
 
 import contextlib
@@ -10,21 +10,32 @@ import os
 import sys
 from pathlib import Path
 
+from keras_amp import notes
+
 # What the package's own programs set where the user has not.
 VARIABLES = {
     # oneDNN's kernels are on by default where a processor has AVX-512 and off where it
     # has not: the same run then has another result on another machine.
     "TF_ENABLE_ONEDNN_OPTS": "1",
+    # Also of level "error" is what it says where there is no GPU. What fails is raised.
+    "TF_CPP_MIN_LOG_LEVEL": "3",
 }
+WORKER = "KERAS_AMP_WORKER"  # is set for the processes that a program starts
 COMMAND = "keras-amp"
 RECIPES = ("bert", "bilstm", "cnn", "grid")  # the scripts of the folder recipes/
 
 
 def begin():
-    """Sets ``VARIABLES`` if this is a program of the package, but none that is set."""
-    if is_program(sys.argv, sys.orig_argv):
+    """Sets ``VARIABLES`` if this is a program of the package, but none that is set.
+
+    TensorFlow is then imported, without its notes unless the user has asked for them.
+    """
+    if WORKER in os.environ or is_program(sys.argv, sys.orig_argv):
         for name, value in VARIABLES.items():
             os.environ.setdefault(name, value)
+        notes.no_news_of_tracing()
+        if os.environ["TF_CPP_MIN_LOG_LEVEL"] == VARIABLES["TF_CPP_MIN_LOG_LEVEL"]:
+            notes.import_tensorflow()
 
 
 def is_program(arguments, original):
@@ -66,7 +77,7 @@ def variables(given=None):
     >>> "TF_CPP_MAX_VLOG_LEVEL" in os.environ
     False
     """
-    wanted = {**VARIABLES, **(given or {})}
+    wanted = {WORKER: "1", **VARIABLES, **(given or {})}
     added = {name: value for name, value in wanted.items() if name not in os.environ}
     os.environ.update(added)
     try:

@@ -70,10 +70,11 @@ def test_a_program_that_uses_the_package_is_left_alone(onednn_of, program):
 
 
 def test_variables_for_other_processes_last_as_long_as_the_block(monkeypatch):
-    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    for name in process.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TF_THEIRS", "set")
     before = dict(os.environ)
     with process.variables({"TF_OURS": "2", "TF_THEIRS": "other"}):
-        added = {"TF_OURS": "2", **process.VARIABLES}
+        added = {"TF_OURS": "2", process.WORKER: "1", **process.VARIABLES}
         assert dict(os.environ) == {**before, **added}
     assert dict(os.environ) == before

@@ -67,7 +67,7 @@ def on_cluster(cells, address, threads, data_dir=None, gpus_per_cell=None, jobs=
         address,
         log_to_driver=False,
         configure_logging=False,
-        runtime_env={"env_vars": process.VARIABLES},
+        runtime_env={"env_vars": {process.WORKER: "1", **process.VARIABLES}},
         **local,
     )
     try:
