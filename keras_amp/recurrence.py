@@ -22,6 +22,8 @@ Differentiating the loop itself, as backends do, adds up ``dU`` step by step: as
 operations, in small pieces, each of which reads and writes a matrix as large as U.
 """
 
+import itertools
+
 import keras
 from keras import ops, tree
 
@@ -92,8 +94,7 @@ def _forward(projected, recurrent_kernel, mask):
     gates = ops.zeros_like(projected[0])
     state = ops.zeros_like(gates[:, : recurrent_kernel.shape[0]])
     inputs = (projected,) if mask is None else (projected, mask)
-    _, states = ops.scan(step, (state, state, gates), inputs)
-    return states
+    return _scan(step, (state, state, gates), inputs)
 
 
 def _backward(dh, c, gates, recurrent_kernel, mask):
@@ -122,13 +123,38 @@ def _backward(dh, c, gates, recurrent_kernel, mask):
 
     state = ops.zeros_like(c[0])
     inputs = dh, c, _shifted(c), gates
-    _, (_, _, dz) = ops.scan(
+    _, _, dz = _scan(
         step,
         (state, state, ops.zeros_like(gates[0])),
         inputs if mask is None else (*inputs, mask),
         reverse=True,
     )
     return dz
+
+
+def _scan(step, init, inputs, reverse=False):
+    """Scans over the time of several tensors; returns what each step hands out.
+
+    Keras' TensorFlow scan fails on several tensors of unknown time (it takes the missing
+    length for an object). There they are scanned as one tensor, and parted in each step.
+
+    Args:
+        step: As ``ops.scan`` takes it.
+        init: Tuple of tensors, the first carry.
+        inputs: Tuple of tensors ``(time, batch_size, ...)``; a mask comes last.
+        reverse: Whether time runs backwards.
+    """
+    if inputs[0].shape[0] is not None or len(inputs) == 1:
+        return ops.scan(step, init, inputs, reverse=reverse)[1]
+    dtypes = [keras.backend.standardize_dtype(x.dtype) for x in inputs]
+    ends = list(itertools.accumulate(x.shape[-1] for x in inputs))
+    packed = ops.concatenate([ops.cast(x, dtypes[0]) for x in inputs], axis=-1)
+
+    def of_packed(carry, here):
+        parts = ops.split(here, ends[:-1], axis=-1)
+        return step(carry, tuple(map(ops.cast, parts, dtypes)))
+
+    return ops.scan(of_packed, init, packed, reverse=reverse)[1]
 
 
 def _where(here, taken, kept):

@@ -96,6 +96,21 @@ def called(layer, **arguments):
     return next(n for n in graphs.nodes(model) if n.operation is layer)
 
 
+def outputs_and_gradients(function, layer, shape, jit_compile):
+    """What a function computes of ``INPUTS``, traced for inputs of a shape."""
+
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = function(x)
+            value = tf.reduce_sum(tf.sin(outputs))
+        return outputs, tape.gradient(value, [x, *layer.trainable_variables])
+
+    signature = [tf.TensorSpec(shape, "float32")]
+    traced = tf.function(run, input_signature=signature, jit_compile=jit_compile)
+    return tf.nest.flatten(traced(tf.constant(INPUTS)))
+
+
 # Eagerly runs what lies above.
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
 @pytest.mark.parametrize("masked", [False, True], ids=["no_mask", "mask"])
@@ -108,22 +123,42 @@ def test_the_parts_compute_what_keras_computes(build, masked, jit_compile):
     mask = tf.constant(MASK.T) if masked else None
     projection, recurrence = Projection(layer), Recurrence(layer)
 
-    def outputs_and_gradients(function):
-        def run(x):
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                outputs = function(x)
-                value = tf.reduce_sum(tf.sin(outputs))
-            return outputs, tape.gradient(value, [x, *layer.trainable_variables])
-
-        return tf.function(run, jit_compile=jit_compile)(tf.constant(INPUTS))
-
-    expected = outputs_and_gradients(lambda x: layer(x, mask=mask))
-    got = outputs_and_gradients(lambda x: recurrence(projection(x), mask=mask))
-    for one, other in zip(tf.nest.flatten(got), tf.nest.flatten(expected), strict=True):
+    expected, got = (
+        outputs_and_gradients(function, layer, INPUTS.shape, jit_compile)
+        for function in (
+            lambda x: layer(x, mask=mask),
+            lambda x: recurrence(projection(x), mask=mask),
+        )
+    )
+    for one, other in zip(got, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
     shape = recurrence.compute_output_shape(projection.compute_output_shape(INPUTS.shape))
     assert tuple(shape) == expected[0].shape
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize("masked", [False, True], ids=["no_mask", "mask"])
+@pytest.mark.parametrize("build", ["backwards", "concat"])
+def test_texts_of_unknown_length(build, masked, jit_compile):
+    layer = ZOO[build]()
+    inputs = keras.Input((None, DIM))
+    node = graphs.node_of(layer(inputs))
+    assert in_two_parts(node)
+    mask = tf.constant(MASK.T) if masked else None
+    projection, recurrence = Projection(layer), Recurrence(layer)
+    expected, got = (
+        outputs_and_gradients(function, layer, (None, None, DIM), jit_compile)
+        for function in (
+            lambda x: layer(x, mask=mask),
+            lambda x: recurrence(
+                projection(x),
+                # Of unknown length, too, as a mask that is computed from the ids.
+                mask=None if mask is None else mask[:, : tf.shape(x)[1]],
+            ),
+        )
+    )
+    for one, other in zip(got, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_masks_are_handed_on():
