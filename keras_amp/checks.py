@@ -38,17 +38,19 @@ def check_classifier(classifier):
 
 
 def check_mix_at(mix_at):
-    """Returns ``mix_at`` as a name, a list of names or None; raises if it is neither."""
+    """Returns ``mix_at``, names in tuples and lists or None; raises if it is neither."""
     if mix_at is None or isinstance(mix_at, str):
         return mix_at
-    names = list(mix_at) if isinstance(mix_at, (list, tuple)) else [mix_at]
-    layers = [name for name in names if isinstance(name, keras.layers.Layer)]
+    points = list(mix_at) if isinstance(mix_at, (list, tuple)) else [mix_at]
+    names = [n for p in points for n in (p if isinstance(p, tuple) else (p,))]
     if isinstance(mix_at, (list, tuple)) and all(isinstance(n, str) for n in names):
-        return names
+        return mix_at if isinstance(mix_at, tuple) else points
+    layers = [name for name in names if isinstance(name, keras.layers.Layer)]
     hint = f" Pass the layer's name, {layers[0].name!r}." if layers else ""
     raise TypeError(
-        "Expected `mix_at` to be a layer's name, a list of names, or None when the "
-        f"classifier holds MixLayers. Received: mix_at={mix_at!r}.{hint}"
+        "Expected `mix_at` to be a layer's name, a tuple of names that are mixed "
+        "together, a list of both, or None when the classifier holds MixLayers. "
+        f"Received: mix_at={mix_at!r}.{hint}"
     )
 
 

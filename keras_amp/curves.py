@@ -71,6 +71,7 @@ def loss_along_lambda(
     batch_size=256,
     seed=None,
     loss=None,
+    masks=None,
 ):
     """Evaluates the mixup loss of pairs of examples along lambda.
 
@@ -90,8 +91,9 @@ def loss_along_lambda(
         model: A ``MixupAMPModel``, or a functional or built Sequential classifier.
         data: Tuple ``(x, y)`` of arrays, ``x`` in the structure of the model's inputs, or
             a finite ``tf.data.Dataset`` of batches of them. Sample weights are not used.
-        mix_at: Name or path of the layer behind which to mix (see ``insert_mix_layer``).
-            None for the mix point that the model has, if it has one alone.
+        mix_at: Name or path of the layer behind which to mix (see ``insert_mix_layer``),
+            or a tuple of them, to mix together. None for the mix point that the model
+            has, if it has one alone.
         lambdas: Integer >= 2, the number of equally spaced values from 0 to 1; or a
             sequence of values in [0, 1].
         partner: ``"reversed"``: example ``i`` of ``n`` with ``n - 1 - i``, the paper's
@@ -106,6 +108,7 @@ def loss_along_lambda(
             where it was not compiled, the cross-entropy that the output and the labels
             suit (binary, categorical or sparse categorical), if a softmax or sigmoid
             yields the output.
+        masks: As ``MixupAMPModel``; None for those of the model, if it is one.
 
     Returns:
         A ``LambdaCurve``.
@@ -133,7 +136,7 @@ def loss_along_lambda(
         Liu et al., EMNLP 2021, Section 4.7.
     """
     mixtures = Mixtures(
-        model, data, mix_at, lambdas, partner, pairs, batch_size, seed, loss
+        model, data, mix_at, lambdas, partner, pairs, batch_size, seed, loss, masks
     )
     return LambdaCurve(mixtures.lambdas, mixtures.losses(), mixtures.place)
 

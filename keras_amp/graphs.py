@@ -16,3 +16,8 @@ def node_of(x):
     """The node that a symbolic tensor comes from."""
     operation, index, _ = x._keras_history
     return operation._inbound_nodes[index]
+
+
+def is_of_keras(operation):
+    """Whether an operation is one that Keras brings, not a user's or KerasHub's."""
+    return type(operation).__module__.split(".")[0] == "keras"

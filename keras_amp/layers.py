@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_amp.masks import check_meanings
 from keras_amp.policy import mix
 
 
@@ -14,10 +15,15 @@ class MixLayer(keras.layers.Layer):
     the partner's hidden states and lambda during a training step (Eq. 11). It has no
     weights, and the mask of ``inputs`` passes on.
 
-    Put one into a network of your own, or let ``insert_mix_layer`` do it.
+    Put one into a network of your own, or let ``insert_mix_layer`` do it. Of several,
+    each is a mix point of its own. Those whose names stand in one tuple of ``mix_at``
+    share a draw: ``MixupAMPModel(classifier, mix_at=("mix_words", "mix_numbers"))``.
 
     Args:
         name: Optional name. Further keyword arguments are Keras' own (``dtype``, ...).
+        masks: Dict from the names of layers or inputs, whose masks reach what lies above
+            around this layer, to ``"keep"``, ``"hide"`` or ``"select"``; see
+            ``MixupAMPModel``. None where all of them are understood.
 
     Call arguments:
         inputs: Floating-point tensor ``(batch_size, ...)``.
@@ -27,7 +33,9 @@ class MixLayer(keras.layers.Layer):
             ``partner`` is given.
 
     Raises:
-        ValueError: If only one of ``partner`` and ``lam`` is given.
+        ValueError: If only one of ``partner`` and ``lam`` is given, or a meaning in
+            ``masks`` is unknown.
+        TypeError: If ``masks`` is no dict.
 
     Example:
     >>> layer = keras_amp.MixLayer()
@@ -39,9 +47,10 @@ class MixLayer(keras.layers.Layer):
            [0.  ]], dtype=float32)
     """
 
-    def __init__(self, name=None, **kwargs):
+    def __init__(self, name=None, masks=None, **kwargs):
         # Without autocast lambda stays in float32 where the network computes in less.
         super().__init__(name=name, autocast=False, **kwargs)
+        self.masks = check_meanings(masks)
         self.supports_masking = True
         self.built = True
 
@@ -57,3 +66,8 @@ class MixLayer(keras.layers.Layer):
                 f"`{missing}`."
             )
         return mix(inputs, partner, lam)
+
+    def get_config(self):
+        """Returns the arguments that rebuild this layer."""
+        config = super().get_config()
+        return config if self.masks is None else {**config, "masks": dict(self.masks)}

@@ -13,6 +13,7 @@ from keras import ops, tree
 
 from keras_amp import checks, graphs, surgery
 from keras_amp.losses import ExampleLoss
+from keras_amp.masks import SHARED, check_meanings
 from keras_amp.models import MixupAMPModel
 from keras_amp.values import check_count
 
@@ -53,13 +54,17 @@ class Mixtures:
         batch_size=256,
         seed=None,
         loss=None,
+        masks=None,
     ):
         checks.check_backend()
         mixes = isinstance(model, MixupAMPModel)
         classifier = model.classifier if mixes else model
         checks.check_classifier(classifier)
-        self._split = _the_split(model, classifier, mixes, mix_at)
-        self.place = self._split.mixes_behind
+        if masks is None and mixes:
+            masks = model.masks
+        masks = check_meanings(masks)
+        self._split = _the_split(model, classifier, mixes, mix_at, masks)
+        self.place = self._split.place
         self.lambdas = checked_lambdas(lambdas)
         self._compile_loss, loss = _loss_of(model, classifier, loss)
         self._x, self._y = read_examples(data)
@@ -124,11 +129,19 @@ class Mixtures:
         ]
 
     def _run_below(self, x):
-        """The hidden states of a batch, Keras' masks of them, and the other masks."""
+        """The hidden states of a batch, Keras' masks of them, and the other masks.
+
+        All of them have the batch as their first axis.
+        """
         with keras.StatelessScope():
             hidden = self._split.run_below(x, training=False)
         implicit = [getattr(tensor, "_keras_mask", None) for tensor in hidden.tensors]
-        return [*hidden.tensors, *implicit, *hidden.masks]
+        size = ops.shape(hidden.tensors[0])[0]
+        masks = [
+            ops.repeat(mask[None], size, axis=0) if meaning == SHARED else mask
+            for mask, meaning in zip(hidden.masks, hidden.meanings, strict=True)
+        ]
+        return [*hidden.tensors, *implicit, *masks]
 
     def _run_above(self, values, y, lam):
         """The losses of mixtures, ``(batch_size,)``.
@@ -144,9 +157,10 @@ class Mixtures:
         for tensor, mask in zip(values[:count], values[count : 2 * count], strict=True):
             if mask is not None:
                 tensor._keras_mask = mask
-        hidden = surgery.Hidden(
-            values[:count], values[2 * count :], self._split.mark_padding
-        )
+        meanings = self._split.mask_meanings
+        # A mask that all examples share is united with itself.
+        united_as = ["keep" if m == SHARED else m for m in meanings]
+        hidden = surgery.Hidden(values[:count], values[2 * count :], united_as)
         # Every row is paired with the one of the other half; the first half is kept.
         other = np.roll(np.arange(2 * size, dtype="int32"), size)
         pair = surgery.Pair(
@@ -155,6 +169,8 @@ class Mixtures:
                 for part in hidden.pair(ops.concatenate([lam, lam]), other)
             )
         )
+        masks = zip(pair.masks, meanings, strict=True)
+        pair = pair._replace(masks=[v[0] if m == SHARED else v for v, m in masks])
         with keras.StatelessScope():
             y_pred = self._split.run_above(pair, lam, training=False)
         if not self._compile_loss.built:
@@ -271,20 +287,23 @@ def checked_pairs(pairs, number):
     )
 
 
-def _the_split(model, classifier, mixes, mix_at):
+def _the_split(model, classifier, mixes, mix_at, masks):
     """Cuts a classifier at the one place to mix at."""
-    if mix_at is not None and not isinstance(mix_at, str):
+    together = isinstance(mix_at, tuple) and all(isinstance(n, str) for n in mix_at)
+    if mix_at is not None and not isinstance(mix_at, str) and not together:
         raise TypeError(
-            "Expected `mix_at` to be the name of one layer, or None. Received: "
-            f"mix_at={mix_at!r}"
+            "Expected `mix_at` to be the name of one layer, a tuple of names that are "
+            f"mixed together, or None. Received: mix_at={mix_at!r}"
         )
+    if together:
+        mix_at = [mix_at]
     if mix_at is None and mixes:
         mix_at = model.mix_at
     # Mixing as far up as it makes no difference: less to evaluate at every lambda.
     rewrite = model.rewrite if mixes else True
-    splits = surgery.splits(classifier, mix_at, rewrite, sink=True)
+    splits = surgery.splits(classifier, mix_at, rewrite, sink=True, masks=masks)
     if len(splits) > 1:
-        names = ", ".join(repr(split.mixes_behind) for split in splits)
+        names = ", ".join(repr(split.place) for split in splits)
         raise ValueError(
             f"Expected `mix_at` to name one of the mix points {names} of '{model.name}'. "
             "Received: mix_at=None"

@@ -12,6 +12,7 @@ from keras import ops, tree
 from keras_amp import checks, compilation, monitoring, overrides, passes, surgery
 from keras_amp.axes import column
 from keras_amp.losses import ExampleLoss
+from keras_amp.masks import check_meanings
 from keras_amp.policy import AdversarialMixing
 
 
@@ -62,10 +63,12 @@ class MixupAMPModel(keras.Model):
     Args:
         classifier: A functional ``keras.Model`` or a built ``keras.Sequential`` with one
             output.
-        mix_at: Where to mix: a layer's name or path (see ``insert_mix_layer``), a list
-            of them, of which one is picked at random for each batch (manifold mixup,
-            Verma et al., ICML 2019), or None when the classifier already holds
-            ``MixLayer``s.
+        mix_at: Where to mix: a layer's name or path (see ``insert_mix_layer``); a tuple
+            of names, such as ``("words", "numbers")``, to mix several inputs of an
+            example together, by one lambda and with one partner; a list of names and
+            tuples, of which one is picked at random for each batch (manifold mixup,
+            Verma et al., ICML 2019); or None when the classifier already holds
+            ``MixLayer``s, each a place of its own.
         policy: A ``Mixup`` or ``AdversarialMixing``; None means ``AdversarialMixing()``.
         seed: Integer seed of the coefficients and partners; None for a random one.
         rewrite: Whether a training step may compute the classifier by other operations,
@@ -74,14 +77,24 @@ class MixupAMPModel(keras.Model):
             affine layers allow: what they compute is then computed once a step, not
             three times (``keras_amp.sinking``); ``mixed_behind`` says where that is.
             (Not with ``step_per="dimension"``, where it would be another result.)
+        masks: Dict from names of layers, operations or inputs to what True means in
+            the mask that they yield, where it reaches the layers above around the mix
+            point and is not understood by itself: ``"keep"`` where a position counts,
+            ``"hide"`` where it is padding (PyTorch's ``key_padding_mask``), ``"select"``
+            where it is picked out (``ids == end``, to pool there). In a mixture a
+            position is kept or selected if it is in either example, and hidden if it is
+            in both. See ``keras_amp.masks``.
         **kwargs: Keras' own arguments, such as ``name``.
 
     Raises:
         RuntimeError: If Keras runs on another backend than TensorFlow.
         ValueError: If the classifier has no graph or several outputs, a name is unknown,
-            ambiguous or denotes integers, or an input bypasses the mix point; if the
-            classifier's class overrides ``train_step`` or ``compute_metrics``.
-        TypeError: If ``policy`` is no policy, ``seed`` no integer or ``mix_at`` no name.
+            ambiguous or denotes integers or a tensor whose first axis is not the batch,
+            an input bypasses the mix point, or it is not seen what a mask means that
+            does; if the classifier's class overrides ``train_step`` or
+            ``compute_metrics``.
+        TypeError: If ``policy`` is no policy, ``seed`` no integer, ``mix_at`` no name or
+            ``masks`` no dict.
 
     Example:
     >>> classifier = keras.Sequential([
@@ -103,7 +116,14 @@ class MixupAMPModel(keras.Model):
     """
 
     def __init__(
-        self, classifier, mix_at=None, policy=None, seed=None, rewrite=True, **kwargs
+        self,
+        classifier,
+        mix_at=None,
+        policy=None,
+        seed=None,
+        rewrite=True,
+        masks=None,
+        **kwargs,
     ):
         checks.check_backend()
         checks.check_classifier(classifier)
@@ -119,14 +139,17 @@ class MixupAMPModel(keras.Model):
         self.mix_at = mix_at
         self.seed = seed
         self.rewrite = bool(rewrite)
+        self.masks = check_meanings(masks)
         self.seed_generator = _ReplicaSeedGenerator(seed)
         self._memory = policy.memory()
         # One evaluation a step gains nothing from mixing further up.
         sink = policy.adversarial and policy.step_per == "example"
         self._mixing = _Mixing(
-            surgery.splits(classifier, self.mix_at, self.rewrite, sink)
+            surgery.splits(classifier, self.mix_at, self.rewrite, sink, self.masks)
         )
         self._overrides = overrides.Overrides()
+        if isinstance(mix_at, tuple):
+            self.mix_at = self.mix_points
         self._reported = monitoring.means()
         self._histograms = _Untracked(monitoring.histograms())
         self._monitored = False
@@ -157,8 +180,11 @@ class MixupAMPModel(keras.Model):
 
     @property
     def mix_points(self):
-        """Names of the layers behind which examples are mixed."""
-        return [split.mixes_behind for split in self._mixing.splits]
+        """Names of the layers behind which examples are mixed; tuples of them, too."""
+        return [
+            split.names if len(split.names) > 1 else split.place
+            for split in self._mixing.splits
+        ]
 
     @property
     def mixed_behind(self):
@@ -477,12 +503,19 @@ class MixupAMPModel(keras.Model):
             "policy": keras.saving.serialize_keras_object(self.policy),
             "seed": self.seed,
             "rewrite": self.rewrite,
+            "masks": None if self.masks is None else dict(self.masks),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Builds a model from ``get_config()``'s result."""
         config = dict(config)
+        if isinstance(config.get("mix_at"), list):
+            # JSON knows no tuples: what it holds of them are lists.
+            config["mix_at"] = [
+                point if isinstance(point, str) else tuple(point)
+                for point in config["mix_at"]
+            ]
         for key in ("classifier", "policy"):
             config[key] = keras.saving.deserialize_keras_object(
                 config[key], custom_objects=custom_objects

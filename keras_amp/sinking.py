@@ -14,12 +14,14 @@ affine up to it, and is taken apart there: word mixing in a convolutional networ
 mixing of the convolutions' pre-activations.
 
 One mix point may sink into several tensors, each of which is mixed by the same lambda.
+It sinks no further than examples keep to themselves (``keras_amp.batch_axis``).
 """
 
 import collections
 
 import keras
 
+from keras_amp.batch_axis import keeps_examples
 from keras_amp.graphs import nodes_in_order
 from keras_amp.parts import Preactivation
 from keras_amp.recurrence import Projection
@@ -83,7 +85,7 @@ def split_activations(function, mixed):
 
     Args:
         function: The graph, a ``keras.Function``.
-        mixed: The tensor that is mixed in it.
+        mixed: List of the tensors that are mixed in it.
 
     Returns:
         A list of layers, each called once, on tensors that are affine in ``mixed``.
@@ -93,19 +95,21 @@ def split_activations(function, mixed):
     return [
         node.operation
         for node in readers
-        if _has_affine_part(node.operation, mixed) and calls[id(node.operation)] == 1
+        if _has_affine_part(node.operation, mixed)
+        and keeps_examples(node)
+        and calls[id(node.operation)] == 1
     ]
 
 
 def sunk(function, mixed):
-    """Finds the tensors to mix in place of a tensor, as far up as it can sink.
+    """Finds the tensors to mix in place of some, as far up as mixing can sink.
 
     Args:
         function: The graph, a ``keras.Function``.
-        mixed: The tensor that is mixed in it.
+        mixed: List of the tensors that are mixed in it, by the same lambda.
 
     Returns:
-        A list of tensors, ``[mixed]`` where it cannot sink.
+        A list of tensors, ``mixed`` where it cannot sink.
     """
     affine, readers = _affine(function, mixed)
     read = {id(x) for node in readers for x in node.input_tensors}
@@ -113,8 +117,8 @@ def sunk(function, mixed):
 
 
 def _affine(function, mixed):
-    """The tensors that are affine in one tensor, and the nodes that end the region."""
-    affine, readers = {id(mixed): mixed}, []
+    """The tensors that are affine in some tensors, and the nodes that end the region."""
+    affine, readers = {id(x): x for x in mixed}, []
     outputs = {id(x) for x in function.outputs}
     for node in nodes_in_order(function):
         if node.is_input or not any(id(x) in affine for x in node.input_tensors):
@@ -123,6 +127,7 @@ def _affine(function, mixed):
             all(id(x) in affine for x in node.input_tensors)
             and not any(id(x) in outputs for x in node.outputs)  # something lies above
             and _is_affine(node, mixed)
+            and keeps_examples(node)
         )
         if is_affine:
             affine.update((id(x), x) for x in node.outputs)
@@ -137,7 +142,7 @@ def _is_affine(node, mixed):
         return (
             type(operation).__module__.startswith("keras.src.ops.")
             and type(operation).__name__ in _OPERATIONS
-            and getattr(mixed, "_keras_mask", None) is None
+            and not _masked(mixed)
         )
     if type(operation) in (Preactivation, Projection):
         return True
@@ -157,7 +162,11 @@ def _has_affine_part(operation, mixed):
 
 
 def _allows(layer, mixed):
-    return getattr(mixed, "_keras_mask", None) is None or type(layer) in _UNDER_A_MASK
+    return not _masked(mixed) or type(layer) in _UNDER_A_MASK
+
+
+def _masked(mixed):
+    return any(getattr(x, "_keras_mask", None) is not None for x in mixed)
 
 
 def _is_linear(activation):

@@ -8,27 +8,25 @@ above is evaluated.
 """
 
 import difflib
-import re
+import itertools
+import math
 import warnings
 from typing import NamedTuple
 
 import keras
 from keras import ops, tree
 
-from keras_amp import graphs
+from keras_amp import batch_axis, graphs
 from keras_amp.axes import column
 from keras_amp.layers import MixLayer
+from keras_amp.masks import SHARED, masks_around, united
 from keras_amp.overrides import HONOURED, REFUSED, defining_class, is_overridden
 from keras_amp.parts import Activation, Preactivation
 from keras_amp.recurrence import Projection, Recurrence, in_two_parts
 from keras_amp.sinking import split_activations, sunk
 
-# Inputs of masked language models that are about a mask without being one:
-# `mask_positions`, `mask_ids`, `mask_weights`.
-OF_MASKED_WORDS = {"positions", "ids", "weights"}
 
-
-def insert_mix_layer(model, after, name="mix"):
+def insert_mix_layer(model, after, name="mix", masks=None):
     """Inserts a ``MixLayer`` behind the output of a named layer.
 
     Args:
@@ -38,6 +36,7 @@ def insert_mix_layer(model, after, name="mix"):
             in, such as ``"bert_backbone/embeddings_dropout"``; a leading ``"/"`` means
             the outermost level. An input layer may be named too, to mix the inputs.
         name: Name of the new ``MixLayer``.
+        masks: As ``MixLayer``.
 
     Returns:
         A functional ``keras.Model`` over the same layers and weights, which predicts
@@ -62,7 +61,7 @@ def insert_mix_layer(model, after, name="mix"):
     >>> [layer.name for layer in mixed.layers][1:3]
     ['embedding', 'mix']
     """
-    mixed = _inserted(model, after, name)
+    mixed = _inserted(model, after, name, masks)
     methods = [m for m in (*HONOURED, *REFUSED) if is_overridden(model, m)]
     if methods:
         warnings.warn(
@@ -74,7 +73,7 @@ def insert_mix_layer(model, after, name="mix"):
     return mixed
 
 
-def _inserted(model, after, name):
+def _inserted(model, after, name, masks):
     """Inserts the layer; see ``insert_mix_layer``."""
     function = as_function(model, "model")
     site = _find(function, after, model)
@@ -84,32 +83,38 @@ def _inserted(model, after, name):
             f"Expected `name` to be new to the model. Received: name={name!r}, which a "
             "layer of the model already has. Pass another `name`."
         )
-    layer = MixLayer(name=name)
-    return _replay_model(
-        model,
-        opened=site.opened,
-        behind=lambda operation, outputs: (
-            tree.map_structure(layer, outputs) if operation is site.operation else outputs
-        ),
-    )
+    layer = MixLayer(masks=masks, name=name)
+    return _insert(model, {site.operation: layer}, site.opened)
 
 
-def splits(model, mix_at, rewrite=False, sink=False):
+def _insert(model, layers, opened):
+    """Puts each layer of a dict behind the operation that is its key."""
+
+    def behind(operation, outputs):
+        layer = layers.get(operation)
+        return outputs if layer is None else tree.map_structure(layer, outputs)
+
+    return _replay_model(model, opened, behind)
+
+
+def splits(model, mix_at, rewrite=False, sink=False, masks=None):
     """Cuts a model at each of its mix points.
 
     Args:
         model: A functional ``keras.Model`` or a built ``keras.Sequential``.
-        mix_at: A layer's name or path, a list of them, or None for the ``MixLayer``s
+        mix_at: A layer's name or path; a tuple of them, to be mixed together; a list of
+            both, one of which is taken at a time; or None for each of the ``MixLayer``s
             that the model holds. The name of a ``MixLayer`` denotes that layer itself.
         rewrite: As ``Split``.
         sink: As ``Split``.
+        masks: As ``Split``.
 
     Returns:
         A list of ``Split``, one for each mix point.
 
     Raises:
         ValueError: As ``insert_mix_layer`` and ``Split``; if ``mix_at`` is empty or names
-            a layer twice; if it is None and the model holds no ``MixLayer``.
+            a place twice; if it is None and the model holds no ``MixLayer``.
     """
     if mix_at is None:
         opened, layers = open_mix_layers(model)
@@ -119,29 +124,51 @@ def splits(model, mix_at, rewrite=False, sink=False):
                 "MixLayer. Received: mix_at=None. Pass a layer's name, such as that of "
                 "its embedding, or put a `keras_amp.MixLayer` into the network."
             )
-        return [Split(opened, layer, layer.name, rewrite, sink) for layer in layers]
-    names = [mix_at] if isinstance(mix_at, str) else list(mix_at)
+        return [
+            Split(opened, [layer], [layer.name], rewrite, sink, masks) for layer in layers
+        ]
+    if isinstance(mix_at, tuple) and all(isinstance(name, str) for name in mix_at):
+        try:
+            return splits(model, [mix_at], rewrite, sink, masks)
+        except _NestedPlacesError as error:
+            # A tuple once was the same as a list.
+            warnings.warn(str(error), DeprecationWarning, stacklevel=3)
+    points = [mix_at] if isinstance(mix_at, str) else list(mix_at)
+    groups = [(point,) if isinstance(point, str) else point for point in points]
     function = as_function(model, "classifier")
-    layers = {id(_find(function, name, model).operation) for name in names}
-    if not names or len(layers) != len(names):
+    places = [{_find(function, n, model).operation for n in names} for names in groups]
+    twice = any(len(p) != len(n) for p, n in zip(places, groups, strict=True))
+    twice = twice or len(set(map(frozenset, places))) != len(places)
+    if twice or not groups or not all(groups):
         raise ValueError(
             "Expected `mix_at` to name at least one layer, and none twice. Received: "
             f"mix_at={mix_at!r}"
         )
-    return [_split_at(model, name, rewrite, sink) for name in names]
+    return [_split_at(model, names, rewrite, sink, masks) for names in groups]
 
 
-def _split_at(model, name, rewrite, sink):
-    place = _find(as_function(model, "classifier"), name, model)
-    if isinstance(place.operation, MixLayer):
-        opened, _ = open_mix_layers(model)
-        return Split(opened, place.operation, name, rewrite, sink)
-    taken = {p.operation.name for p in _places(as_function(model, "classifier"))}
-    layer_name = "mix"
-    while layer_name in taken:
-        layer_name += "_"
-    mixed = _inserted(model, name, layer_name)
-    return Split(mixed, mixed.get_layer(layer_name), name, rewrite, sink)
+class _NestedPlacesError(ValueError):
+    """Places that are to be mixed together, of which one lies above another."""
+
+
+def _split_at(model, names, rewrite, sink, masks):
+    function = as_function(model, "classifier")
+    places = [_find(function, name, model) for name in names]
+    taken = {p.operation.name for p in _places(function)}
+    layers, inserted = [], {}
+    for place in places:
+        if isinstance(place.operation, MixLayer):
+            layers.append(place.operation)
+            continue
+        _check_site(place)
+        layer_name = "mix"
+        while layer_name in taken:
+            layer_name += "_"
+        taken.add(layer_name)
+        inserted[place.operation] = MixLayer(name=layer_name)
+        layers.append(inserted[place.operation])
+    opened = [nested for place in places for nested in place.opened]
+    return Split(_insert(model, inserted, opened), layers, names, rewrite, sink, masks)
 
 
 def open_mix_layers(model):
@@ -207,67 +234,67 @@ def as_function(model, argument):
 
 
 class Split:
-    """A functional model, cut at its ``MixLayer`` into what lies below and above.
+    """A functional model, cut at a mix point into what lies below and above.
 
-    The cut may lie higher than the ``MixLayer``, behind layers that commute with mixing
+    A mix point is one ``MixLayer``, or several that mix together, by the same lambda. The
+    cut may lie higher than these, behind layers that commute with mixing
     (``keras_amp.sinking``), and then go through several tensors.
 
     Masks reach the upper part in two ways, and both are handed over: as the implicit
-    Keras mask of the mixed tensor (``Embedding(mask_zero=True)``), and as tensors that
-    bypass the mix point: mask inputs such as KerasHub's ``padding_mask`` (recognised by
-    the word "mask" in the name; 1 or True where a position counts) and booleans that the
-    model computes, such as ``ids != 0`` (or ``ids == 0``, which marks the padding).
+    Keras mask of a mixed tensor (``Embedding(mask_zero=True)``), and as tensors that
+    bypass the mix point (``keras_amp.masks``): mask inputs such as KerasHub's
+    ``padding_mask`` and booleans that the model computes, such as ``ids != 0``.
 
     Args:
-        model: A functional model whose graph holds ``mix_layer``.
-        mix_layer: The ``MixLayer`` to cut at.
-        mixes_behind: What the user called the mix point.
+        model: A functional model whose graph holds ``mix_layers``.
+        mix_layers: List of ``MixLayer``s to cut at.
+        names: What the user called each of them.
         rewrite: Whether to replace LSTMs by faster layers that compute the same
             (``keras_amp.recurrence``).
         sink: With ``rewrite``, whether to mix as far up as that changes no result.
+        masks: Dict from names to meanings, as ``MixupAMPModel`` takes it, or None.
 
     Attributes:
         below: ``keras.Model`` from the model's inputs to ``[*hidden, *masks]``.
         above: ``keras.Model`` from ``[*mixed, *masks]`` to the model's output.
-        mix_layer: The ``MixLayer`` between the two.
+        mix_layer: The ``MixLayer`` between the two; the first of several.
+        names: Tuple of strings, what the user called the mix point's layers.
         mixed_behind: Names of the layers whose outputs are mixed.
+        mask_meanings: For each mask its meaning (``keras_amp.masks``).
 
     Raises:
         ValueError: If the model's output does not depend on the mix point, nothing lies
-            above it, it is called more than once, it mixes integers, or an input that is
-            not a mask bypasses it.
+            above it, one of its layers is called more than once, mixes integers or
+            tensors without a batch axis, or lies above another; if an input that is no
+            mask bypasses it, or it is not seen what a boolean means that does.
     """
 
-    def __init__(self, model, mix_layer, mixes_behind, rewrite=False, sink=False):
-        self.mix_layer, self.mixes_behind = mix_layer, mixes_behind
-        nodes = [n for n in graphs.nodes(model) if n.operation is mix_layer]
-        if len(nodes) != 1:
-            reached = (
-                "has no way from it to the output"
-                if not nodes
-                else f"calls it {len(nodes)} times"
-            )
-            raise ValueError(
-                f"Expected the model to call the mix layer '{mix_layer.name}' once on "
-                f"the way to its output. Received: a model that {reached}."
-            )
-        hidden, mixed = nodes[0].input_tensors[0], nodes[0].outputs[0]
-        _check_floating(hidden, f"the mix layer '{mix_layer.name}'")
-        if any(output is mixed for output in model.outputs):
-            raise ValueError(
-                f"Expected layers above the mix layer '{mix_layer.name}'. Received: a "
-                "model whose output it is. Mix behind an earlier layer."
-            )
+    def __init__(self, model, mix_layers, names, rewrite=False, sink=False, masks=None):
+        self.mix_layer, self.names = mix_layers[0], tuple(names)
+        mixed = [_mixed_by(layer, model) for layer in mix_layers]
+        _check_side_by_side(model, mixed, names)
+        _check_batch_axis(model, mixed, names)
+        said = {}
+        for layer in mix_layers:
+            said.update(layer.masks or {})
+        said.update(masks or {})
+        _check_known(said, model)
         model, mixed, entries = _entries(model, mixed, rewrite, sink)
-        masks = _masks_around(model, mixed, entries, mix_layer.name)
-        self.mark_padding = [_marks_padding(mask) for mask in masks]
+        found = masks_around(model, mixed, entries, self.place, said)
+        self.mask_meanings = [meaning for _, meaning in found]
+        called = dict(zip(map(id, mixed), names, strict=True))
         self.mixed_behind = [
-            mixes_behind if x is mixed else x._keras_history.operation.name
-            for x in entries
+            called.get(id(x), x._keras_history.operation.name) for x in entries
         ]
-        self.below = keras.Model(model.input, [*entries, *masks], name="below")
-        self.above = _above(model, [*entries, *masks])
+        tensors = [*entries, *(mask for mask, _ in found)]
+        self.below = keras.Model(model.input, tensors, name="below")
+        self.above = _above(model, tensors)
         self.above.supports_masking = True
+
+    @property
+    def place(self):
+        """The mix point's name; of several layers their names together."""
+        return " + ".join(self.names)
 
     def run_below(self, inputs, training=True):
         """Computes the hidden states, once a step.
@@ -281,7 +308,7 @@ class Split:
         """
         tensors = tree.flatten(self.below(inputs, training=training))
         count = len(self.mixed_behind)
-        return Hidden(tensors[:count], tensors[count:], self.mark_padding)
+        return Hidden(tensors[:count], tensors[count:], self.mask_meanings)
 
     def run_above(self, pair, lam, training=True):
         """Mixes a ``Pair`` by ``lam`` and computes the predictions.
@@ -296,8 +323,10 @@ class Split:
             What the model returns.
         """
         mixed = [
-            self.mix_layer(hidden, partner=partner, lam=lam)
-            for hidden, partner in zip(pair.hidden, pair.partner, strict=True)
+            self.mix_layer(hidden, partner=partner, lam=part)
+            for hidden, partner, part in zip(
+                pair.hidden, pair.partner, _parts(lam, pair.hidden), strict=True
+            )
         ]
         implicit = [*pair.implicit_masks, *[None] * len(pair.masks)]
         return self.above([*mixed, *pair.masks], training=training, mask=implicit)
@@ -310,20 +339,23 @@ class Split:
             lam: Float32 tensor ``(batch_size,)``.
 
         Returns:
-            A float32 tensor of the shape of the hidden states.
+            A float32 tensor of the shape of the hidden states; of several hidden states
+            ``(batch_size, num_dimensions)``, those of all of them side by side.
 
         Raises:
             ValueError: If mixing was moved up, where other dimensions are mixed.
         """
-        if self.mixed_behind != [self.mixes_behind]:
+        if self.mixed_behind != list(self.names):
             raise ValueError(
                 "Expected the model to be made with a policy of step_per='dimension', as "
-                f"it then mixes behind '{self.mixes_behind}' itself. Received: a model "
+                f"it then mixes behind '{self.place}' itself. Received: a model "
                 f"that mixes behind {', '.join(self.mixed_behind)}, which changes no "
                 "result with step_per='example' only."
             )
-        (hidden,) = pair.hidden
-        return ops.broadcast_to(column(lam, hidden), ops.shape(hidden))
+        lams = [ops.broadcast_to(column(lam, h), ops.shape(h)) for h in pair.hidden]
+        if len(lams) == 1:
+            return lams[0]
+        return ops.concatenate([ops.reshape(v, _flat(v)) for v in lams], axis=1)
 
     @property
     def noise_states(self):
@@ -331,6 +363,22 @@ class Split:
         others = self.above.weights + self.above.metrics_variables
         known = {id(variable) for variable in others}
         return [v for v in self.above.variables if id(v) not in known]
+
+
+def _flat(x):
+    """The shape ``(batch_size, num_dimensions)`` of a tensor's values."""
+    return (ops.shape(x)[0], math.prod(ops.shape(x)[1:]))
+
+
+def _parts(lam, hidden):
+    """Each hidden state's coefficients, of those of all side by side."""
+    if len(hidden) == 1 or len(lam.shape) == 1:
+        return [lam] * len(hidden)
+    ends = [0, *itertools.accumulate(_flat(h)[1] for h in hidden)]
+    return [
+        ops.reshape(lam[:, first:last], ops.shape(h))
+        for h, first, last in zip(hidden, ends, ends[1:], strict=False)
+    ]
 
 
 def _above(model, entries):
@@ -360,11 +408,11 @@ class Hidden:
         tensors: The tensors that are mixed, each ``(batch_size, ...)``, with the masks
             that Keras has put on them.
         masks: The mask tensors that bypass the mix point, each ``(batch_size, ...)``.
-        mark_padding: For each of ``masks`` whether True marks padding, not words.
+        meanings: For each of ``masks`` its meaning (``keras_amp.masks``).
     """
 
-    def __init__(self, tensors, masks, mark_padding):
-        self.tensors, self.masks, self.mark_padding = tensors, masks, mark_padding
+    def __init__(self, tensors, masks, meanings):
+        self.tensors, self.masks, self.meanings = tensors, masks, meanings
 
     def pair(self, lam, permutation):
         """Pairs every example with its partner, and unites the masks of the two.
@@ -380,21 +428,18 @@ class Hidden:
             A ``Pair``.
         """
 
-        def unite(mask):
-            return _union(mask, ops.take(mask, permutation, axis=0), lam)
-
-        def unite_padding(mask):
-            return ops.logical_not(unite(ops.logical_not(mask)))
+        def unite(mask, meaning="keep"):
+            if mask is None or meaning == SHARED:
+                return mask
+            partner = ops.take(mask, permutation, axis=0)
+            return united(mask, partner, lam, meaning)
 
         implicit = [getattr(x, "_keras_mask", None) for x in self.tensors]
         return Pair(
             self.tensors,
             [ops.take(x, permutation, axis=0) for x in self.tensors],
-            [None if mask is None else unite(mask) for mask in implicit],
-            [
-                (unite_padding if marks_padding else unite)(mask)
-                for mask, marks_padding in zip(self.masks, self.mark_padding, strict=True)
-            ],
+            [unite(mask) for mask in implicit],
+            [unite(*mask) for mask in zip(self.masks, self.meanings, strict=True)],
         )
 
 
@@ -405,16 +450,6 @@ class Pair(NamedTuple):
     partner: list
     implicit_masks: list  # Keras' own, of each of `hidden`; None where there is none
     masks: list
-
-
-def _union(mask, partner_mask, lam):
-    """The positions that count in an example or its partner, in the mask's own dtype."""
-    lam = column(lam, mask)
-    nothing = ops.zeros_like(mask)
-    own = ops.where(lam > 0, mask, nothing)
-    other = ops.where(lam < 1, partner_mask, nothing)
-    boolean = keras.backend.standardize_dtype(mask.dtype) == "bool"
-    return (ops.logical_or if boolean else ops.maximum)(own, other)
 
 
 class _Place:
@@ -637,104 +672,91 @@ def _check_names(function, opened):
             )
 
 
+def _mixed_by(layer, model):
+    """The tensor that a ``MixLayer`` of a model returns."""
+    nodes = [n for n in graphs.nodes(model) if n.operation is layer]
+    if len(nodes) != 1:
+        reached = (
+            "has no way from it to the output"
+            if not nodes
+            else f"calls it {len(nodes)} times"
+        )
+        raise ValueError(
+            f"Expected the model to call the mix layer '{layer.name}' once on the way to "
+            f"its output. Received: a model that {reached}."
+        )
+    mixed = nodes[0].outputs[0]
+    _check_floating(nodes[0].input_tensors[0], f"the mix layer '{layer.name}'")
+    if any(output is mixed for output in model.outputs):
+        raise ValueError(
+            f"Expected layers above the mix layer '{layer.name}'. Received: a model "
+            "whose output it is. Mix behind an earlier layer."
+        )
+    return mixed
+
+
+def _check_side_by_side(model, mixed, names):
+    """Raises if one of the tensors that are mixed together is computed from another."""
+    above = {id(x): set() for x in mixed}
+    for node in graphs.nodes_in_order(model):
+        from_places = set()
+        for x in node.input_tensors:
+            from_places |= above.get(id(x), set()) | {
+                name for name, m in zip(names, mixed, strict=True) if m is x
+            }
+        for x in node.outputs:
+            above[id(x)] = from_places
+    for name, x in zip(names, mixed, strict=True):
+        if above[id(x)]:
+            below = min(above[id(x)])
+            raise _NestedPlacesError(
+                "Expected the places of a tuple, which are mixed together, to lie side "
+                f"by side. Received: mix_at={tuple(names)!r}, where '{name}' lies above "
+                f"'{below}', so that its inputs are mixed already. Name one of them; a "
+                f"list, [{below!r}, {name!r}], mixes at one of them at a time."
+            )
+
+
+def _check_batch_axis(model, mixed, names):
+    """Raises if the first axis of what is mixed is not the batch."""
+    first = batch_axis.is_first(model, mixed)
+    for name, x, is_first in zip(names, mixed, first, strict=True):
+        if is_first is False:
+            raise ValueError(
+                "Expected a mix point whose first axis is the batch: an example's "
+                f"partner is another row of it. Received: '{name}', whose output of the "
+                f"shape {x.shape} has something else there. Mix where every example "
+                "still has a row of its own."
+            )
+
+
+def _check_known(said, model):
+    """Raises if ``masks`` speak of what the model does not hold."""
+    known = {place.operation.name for place in _places(model)}
+    unknown = [name for name in said if name not in known]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], known, n=3)
+        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise ValueError(
+            f"Expected `masks` to name layers or inputs of '{model.name}'. Received: "
+            f"{unknown[0]!r}.{hint}"
+        )
+
+
 def _entries(model, mixed, rewrite, sink):
-    """Where examples are to be mixed in place of a tensor.
+    """Where examples are to be mixed in place of some tensors.
 
     Returns:
         The model, its LSTMs taken apart, and the layers that mixing sinks into; the
-        tensor in that model; and the tensors to mix.
+        tensors in that model; and the tensors to mix.
     """
     if not rewrite:
-        return model, mixed, [mixed]
+        return model, mixed, mixed
     apart = [n.operation for n in graphs.nodes(model) if in_two_parts(n)]
     if sink:
         apart += split_activations(model, mixed)
     if apart:
-        mix_layer = mixed._keras_history.operation
+        layers = [x._keras_history.operation for x in mixed]
         model = _replay_model(model, (), lambda operation, outputs: outputs, apart)
-        (node,) = (n for n in graphs.nodes(model) if n.operation is mix_layer)
-        mixed = node.outputs[0]
-    return model, mixed, sunk(model, mixed) if sink else [mixed]
-
-
-def _masks_around(model, mixed, entries, name):
-    """The mask tensors that operations above the mix point read from below it.
-
-    Args:
-        model: The model.
-        mixed: The tensor of the mix point.
-        entries: The tensors that are mixed in its place.
-        name: The mix layer's name, for errors.
-    """
-    downstream = {id(mixed)}
-    for node in graphs.nodes_in_order(model):
-        if any(id(x) in downstream for x in node.input_tensors):
-            downstream.update(id(x) for x in node.outputs)
-    if not any(id(output) in downstream for output in model.outputs):
-        raise ValueError(
-            f"Expected the model's output to depend on the mix layer '{name}'. Received: "
-            "a model in which it does not."
-        )
-    masks, seen = [], set()
-    cut = {id(x) for x in entries}
-    waiting, visited = [(x, None) for x in model.outputs], set()
-    while waiting:
-        x, reader = waiting.pop()
-        if id(x) in cut or id(x) in visited:
-            continue
-        visited.add(id(x))
-        if id(x) in downstream:
-            node = graphs.node_of(x)
-            waiting.extend((parent, node.operation) for parent in node.input_tensors)
-        elif reader is not None:
-            masks.extend(_mask_sources(x, reader, name, seen))
-    return masks
-
-
-def _mask_sources(x, reader, name, seen):
-    """Follows a tensor that bypasses the mix point down to the masks it comes from."""
-    if id(x) in seen:
-        return []
-    seen.add(id(x))
-    if _is_mask_input(x):
-        return [x]
-    node = graphs.node_of(x)
-    if x.dtype == "bool" and not _comes_from_mask_inputs(x):
-        return [x]
-    if node.is_input:
-        raise ValueError(
-            f"Expected every input to reach the layers above the mix layer '{name}' "
-            "through it, masks apart. Received: the input "
-            f"'{node.operation.name}' reaches '{reader.name}' around it, so the two "
-            "examples' values would not be mixed. "
-            "Mix behind the layer where the paths have joined; if the input is a mask, "
-            'give it a name with the word "mask", such as "padding_mask".'
-        )
-    return [
-        mask
-        for parent in node.input_tensors
-        for mask in _mask_sources(parent, reader, name, seen)
-    ]
-
-
-def _is_mask_input(x):
-    node = graphs.node_of(x)
-    words = set(re.split(r"[^a-z]+", node.operation.name.lower()))
-    return node.is_input and "mask" in words and not words & OF_MASKED_WORDS
-
-
-def _comes_from_mask_inputs(x):
-    """Whether a tensor is computed from mask inputs alone, which are then united."""
-    node = graphs.node_of(x)
-    if node.is_input:
-        return _is_mask_input(x)
-    return all(_comes_from_mask_inputs(parent) for parent in node.input_tensors)
-
-
-def _marks_padding(mask):
-    """Whether True marks padding: ``ids == 0``, or what is not ``ids != 0``."""
-    node = graphs.node_of(mask)
-    kind = type(node.operation).__name__
-    if kind == "LogicalNot":
-        return not _marks_padding(node.input_tensors[0])
-    return kind == "Equal"
+        mixed = [_mixed_by(layer, model) for layer in layers]
+    return model, mixed, sunk(model, mixed) if sink else mixed

@@ -116,6 +116,244 @@ def test_a_mask_that_the_model_computes(words):
     assert_united(computed_mask(WORDS[words]), IDS, {})
 
 
+END = 10  # IDS has none
+
+
+class NotZero(keras.layers.Layer):
+    def call(self, ids):
+        return ids != 0
+
+
+class Below5000(keras.layers.Layer):
+    def call(self, ids):
+        return ids < 5000
+
+
+class Kept(keras.layers.Layer):
+    """True is taken away."""
+
+    def call(self, hidden):
+        return ops.where(hidden, 0.0, 1.0)
+
+
+# What they say is followed to the comparisons: True stands for words in the end.
+DECIDED = {
+    "less": lambda ids: Kept()(ids < 1),
+    "at most": lambda ids: Kept()(ids <= 0),
+    "at least": lambda ids: ids >= 1,
+    "number first": lambda ids: ops.not_equal(0, ids),
+    "number on the left": lambda ids: ops.less(0, ids),
+    "and": lambda ids: ops.logical_and(ids != 0, ids != END),
+    "or": lambda ids: Kept()(ops.logical_or(ops.equal(ids, 0), ops.equal(ids, END))),
+    "not or": lambda ids: ops.logical_not(ops.logical_or(ids < 1, ops.equal(ids, END))),
+    "xor": lambda ids: Kept()(ops.logical_xor(ops.equal(ids, 0), ops.equal(ids, END))),
+    "cast": lambda ids: ops.cast(ids, "bool"),
+    "shifted": lambda ids: ops.equal(ops.minimum(ids, 1), 1),
+    "many": lambda ids: Kept()(ops.all(ops.equal(ops.expand_dims(ids, -1), 0), axis=-1)),
+    "layer": lambda ids: NotZero()(ids),
+    "turned": lambda ids: ops.transpose(ops.transpose(ids) != 0),
+    "counted": lambda ids: ops.less(
+        ops.arange(6), ops.sum(ops.cast(ids != 0, "int32"), axis=1, keepdims=True)
+    ),
+}
+
+
+@pytest.mark.parametrize("words", list(DECIDED))
+def test_the_meaning_of_what_a_model_computes_is_followed(words):
+    assert_united(computed_mask(DECIDED[words]), IDS, {})
+
+
+def test_padding_may_be_negative():
+    for words in (
+        lambda i: i >= 0,
+        lambda i: i != -1,
+        lambda i: Kept()(ops.equal(i, -1)),
+    ):
+        ids = keras.Input((6,), dtype="int32")
+        # An embedding of what stands one above, so that the weights are the same.
+        x = keras.layers.Embedding(10, 4, name="embedding")(ops.maximum(ids, 0))
+        x = masked_mean(x, words(ids))
+        network = keras.Model(ids, keras.layers.Dense(3, "softmax", name="top")(x))
+        assert_united(network, np.where(IDS == 0, -1, IDS), {})
+
+
+def test_rows_of_zeros_are_padding():
+    numbers = keras.Input((6, 4))
+    x = keras.layers.Identity(name="place")(numbers)
+    x = masked_mean(x, ops.any(numbers != 0.0, axis=-1))
+    network = keras.Model(numbers, keras.layers.Dense(3, "softmax")(x))
+    (split,) = surgery.splits(network, "place")
+    assert split.mask_meanings == ["keep"]
+
+
+# True picks ids out, or stands for what one cannot tell: whatever is done would be wrong
+# for someone.
+UNDECIDED = {
+    "equal": lambda ids: ops.equal(ids, END),
+    "not_equal": lambda ids: ids != END,
+    "greater": lambda ids: ops.logical_and(ids > 100, ids < 200),
+    "less": lambda ids: ids < 5000,  # all words, and padding, but some
+    "logical_and": lambda ids: ops.equal(ops.cumsum(ops.equal(ids, END), axis=1), 0),
+    "max": lambda ids: ops.equal(ids, ops.max(ids, axis=1, keepdims=True)),
+    "layer": lambda ids: Below5000()(ids),
+}
+
+
+@pytest.mark.parametrize("words", list(UNDECIDED))
+def test_a_boolean_that_selects_is_an_error_that_names_it(words):
+    network = computed_mask(UNDECIDED[words])
+    with pytest.raises(ValueError, match=r"around the mix layer.*`masks=\{\""):
+        keras_amp.MixupAMPModel(network, "embedding")
+
+
+@pytest.mark.parametrize("name", ["segment_ids", "token_type_ids"])
+def test_the_first_part_of_a_text_is_no_padding(name):
+    ids = keras.Input((6,), dtype="int32", name="token_ids")
+    parts = keras.Input((6,), dtype="int32", name=name)
+    x = keras.layers.Embedding(10, 4, name="embedding")(ids)
+    x = masked_mean(x, ops.equal(parts, 0))
+    network = keras.Model([ids, parts], keras.layers.Dense(3, "softmax")(x))
+    with pytest.raises(ValueError, match="'equal.*', which reaches"):
+        keras_amp.MixupAMPModel(network, "embedding")
+
+
+def test_what_weights_decide_is_an_error():
+    ids = keras.Input((6,), dtype="int32")
+    x = keras.layers.Embedding(10, 4, name="embedding")(ids)
+    scores = keras.layers.Embedding(10, 1, name="scores")(ids)
+    x = masked_mean(x, ops.squeeze(scores, -1) > 0)
+    network = keras.Model(ids, keras.layers.Dense(3, "softmax")(x))
+    with pytest.raises(ValueError, match="'greater.*', which reaches"):
+        keras_amp.MixupAMPModel(network, "embedding")
+
+
+def selecting():
+    """Pools at the words 2 and 7: True stands for what is picked."""
+    ids = keras.Input((6,), dtype="int32")
+    picked = ops.logical_or(ops.equal(ids, 2), ops.equal(ids, 7))
+    picked._keras_history.operation.name = "picked"
+    x = keras.layers.Embedding(10, 4, name="embedding")(ids)
+    counts = ops.expand_dims(ops.cast(picked, "float32"), -1)
+    x = ops.sum(x * counts, axis=1) / ops.maximum(ops.sum(counts, axis=1), 1.0)
+    return keras.Model(ids, keras.layers.Dense(3, "softmax", name="top")(x))
+
+
+def test_a_selection_is_taken_of_each_example_and_united(mode):
+    network = selecting()
+    table = network.get_layer("embedding").get_weights()[0].astype("float64")
+    w, b = (v.astype("float64") for v in network.get_layer("top").get_weights())
+    losses = []
+    for i, j in enumerate(PERMUTATION):
+        picked = np.isin(IDS[i], [2, 7]) | (np.isin(IDS[j], [2, 7]) & (LAM[i] < 1))
+        mixed = LAM[i] * table[IDS[i]] + (1 - LAM[i]) * table[IDS[j]]
+        z = (mixed[picked].mean(0) if picked.any() else np.zeros(4)) @ w + b
+        log_p = z - np.log(np.exp(z).sum())
+        losses.append(-(LAM[i] * log_p[Y[i]] + (1 - LAM[i]) * log_p[Y[j]]))
+    policy = injected(keras_amp.Mixup, LAM, PERMUTATION)
+    masks = {"picked": "select"}
+    for model in (
+        keras_amp.MixupAMPModel(network, "embedding", policy, masks=masks),
+        keras_amp.MixupAMPModel(
+            keras_amp.insert_mix_layer(network, "embedding", masks=masks), policy=policy
+        ),
+    ):
+        model.compile(
+            keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", **mode
+        )
+        loss = model.train_on_batch(IDS, Y, return_dict=True)["loss"]
+        np.testing.assert_allclose(loss, np.mean(losses), 1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int32", "float32"])
+def test_a_key_padding_mask_hides(dtype):
+    """PyTorch's convention: True where padding stands."""
+
+    def words(mask):
+        return 1.0 - ops.cast(mask, "float32")
+
+    network = mask_input(dtype, "key_padding_mask", words)
+    with pytest.raises(ValueError, match='masks={"key_padding_mask": "select"}'):
+        keras_amp.MixupAMPModel(network, "embedding")
+    hidden = (IDS == 0).astype(dtype)
+    policy = injected(keras_amp.Mixup, LAM, PERMUTATION)
+    model = keras_amp.MixupAMPModel(
+        network, "embedding", policy, masks={"key_padding_mask": "hide"}
+    )
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    loss = model.train_on_batch([IDS, hidden], Y, return_dict=True)["loss"]
+    expected = pooled_loss(network, LAM, PERMUTATION, UNITED)
+    np.testing.assert_allclose(loss, expected, 1e-5)
+    curves = [
+        keras_amp.loss_along_lambda(m, ([IDS, hidden], Y), "embedding", 3, **how).losses
+        for m, how in ((model, {}), (network, {"masks": model.masks}))
+    ]
+    np.testing.assert_array_equal(*curves)
+
+
+def test_the_part_that_is_said_is_united_within_what_is_computed():
+    network = selecting()
+    ids = network.inputs[0]
+    x = network.get_layer("embedding").output
+    both = ops.logical_and(ids != 0, ops.equal(ids, END))
+    network = keras.Model(ids, keras.layers.Dense(2, "softmax")(masked_mean(x, both)))
+    said = {both._keras_history.operation._inbound_nodes[0].input_tensors[1]
+            ._keras_history.operation.name: "select"}  # fmt: skip
+    (split,) = surgery.splits(network, "embedding", masks=said)
+    assert sorted(split.mask_meanings) == ["keep", "select"]
+
+
+def test_masks_are_saved(tmp_path):
+    model = keras_amp.MixupAMPModel(selecting(), "embedding", masks={"picked": "select"})
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.save(tmp_path / "model.keras")
+    assert keras.models.load_model(tmp_path / "model.keras").masks == model.masks
+    inserted = keras_amp.insert_mix_layer(selecting(), "embedding", masks=model.masks)
+    inserted.save(tmp_path / "inserted.keras")
+    loaded = keras.models.load_model(tmp_path / "inserted.keras")
+    assert keras_amp.MixupAMPModel(loaded).mix_points == ["mix"]
+
+
+@pytest.mark.parametrize(
+    ("masks", "error", "message"),
+    [
+        (["picked"], TypeError, "`masks` to be a dict"),
+        ({"picked": "words"}, ValueError, "'keep', 'hide', 'select'"),
+        ({"piked": "select"}, ValueError, "Received: 'piked'. Did you mean 'picked'"),
+    ],
+)
+def test_masks_that_say_nothing_are_errors(masks, error, message):
+    with pytest.raises(error, match=message):
+        keras_amp.MixupAMPModel(selecting(), "embedding", masks=masks)
+
+
+def test_a_mask_that_is_the_same_for_all_is_handed_on():
+    """No word may look ahead, whatever the words are."""
+    ids = keras.Input((6,), dtype="int32")
+    x = keras.layers.Embedding(10, 4, name="embedding")(ids)
+    ahead = ops.triu(ops.ones_like(ids)[0:1, :] * ops.ones((6, 1), "int32")) > 0
+    weights = ops.where(ahead, 0.0, 1.0)
+    x = ops.mean(ops.matmul(weights, x), axis=1)
+    network = keras.Model(ids, keras.layers.Dense(3, "softmax", name="top")(x))
+    (split,) = surgery.splits(network, "embedding")
+    assert split.mask_meanings == ["shared"]
+    policy = injected(keras_amp.Mixup, LAM, PERMUTATION)
+    model = keras_amp.MixupAMPModel(network, "embedding", policy)
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    loss = model.train_on_batch(IDS, Y, return_dict=True)["loss"]
+    curve = keras_amp.loss_along_lambda(
+        model, (IDS, Y), lambdas=LAM, partner=PERMUTATION, batch_size=3
+    )
+    np.testing.assert_allclose(np.diag(curve.losses).mean(), loss, rtol=1e-5)
+    table = network.get_layer("embedding").get_weights()[0]
+    mixed = LAM[:, None, None] * table[IDS]
+    mixed = mixed + (1 - LAM[:, None, None]) * table[IDS[PERMUTATION]]
+    pooled = (np.tri(6, k=-1) @ mixed).mean(1)
+    p = np.log(network.get_layer("top")(pooled).numpy())
+    rows = np.arange(4)
+    expected = -(LAM * p[rows, Y] + (1 - LAM) * p[rows, Y[PERMUTATION]])
+    np.testing.assert_allclose(loss, expected.mean(), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "inside",
     [

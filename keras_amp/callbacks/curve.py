@@ -42,8 +42,8 @@ class LossAlongLambda(keras.callbacks.Callback):
             by one; or an integer for the first so many. Empty for none.
         every: Integer, epochs between two drawings; the last epoch is always drawn.
         log_dir: Folder for the files; None to keep the curves in ``curves`` alone.
-        mix_at: Name of a layer, or a list of names, to mix behind; None for the model's
-            own mix points.
+        mix_at: Name of a layer, or a tuple of names, to mix behind; or a list of both.
+            None for the model's own mix points.
         partner: As ``keras_amp.loss_along_lambda``: ``"reversed"``, ``"seeded"`` or an
             integer array.
         batch_size: Integer, examples or mixtures at a time.
@@ -104,7 +104,7 @@ class LossAlongLambda(keras.callbacks.Callback):
         places = self.mix_at
         if places is None:
             places = getattr(self.model, "mix_points", None)
-        if places is None or isinstance(places, str):
+        if places is None or isinstance(places, (str, tuple)):
             places = [places]
         self._mixtures = [
             Mixtures(self.model, self.data, place, self.lambdas, **self.how)
