@@ -1,7 +1,6 @@
 """Fixtures and helpers that the tests share."""
 
 import os
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -27,39 +26,15 @@ SLOW = """
     experiments guides noise notebook program recipes recurrence report runs saving
     schedule sinking tensorboard
 """.split()
-START = time.monotonic()
-
-
-def pytest_addoption(parser):
-    """Adds the option that has a slow machine leave slow tests out."""
-    parser.addoption(
-        "--slow-until",
-        type=int,
-        metavar="SECONDS",
-        help="skip a test marked slow that would begin later; without it, all tests run",
-    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Has slow tests come last, as what is left out where the time is over."""
+    """Has slow tests come last: a run ends when the last of several workers does."""
     for item in items:
         if item.module.__name__.removeprefix("test_") in SLOW:
             item.add_marker("slow")
-    items.sort(key=_is_slow)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item):
-    """Skips what is slow where the time is over."""
-    seconds = item.config.getoption("slow_until")
-    if seconds is not None and _is_slow(item) and time.monotonic() - START > seconds:
-        file = item.path.relative_to(item.config.rootpath)
-        pytest.skip(f'slow, and {seconds} s are over: make test ARGS="{file}"')
-
-
-def _is_slow(item):
-    return item.get_closest_marker("slow") is not None
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
 
 
 MODES = {
