@@ -11,13 +11,14 @@ from keras import ops, tree
 
 from keras_amp import checks, compilation, monitoring, overrides, passes, surgery
 from keras_amp.axes import column
+from keras_amp.exporting import ExportsClassifier
 from keras_amp.losses import ExampleLoss
 from keras_amp.masks import check_meanings
 from keras_amp.policy import AdversarialMixing
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")
-class MixupAMPModel(keras.Model):
+class MixupAMPModel(ExportsClassifier, keras.Model):
     """Trains a classifier by mixup with the Adversarial Mixing Policy.
 
     Wraps a classifier and trains it in place: ``fit`` mixes, ``predict`` and
@@ -140,7 +141,7 @@ class MixupAMPModel(keras.Model):
         self.seed = seed
         self.rewrite = bool(rewrite)
         self.masks = check_meanings(masks)
-        self.seed_generator = _ReplicaSeedGenerator(seed)
+        self.seed_generator = _ReplicaSeedGenerator(seed, name="mixing")
         self._memory = policy.memory()
         # One evaluation a step gains nothing from mixing further up.
         sink = policy.adversarial and policy.step_per == "example"
@@ -172,6 +173,12 @@ class MixupAMPModel(keras.Model):
     def call(self, inputs, training=None):
         """The classifier's own predictions."""
         return self.classifier(inputs, training=training)
+
+    @property
+    def layers(self):
+        """The classifier's layers, and what a subclass adds."""
+        own = [layer for layer in super().layers if layer is not self.classifier]
+        return [*self.classifier.layers, *own]
 
     @property
     def output_names(self):

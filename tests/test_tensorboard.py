@@ -144,6 +144,65 @@ def test_batches_go_on_where_a_training_goes_on(tmp_path):
     assert steps == list(range(1, 9))
 
 
+def projector_config(folder):
+    from google.protobuf import text_format
+    from tensorboard.plugins.projector import ProjectorConfig
+
+    path = folder / "projector_config.pbtxt"
+    return text_format.Parse(path.read_text(), ProjectorConfig())
+
+
+def test_keras_projector_finds_the_classifiers_embeddings(tmp_path):
+    metadata = {"embedding": "words.tsv"}
+    for name in ("plain", "ours"):
+        model = text_classifier()
+        if name == "ours":
+            model = keras_amp.MixupAMPModel(model, "embedding")
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        callback = keras.callbacks.TensorBoard(
+            tmp_path / name, embeddings_freq=1, embeddings_metadata=dict(metadata)
+        )
+        model.fit(IDS, LABELS, callbacks=[callback], verbose=0)
+    plain, ours = (projector_config(tmp_path / name) for name in ("plain", "ours"))
+    assert ours == plain
+    assert [e.metadata_path for e in ours.embeddings] == ["words.tsv"]
+
+
+def test_the_projector_reads_embeddings_at_any_depth(tmp_path):
+    """By the names in its configuration, from the checkpoint that it takes."""
+    ids = keras.Input((7,))
+    inner = keras.Sequential(
+        [keras.Input((7,)), keras.layers.Embedding(30, 4, name="in")]
+    )
+    outer = keras.layers.Embedding(30, 5, name="out")
+    joined = keras.layers.Concatenate(name="joined")([inner(ids), outer(ids)])
+    x = keras.layers.GlobalAveragePooling1D()(joined)
+    classifier = keras.Model(ids, keras.layers.Dense(3, "softmax")(x))
+    metadata = {"in": "in.tsv"}
+    callback = MixingTensorBoard(
+        tmp_path, embeddings_freq=2, embeddings_metadata=metadata
+    )
+    model = keras_amp.MixupAMPModel(classifier, "joined")
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(IDS, LABELS, epochs=3, callbacks=[callback], verbose=0)
+    assert metadata == {"in": "in.tsv"}  # the user's own dict
+    config = projector_config(tmp_path)
+    assert sorted(e.metadata_path for e in config.embeddings) == ["", "in.tsv"]
+    latest = tf.train.latest_checkpoint(tmp_path)
+    assert latest.endswith("-2")
+    tensors = tf.train.load_checkpoint(latest)
+    for embedding in config.embeddings:
+        layer = inner.layers[0] if embedding.metadata_path else outer
+        np.testing.assert_array_equal(
+            tensors.get_tensor(embedding.tensor_name), layer.embeddings
+        )
+    callback = MixingTensorBoard(
+        tmp_path, embeddings_freq=1, embeddings_metadata={"other": "words.tsv"}
+    )
+    with pytest.raises(ValueError, match="in, out. Received: 'other'"):
+        model.fit(IDS, LABELS, callbacks=[callback], verbose=0)
+
+
 def test_plain_mixup_shows_no_adversary(tmp_path):
     _, history = trained(tmp_path, keras_amp.Mixup())
     assert set(history["mask_rate"]) == set(history["lam_gradient"]) == {0.0}

@@ -1,11 +1,13 @@
 """MixingTensorBoard: what the adversary does, in TensorBoard."""
 
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_amp.callbacks import projector
 from keras_amp.callbacks.steps import steps_taken
 from keras_amp.extras import require
 from keras_amp.monitoring import EDGES
@@ -60,7 +62,9 @@ class MixingTensorBoard(keras.callbacks.TensorBoard):
         weight_histogram_freq: Integer, epochs between two histograms of the weights,
             Keras' ``histogram_freq``; 0 for none.
         write_graph: Whether to write the classifier's graph.
-        **kwargs: Keras' other arguments, such as ``profile_batch``.
+        **kwargs: Keras' other arguments, such as ``profile_batch``. With
+            ``embeddings_freq`` the embeddings of nested models are shown, too
+            (``keras_amp.callbacks.projector``).
 
     Raises:
         ValueError: If a frequency is no such number.
@@ -161,6 +165,18 @@ class MixingTensorBoard(keras.callbacks.TensorBoard):
             if self._mixes and _is_due(epoch, self.mixing_histogram_freq):
                 for name, (edges, counts) in self.model.histograms.items():
                     _write_histogram(HISTOGRAM_TAGS[name], edges, counts, epoch)
+
+    # Keras calls these with `embeddings_freq`.
+
+    def _configure_embeddings(self):
+        layers = projector.embedding_layers(self.model)
+        Path(self.log_dir).mkdir(parents=True, exist_ok=True)
+        projector.write_config(self.log_dir, layers, self.embeddings_metadata)
+
+    def _log_embeddings(self, epoch):
+        super()._log_embeddings(epoch)
+        layers = projector.embedding_layers(self.model)
+        projector.write_checkpoint(self.log_dir, layers, epoch)
 
     def _end_training(self):
         """Notes the examples of the epoch, the first time it is called in it."""

@@ -1,0 +1,93 @@
+"""What TensorBoard's projector reads: the embeddings of a model, and where they are.
+
+Keras looks among a model's own layers, and names a tensor that none of its files holds.
+Here those of nested models are found too, and a checkpoint is written that the projector
+can read.
+"""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+CONFIG = "projector_config.pbtxt"
+CHECKPOINT = "keras_embedding.ckpt"
+
+
+def embedding_layers(model):
+    """Returns a dict from tensor names, without slashes, to a model's embedding layers.
+
+    Args:
+        model: A Keras model; layers at any depth count.
+
+    Example:
+    >>> from keras_amp.callbacks.projector import embedding_layers
+    >>> words = keras.layers.Embedding(9, 2, name="words")
+    >>> model = keras.Sequential([keras.Input((3,)), keras.Sequential([words])])
+    >>> list(embedding_layers(model))
+    ['words']
+    """
+    found = {}
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.Embedding):
+            name = unique = layer.name.replace("/", "_")
+            while unique in found:
+                unique = f"{name}_{len(found)}"
+            found[unique] = layer
+    return found
+
+
+def write_config(folder, layers, metadata):
+    """Writes ``projector_config.pbtxt``.
+
+    Args:
+        folder: Existing folder.
+        layers: What ``embedding_layers`` returns.
+        metadata: Path of the file that names the rows of all of them, a dict from
+            layers' names to such paths, or None.
+
+    Raises:
+        ValueError: If a name is that of no embedding layer.
+    """
+    from google.protobuf import text_format
+    from tensorboard.plugins import projector
+
+    names = sorted({layer.name for layer in layers.values()})
+    unknown = [] if isinstance(metadata, (str, Path)) else set(metadata or ()) - {*names}
+    if unknown:
+        raise ValueError(
+            "Expected the keys of `embeddings_metadata` to be names of embedding layers: "
+            f"{', '.join(names) or 'the model has none'}. Received: "
+            f"{', '.join(map(repr, sorted(unknown)))}"
+        )
+    config = projector.ProjectorConfig()
+    for name, layer in layers.items():
+        embedding = config.embeddings.add()
+        embedding.tensor_name = f"{name}/.ATTRIBUTES/VARIABLE_VALUE"
+        if isinstance(metadata, (str, Path)):
+            embedding.metadata_path = str(metadata)
+        elif metadata and layer.name in metadata:
+            embedding.metadata_path = str(metadata[layer.name])
+    (Path(folder) / CONFIG).write_text(text_format.MessageToString(config))
+
+
+def write_checkpoint(folder, layers, epoch):
+    """Writes the embeddings where the projector finds the latest.
+
+    Args:
+        folder: The folder of ``write_config``.
+        layers: What ``embedding_layers`` returns.
+        epoch: Integer, part of the file's name.
+    """
+    tensors = {name: _variable(layer.embeddings) for name, layer in layers.items()}
+    manager = tf.train.CheckpointManager(
+        tf.train.Checkpoint(**tensors), str(folder), None, checkpoint_name=CHECKPOINT
+    )
+    manager.save(checkpoint_number=epoch)
+
+
+def _variable(embeddings):
+    """The TensorFlow variable of a layer's embeddings; a copy of what is computed."""
+    if isinstance(embeddings, keras.Variable):
+        return embeddings.value
+    return tf.Variable(embeddings, trainable=False)

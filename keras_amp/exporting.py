@@ -1,0 +1,69 @@
+"""A mixing model, exported: what is exported is its classifier."""
+
+import keras
+from keras import tree
+
+
+class ExportsClassifier:
+    """For a Keras model around a ``classifier``: all ways to export it take that.
+
+    Keras, TensorFlow and its converters ask a model that is no graph what it has been
+    called with. This one answers by its classifier's inputs, called or not. TensorFlow
+    Lite's ``from_keras_model`` knows but one dtype of all inputs; where a classifier's
+    differ it takes floats, which the classifier casts.
+    """
+
+    def export(self, filepath, *args, **kwargs):
+        """Exports the classifier, as ``keras.Model.export`` does; same arguments.
+
+        Example:
+        >>> import tempfile, tensorflow as tf
+        >>> model = keras.Sequential([keras.Input((3,)),
+        ...                           keras.layers.Dense(4, name="hidden"),
+        ...                           keras.layers.Dense(2, activation="softmax")])
+        >>> model = keras_amp.MixupAMPModel(model, mix_at="hidden")
+        >>> folder = tempfile.mkdtemp()
+        >>> model.export(folder, verbose=False)
+        >>> loaded = tf.saved_model.load(folder)
+        >>> loaded.serve(np.zeros((1, 3), "float32")).shape.as_list()
+        [1, 2]
+        """
+        return self.classifier.export(filepath, *args, **kwargs)
+
+    # What follows is read by Keras' `ExportArchive`, `tf.saved_model.save` and
+    # `tf.lite.TFLiteConverter.from_keras_model`.
+
+    def _get_save_spec(self, dynamic_batch=True):
+        return self.classifier._get_save_spec(dynamic_batch)
+
+    @property
+    def _default_save_signature(self):
+        return self.classifier._default_save_signature
+
+    @property
+    def input_dtype(self):
+        """The dtype of the classifier's inputs; where they differ, that of floats."""
+        dtypes = {x.dtype for x in self.classifier.inputs}
+        return dtypes.pop() if len(dtypes) == 1 else keras.config.floatx()
+
+    @property
+    def _build_shapes_dict(self):
+        return {"input_shape": _shapes(self.classifier)}
+
+    @_build_shapes_dict.setter
+    def _build_shapes_dict(self, value):
+        """Keras' own notes of what the model was built with are not needed."""
+
+    def get_build_config(self):
+        """None: the model is built as it is made."""
+
+
+def _shapes(classifier):
+    """The shapes of a classifier's inputs: a tuple, or a dict or list of such."""
+    inputs = classifier.input if isinstance(classifier, keras.Function) else None
+    if isinstance(inputs, dict) and set(map(type, inputs.values())) == {
+        keras.KerasTensor
+    }:
+        return {name: tuple(x.shape) for name, x in inputs.items()}
+    shapes = [tuple(x.shape) for x in tree.flatten(classifier.inputs)]
+    return shapes if len(shapes) > 1 else shapes[0]
