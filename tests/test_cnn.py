@@ -131,3 +131,27 @@ def test_seeds_are_reproducible(build, text_batch):
     for same, first, other in zip(*results[1::-1], results[2], strict=True):
         np.testing.assert_array_equal(same, first)
         assert not np.array_equal(first, other)
+
+
+def test_convolutions_begin_as_they_are_told_to():
+    """Xavier's normal of gain 2: 2 * sqrt(2 / (fan_in + fan_out)), not cut off."""
+    wide = {"embedding_dim": 60, "filters": 100, "seed": 8}
+    model = text_cnn(30, 3, 7, convolution_gain=2.0, **wide)
+    plain = text_cnn(30, 3, 7, **wide)
+    for width in (3, 4, 5):
+        kernel = model.get_layer(f"convolution_{width}").get_weights()[0]
+        std = 2 * np.sqrt(2 / (width * 60 + width * 100))
+        np.testing.assert_allclose(kernel.std(), std, rtol=0.02)
+        assert np.abs(kernel).max() > 3 * std
+        assert (
+            np.abs(plain.get_layer(f"convolution_{width}").get_weights()[0]).max() < std
+        )
+    for name in ("embedding", "probabilities"):
+        for a, b in zip(
+            model.get_layer(name).get_weights(),
+            plain.get_layer(name).get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="`convolution_gain`.*> 0.*0"):
+        cnn(convolution_gain=0)

@@ -1,6 +1,7 @@
 """Comparisons: protocol, pairing, files, tables, and bad settings."""
 
 import csv
+import io
 import json
 
 import keras
@@ -85,6 +86,7 @@ def test_a_comparison_leaves_everything_in_its_folder(compared):
             "kernel_sizes": [2, 3],
             "dropout": 0.5,
             "l2": 1e-8,
+            "convolution_gain": None,
             "trainable_vectors": True,
         }
         assert config["versions"]["keras"] == keras.__version__
@@ -594,7 +596,10 @@ def test_a_terminal_sees_a_bar_and_the_table(own_data, tmp_path, monkeypatch):
         ({"clip_norm": 0.0}, "`clip_norm`.*> 0.*0.0"),
         ({"clip_norm": True}, "`clip_norm`.*> 0.*True"),
         ({"loss": None}, "`loss`.*'cross-entropy'.*None"),
-        ({"dev_fraction": 0}, "`dev_fraction`.*between 0 and 1"),
+        ({"dev_fraction": -0.1}, "`dev_fraction`.*to be 0.*between 0 and 1"),
+        ({"dev_fraction": 1.0}, "`dev_fraction`.*to be 0.*between 0 and 1"),
+        ({"dev_fraction": 0, "patience": 2}, "`patience`.*without a development set"),
+        ({"test_every": 0}, "`test_every`.*>= 1"),
         ({"test_fraction": 1.0}, "`test_fraction`.*between 0 and 1"),
         ({"train_fraction": 0.0}, "`train_fraction`.*above 0"),
         ({"train_fraction": 0.1, "train_per_class": 3}, "one of `train_fraction` and"),
@@ -612,6 +617,118 @@ def test_a_terminal_sees_a_bar_and_the_table(own_data, tmp_path, monkeypatch):
 def test_wrong_settings_are_explained(changes, message):
     with pytest.raises(ValueError, match=message):
         settings("questions", **changes)
+
+
+# As the authors' program.
+
+
+@pytest.fixture(scope="module")
+def as_published(own_data, tmp_path_factory):
+    """Two epochs of four steps and a last one of two, without a development set."""
+    out = tmp_path_factory.mktemp("published") / "out"
+    console = Console(file=io.StringIO(), width=200)
+    chosen = settings(
+        own_data,
+        loss="program",
+        clip_norm=10.0,
+        dev_fraction=0,
+        steps=10,
+        test_every=2,
+        learning_rate=0.05,
+        backbone_arguments={**TINY, "dropout": 0.0, "convolution_gain": 2.0},
+    )
+    comparison = Comparison(
+        chosen,
+        methods(["none", "word"], ["mixup", "program"]),
+        seeds=1,
+        out=out,
+        console=console,
+        program={"window": 3},
+    )
+    return out, comparison.run(), console.file.getvalue()
+
+
+def test_without_a_development_set_the_last_epoch_is_the_result(as_published):
+    out, results, shown = as_published
+    assert "No development set: the last epoch is tested" in shown
+    assert "WordProgram, seed 0: test error" in shown
+    for result in results:
+        folder = out / result.method / "seed-0"
+        config = json.loads((folder / "config.json").read_text())
+        assert config["examples"] == {"train": 64, "dev": 0, "test": 16}
+        assert result.dev_error is None
+        assert (result.epoch, result.epochs, result.steps) == (3, 3, 10)
+        with open(folder / "epochs.csv") as file:
+            epochs = list(csv.DictReader(file))
+        assert "val_loss" not in epochs[0]
+        last = 100 * (1 - float(epochs[-1]["test_accuracy"]))
+        np.testing.assert_allclose(result.test_error, last, atol=1e-4)
+    assert "\N{EN DASH}" in (out / "table.md").read_text()
+    assert experiments.as_frame(results)["dev_error"].isna().all()
+
+
+def test_the_test_error_is_taken_every_so_many_steps(as_published):
+    out, results, _ = as_published
+    for result in results:
+        folder = out / result.method / "seed-0"
+        with open(folder / "test_curve.csv") as file:
+            curve = {
+                int(row["step"]): float(row["test_error"]) for row in csv.DictReader(file)
+            }
+        assert list(curve) == [2, 4, 6, 8, 10]
+        assert curve[10] == result.test_error
+        with open(folder / "epochs.csv") as file:
+            epochs = [float(row["test_accuracy"]) for row in csv.DictReader(file)]
+        by_epoch = [100 * (1 - accuracy) for accuracy in epochs]
+        least = min([*curve.values(), *by_epoch])
+        np.testing.assert_allclose(result.best_test_error, least, atol=1e-4)
+
+
+def test_each_method_has_the_program_s_loss(as_published):
+    """The first epoch's loss without mixing, which begins at log 2 twice."""
+    out, _, _ = as_published
+    for method, first in (("none", np.log(2)), ("WordMixup", 2 * np.log(2))):
+        with open(out / method / "seed-0" / "epochs.csv") as file:
+            loss = float(next(csv.DictReader(file))["loss"])
+        np.testing.assert_allclose(loss, first, rtol=0.25)
+    config = json.loads((out / "WordProgram" / "seed-0" / "config.json").read_text())
+    assert config["policy_arguments"]["window"] == 3
+    assert config["policy_arguments"]["reading"] == "published"
+    assert config["loss"] == "program"
+
+
+def test_looking_at_the_test_error_changes_no_training(as_published, own_data, tmp_path):
+    out, _, _ = as_published
+    config = json.loads((out / "WordProgram" / "seed-0" / "config.json").read_text())
+    chosen = settings(
+        own_data,
+        **{name: config[name] for name in ("loss", "clip_norm", "dev_fraction", "steps")},
+        learning_rate=0.05,
+        backbone_arguments={**TINY, "dropout": 0.0, "convolution_gain": 2.0},
+    )
+    Comparison(
+        chosen,
+        methods(["word"], ["program"]),
+        seeds=1,
+        out=tmp_path / "out",
+        console=quiet(),
+        program={"window": 3},
+    ).run()
+    for name in ("epochs.csv", "predictions.csv"):
+        run = "WordProgram/seed-0"
+        assert (tmp_path / "out" / run / name).read_text() == (
+            out / run / name
+        ).read_text()
+    assert not (tmp_path / "out" / run / "test_curve.csv").exists()
+
+
+def test_a_run_without_a_development_set_has_its_place_in_a_report(as_published):
+    out, _, _ = as_published
+    pytest.importorskip("matplotlib")
+    from keras_amp.report import write_report
+
+    page = write_report([out], out / "report")
+    assert "WordProgram" in page.read_text(encoding="utf-8")
 
 
 def test_a_wrong_comparison_is_explained_before_training(own_data, tmp_path):

@@ -229,6 +229,84 @@ def test_a_key_names_all_that_a_result_depends_on():
     assert key(settings=Settings(data_dir=Path("x"), save_curve=False)) == key()
 
 
+# Keys of before these settings: the cells' places in their grids and their keys.
+KEYS_OF_BEFORE = {
+    "table4": {
+        0: "e8b8b88fcb4d9923",
+        1: "c8a48820dac0b934",
+        70: "2e9c0fb3add1c2c3",
+        139: "a689f97894a5b417",
+    },
+    str(ROOT / "results" / "trec_cnn"): {
+        0: "8735d0e922e979a5",
+        1: "7759ee42ac710d83",
+        16: "8b2088a18716f16d",
+        120: "43f684d338c84d30",
+        239: "ffe53a7519ba579b",
+    },
+    str(ROOT / "results" / "trec10_search"): {
+        0: "0c67a68e14632b81",
+        1: "ce4d31923bb88765",
+        81: "72cdf0c131b820bc",
+        161: "60df6e716825a57a",
+    },
+}
+
+
+def test_settings_that_came_later_leave_the_keys_as_they_were():
+    for name, keys in KEYS_OF_BEFORE.items():
+        found = [cell.key for cell in load_grid(name).cells]
+        assert {place: found[place] for place in keys} == keys
+
+
+def test_settings_that_came_later_are_part_of_the_key_where_they_are_set():
+    def key(how="amp", policy=None, **changes):
+        policy = policy or keras_amp.AdversarialMixing()
+        return Cell(Settings(**changes), Method("word", how), policy, 0).key
+
+    program = keras_amp.experimental.AuthorsProgram
+    keys = [
+        key(),
+        key(test_every=10),
+        key(dev_fraction=0),
+        key(loss="program"),
+        key(backbone_arguments={"convolution_gain": 2.0}),
+        key("program", program()),
+        key("program", program(reading="earlier")),
+        key("program", program(reweigh=False)),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_records_of_the_earlier_reading_are_no_results_of_the_published_one(tmp_path):
+    text = "[settings]\nmix = 'word'\npolicy = 'program'\n"
+    (published,) = parse_grid(text, "mine").cells
+    (earlier,) = parse_grid(f"{text}reading = 'earlier'", "mine").cells
+    assert "reading" not in earlier.config["policy_arguments"]  # as in those of before
+    (tmp_path / "cells").mkdir()
+    for cell in (published, earlier):
+        record = {"config": cell.config, "status": "finished", "result": {}}
+        record["key"] = key_of(cell.config)
+        path = tmp_path / "cells" / f"{cell.key}.json"
+        path.write_text(json.dumps(record))
+        assert list(read_records([tmp_path])) == [cell.key]
+        path.unlink()
+
+
+def test_what_the_program_has_besides_is_an_axis():
+    text = "[settings]\nmix = ['none', 'word']\npolicy = ['mixup', 'program']\n"
+    text += "reweigh = [true, false]\nloss = 'program'\ndev_fraction = 0\n"
+    cells = parse_grid(text + "dropout = 0.0\ntrainable_vectors = false", "mine").cells
+    assert [(c.method, c.values.get("reweigh")) for c in cells] == [
+        ("none", None),
+        ("WordMixup", None),
+        ("WordProgram", True),
+        ("WordProgram", False),
+    ]
+    assert {c.settings.dev_fraction for c in cells} == {0}
+    assert {c.values["dropout"] for c in cells} == {0.0}
+
+
 def test_methods_of_a_seed_share_their_examples_and_no_other():
     grid = small(seeds=2)
     keys = [cell.examples_key for cell in grid.cells]

@@ -17,7 +17,11 @@ from helpers import (
 from test_distribution import HALF, WithinHalves
 
 import keras_amp
-from keras_amp.experimental import AuthorsProgram, SummedBinaryCrossentropy
+from keras_amp.experimental import (
+    AuthorsProgram,
+    DoubleSoftmaxCrossentropy,
+    SummedBinaryCrossentropy,
+)
 from keras_amp.experimental.program import gap_moments, gap_weights
 
 RNG = np.random.default_rng(31)
@@ -35,9 +39,10 @@ STEP_SIZE = 2.0  # large enough for the mean's small gradient to be seen
 class NumpyProgram:
     """x -> [mix] -> noise -> softmax(h W + b), the program's step derived by hand."""
 
-    def __init__(self, window, step_size=STEP_SIZE, reweigh=True):
+    def __init__(self, window, step_size=STEP_SIZE, reweigh=True, reading="published"):
         self.w, self.b = W, B
         self.window, self.step_size, self.reweigh = window, step_size, reweigh
+        self.reading = reading
         self.lam = LAM.astype("float64")
         one_hot = np.eye(3)
         self.target = (
@@ -56,12 +61,14 @@ class NumpyProgram:
         return loss, p * (dp - (dp * p).sum(1, keepdims=True)), h
 
     def weights(self, gap):
-        known = np.concatenate([np.zeros(0), *self.past[-self.window :]])
+        steps = self.past if self.reading == "earlier" else [*self.past, gap]
+        known = np.concatenate([np.zeros(0), *steps[-self.window :]])
         known = known[known > 0]
-        if not self.reweigh or not len(known) or known.std() == 0:
+        ddof = 0 if self.reading == "earlier" else 1
+        if not self.reweigh or len(known) < 2 or known.std() == 0:
             return np.ones(6)
-        mean = known.mean()
-        return np.where(gap > mean, 1 + (gap - mean) / known.std(), 1)
+        mean, std = known.mean(), known.std(ddof=ddof)
+        return np.where(gap > mean, 1 + (gap - mean) / std, 1)
 
     def step(self, noise, adversarial_noise):
         """Descends; returns the report and the weights of the examples."""
@@ -114,25 +121,33 @@ def assert_trains_as_derived(model, derived, steps=STEPS):
     return np.array(weights)
 
 
-@pytest.mark.parametrize("window", [5, 2])
+@pytest.mark.parametrize("window", [5, 2, 1])
 def test_steps_of_the_program(mode, window):
     policy = injected(AuthorsProgram, step_size=STEP_SIZE, window=window)
     weights = assert_trains_as_derived(program_model(policy, mode), NumpyProgram(window))
+    assert (weights > 1.1).any(axis=1).sum() > 4
+    assert (weights == 1).any(axis=1).all()
+    assert (weights[0] > 1).any()  # the first step is one of the window's
+
+
+def test_steps_of_the_program_as_it_was_read_before(mode):
+    policy = injected(AuthorsProgram, step_size=STEP_SIZE, reading="earlier")
+    derived = NumpyProgram(5, reading="earlier")
+    weights = assert_trains_as_derived(program_model(policy, mode), derived)
     assert (weights[0] == 1).all()  # nothing is known yet
-    later = weights[1:]
-    assert (later > 1.1).any(axis=1).sum() > 4
-    assert (later == 1).any(axis=1).all()
+    assert (weights[1:] > 1.1).any(axis=1).sum() > 4
 
 
-def test_the_derivation_tells_windows_apart():
-    """Else the test above would not see a window of the wrong length."""
+def test_the_derivation_tells_windows_and_readings_apart():
+    """Else the tests above would not see a window of the wrong length."""
     weights = []
-    for window in (5, 4):
-        derived = NumpyProgram(window)
+    for window, reading in ((5, "published"), (4, "published"), (5, "earlier")):
+        derived = NumpyProgram(window, reading=reading)
         steps = TableNoise.TABLE[: 2 * STEPS].reshape(STEPS, 2, 6, 4)
         weights.append(np.array([derived.step(*noise)[1] for noise in steps]))
-    np.testing.assert_array_equal(weights[0][:5], weights[1][:5])
-    assert np.abs(weights[0][5:] - weights[1][5:]).max() > 0.05
+    np.testing.assert_array_equal(weights[0][:4], weights[1][:4])
+    assert np.abs(weights[0][4:] - weights[1][4:]).max() > 0.05
+    assert np.abs(weights[0] - weights[2]).max() > 0.05
 
 
 def test_without_reweighing_every_example_weighs_the_same(mode):
@@ -167,18 +182,33 @@ def test_the_gradient_of_the_weights_is_clipped_where_the_optimizer_clips():
 # === Weights ===
 
 
-def weights_among(gap, *steps, window=5):
-    """``gap_weights`` after steps with the given gaps."""
+def weights_among(gap, *steps, window=5, sample=True):
+    """``gap_weights`` among steps with the given gaps."""
     rows = [gap_moments(np.array(s, "float32")).numpy() for s in steps]
     rows = [np.zeros(3)] * (window - len(rows)) + rows
-    return gap_weights(np.array(gap, "float32"), np.array(rows)).numpy()
+    return gap_weights(np.array(gap, "float32"), np.array(rows), sample).numpy()
 
 
 def test_weights_by_hand():
-    # The positive gaps 1, 3, 5, of two steps: mean 3, variance 8 / 3.
-    std = np.sqrt(8 / 3)
-    weights = weights_among([-9, 0, 3, 4, 11], [1, -7, 3], [5, 0])
-    np.testing.assert_allclose(weights, [1, 1, 1, 1 + 1 / std, 1 + 8 / std], rtol=1e-6)
+    # The positive gaps 1, 3, 5, of two steps: mean 3, squared distances 8 in all.
+    for sample, std in ((True, 2.0), (False, np.sqrt(8 / 3))):
+        weights = weights_among([-9, 0, 3, 4, 11], [1, -7, 3], [5, 0], sample=sample)
+        expected = [1, 1, 1, 1 + 1 / std, 1 + 8 / std]
+        np.testing.assert_allclose(weights, expected, rtol=1e-6)
+
+
+def test_the_present_step_is_one_of_the_last_five():
+    """Six steps of the policy itself, without a model."""
+    policy = AuthorsProgram()
+    memory, past = policy.memory(), []
+    for step in range(1, 7):
+        gap = np.array([-1.0, 0.5 * step, 4.0, step], "float32")
+        past.append(gap[gap > 0].astype("float64"))
+        known = np.concatenate(past[-5:])
+        beyond = (gap - known.mean()) / known.std(ddof=1)
+        expected = np.where(gap > known.mean(), 1 + beyond, 1)
+        actual = policy.weigh(np.zeros(4, "float32"), gap, memory)
+        np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -199,13 +229,14 @@ def test_without_a_deviation_all_weights_are_one(steps):
 def test_a_loss_that_is_not_finite_is_forgotten_after_the_window():
     steps = [[np.inf], [np.nan], [1.0], [3.0]]
     assert (weights_among([9.0], *steps, window=4) == 1).all()
-    np.testing.assert_allclose(weights_among([5.0], *steps[1:], window=3), [4.0])
+    weights = weights_among([5.0], *steps[1:], window=3)
+    np.testing.assert_allclose(weights, [1 + 3 / np.sqrt(2)], rtol=1e-6)
 
 
 def test_small_deviations_are_told_from_rounding():
     gaps = 1 + 1e-4 * np.random.default_rng(2).normal(size=200)
     known = gaps.astype("float32").astype("float64")
-    expected = 1 + (1.001 - known.mean()) / known.std()
+    expected = 1 + (1.001 - known.mean()) / known.std(ddof=1)
     weight = weights_among([1.001], known)
     np.testing.assert_allclose(weight, expected, rtol=1e-2)
 
@@ -396,6 +427,7 @@ def test_defaults_are_the_programs():
         "normalize": False,
         "window": 5,
         "reweigh": True,
+        "reading": "published",
     }
 
 
@@ -415,6 +447,7 @@ def test_every_setting_goes_through_the_config():
         "normalize": True,
         "window": 3,
         "reweigh": False,
+        "reading": "earlier",
     }
     policy = AuthorsProgram(**settings)
     assert policy.get_config() == settings
@@ -428,14 +461,15 @@ def test_every_setting_goes_through_the_config():
 @pytest.mark.parametrize(
     ("name", "value"),
     [("window", v) for v in (0, -1, 2.5, None, True)]
-    + [("reweigh", v) for v in (None, 1, "no")],
+    + [("reweigh", v) for v in (None, 1, "no")]
+    + [("reading", v) for v in (None, True, "former")],
 )
 def test_a_bad_setting_is_an_error_that_names_it(name, value):
     with pytest.raises(ValueError, match=f"Expected `{name}` to be.*Received: {name}="):
         AuthorsProgram(**{name: value})
 
 
-# === The loss ===
+# === The losses ===
 
 P = np.array([[0.2, 0.5, 0.3], [0.7, 0.1, 0.2], [0.05, 0.05, 0.9], [0.3, 0.3, 0.4]])
 LABELS = np.array([1, 2, 2, 0])
@@ -525,3 +559,66 @@ def test_the_loss_trains_a_classifier_without_mixing(mode, text_batch):
     expected = binary(np.eye(3)[y], network.predict(x, verbose=0)).mean()
     np.testing.assert_allclose(network.evaluate(x, y, verbose=0)[0], expected, rtol=1e-5)
     assert losses[2] < losses[0]
+
+
+def twice(p, labels):
+    """The cross-entropy of a softmax of probabilities, in float64."""
+    e = np.exp(p)
+    return -np.log(e / e.sum(-1, keepdims=True))[np.arange(len(labels)), labels]
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+@pytest.mark.parametrize("reduction", [None, "sum_over_batch_size", "sum"])
+def test_the_softmax_is_applied_twice(shape, reduction):
+    loss = DoubleSoftmaxCrossentropy(reduction=reduction)(LABELS.reshape(shape), P)
+    # Keras' own takes probabilities that come from no layer for logits.
+    keras_loss = keras.losses.SparseCategoricalCrossentropy(True, reduction=reduction)
+    np.testing.assert_allclose(loss, keras_loss(LABELS, P), rtol=1e-6)
+    if reduction is None:
+        np.testing.assert_allclose(loss, twice(P, LABELS), rtol=1e-6)
+
+
+def test_behind_a_softmax_layer_it_is_applied_twice_too(mode):
+    """Where Keras' own loss takes the layer's logits; values and gradients by hand."""
+    inputs = keras.Input((4,))
+    network = keras.Model(inputs, keras.layers.Dense(3, "softmax")(inputs))
+    network.set_weights([W, B])
+    network.compile(keras.optimizers.SGD(1.0), DoubleSoftmaxCrossentropy(), **mode)
+    e = np.exp(X @ W + B)
+    p = e / e.sum(1, keepdims=True)
+    q = np.exp(p) / np.exp(p).sum(1, keepdims=True)
+    dp = (q - np.eye(3)[Y]) / 6
+    dz = p * (dp - (dp * p).sum(1, keepdims=True))
+    np.testing.assert_allclose(
+        network.train_on_batch(X, Y), twice(p, Y).mean(), rtol=1e-5
+    )
+    kernel, bias = network.get_weights()
+    np.testing.assert_allclose(kernel, W - X.T @ dz, atol=1e-6)
+    np.testing.assert_allclose(bias, B - dz.sum(0), atol=1e-6)
+
+
+@pytest.mark.parametrize("label", [-1, 3, 0.5])
+def test_a_label_that_is_no_class_makes_the_second_softmax_nan(label):
+    loss = DoubleSoftmaxCrossentropy(reduction=None)(np.array([label, 1]), P[:2]).numpy()
+    np.testing.assert_array_equal(np.isnan(loss), [True, False])
+
+
+def test_keras_serialises_the_double_softmax():
+    loss = DoubleSoftmaxCrossentropy(reduction="sum", name="mine")
+    again = keras.losses.deserialize(json.loads(json.dumps(keras.losses.serialize(loss))))
+    assert type(again) is DoubleSoftmaxCrossentropy
+    assert again.get_config() == loss.get_config()
+
+
+def test_mixing_on_the_double_softmax_trains(mode, text_batch):
+    """The mixture of two labels' losses, never mixed, is the classifier's own loss."""
+    networks = same_start(text_classifier, "plain", "mixed")
+    x, y = text_batch
+    networks[0].compile("adam", DoubleSoftmaxCrossentropy(), **mode)
+    plain = networks[0].fit(x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
+    model = keras_amp.MixupAMPModel(
+        networks[1], "embedding", keras_amp.Mixup(probability=0.0)
+    )
+    model.compile("adam", DoubleSoftmaxCrossentropy(), **mode)
+    mixed = model.fit(x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
+    np.testing.assert_allclose(mixed.history["loss"], plain.history["loss"], rtol=1e-5)

@@ -4,6 +4,7 @@ import keras
 
 from keras_amp.backbones.seeds import layer_seeds
 from keras_amp.backbones.words import word_embedding
+from keras_amp.values import check_number
 
 
 def text_cnn(
@@ -15,6 +16,7 @@ def text_cnn(
     kernel_sizes: tuple[int, ...] = (3, 4, 5),
     dropout: float = 0.5,
     l2: float = 1e-8,
+    convolution_gain: float | None = None,
     vectors=None,
     trainable_vectors: bool = True,
     seed: int | None = None,
@@ -36,6 +38,9 @@ def text_cnn(
         kernel_sizes: Filter widths, in words.
         dropout: Float in [0, 1), on the sentence.
         l2: Float >= 0, weight of the L2 penalty on the convolutions and the classifier.
+        convolution_gain: Float > 0, the gain of Xavier's (Glorot's) normal distribution,
+            which the convolutions' kernels are then drawn from (the authors' program: 2).
+            None for Glorot's uniform one.
         vectors: Float matrix ``(vocabulary_size, embedding_dim)`` of word vectors to
             begin with, or None for random ones.
         trainable_vectors: Whether training changes the word vectors, given or random.
@@ -47,8 +52,8 @@ def text_cnn(
         to class probabilities ``(batch_size, num_classes)``.
 
     Raises:
-        ValueError: If the widest filter does not fit into the texts, or ``vectors`` has
-            another shape or holds NaN or infinity.
+        ValueError: If the widest filter does not fit into the texts, the gain is not
+            positive, or ``vectors`` has another shape or holds NaN or infinity.
 
     Example:
     >>> model = keras_amp.backbones.text_cnn(100, 6, 12, embedding_dim=8, filters=4)
@@ -64,6 +69,8 @@ def text_cnn(
             f"sequence_length={sequence_length}, kernel_sizes={tuple(kernel_sizes)}. Pad "
             "the texts to more words."
         )
+    if convolution_gain is not None:
+        check_number("convolution_gain", convolution_gain, above=0)
     seeds = iter(layer_seeds(seed, 3 + len(kernel_sizes)))
     penalty = keras.regularizers.L2(l2) if l2 else None
 
@@ -80,7 +87,7 @@ def text_cnn(
             filters,
             width,
             activation="relu",
-            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            kernel_initializer=_initializer(convolution_gain, next(seeds)),
             kernel_regularizer=penalty,
             name=f"convolution_{width}",
         )
@@ -107,3 +114,12 @@ def text_cnn(
     ]  # each (batch_size, filters)
     hidden = sentence(features)  # (batch_size, len(kernel_sizes) * filters)
     return keras.Model(ids, classify(drop(hidden)), name=name)
+
+
+def _initializer(gain, seed):
+    if gain is None:
+        return keras.initializers.GlorotUniform(seed)
+    # Not cut off at two deviations, as Keras' GlorotNormal is.
+    return keras.initializers.VarianceScaling(
+        gain**2, "fan_avg", "untruncated_normal", seed
+    )

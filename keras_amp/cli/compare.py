@@ -12,11 +12,13 @@ from cyclopts import Parameter
 
 from keras_amp.cli.errors import say_error, user_errors
 from keras_amp.cli.flags import flattened
+from keras_amp.experimental import AuthorsProgram
 from keras_amp.experiments import Comparison, Settings, methods
 from keras_amp.experiments.settings import (
     BACKBONES,
     PolicyName,
     backbone_parameters,
+    program_parameters,
 )
 from keras_amp.policy import AdversarialMixing
 from keras_amp.report import write_report
@@ -38,7 +40,9 @@ def comparing(defaults, command):
     mixing_class = _parameters_class(
         AdversarialMixing, inspect.signature(AdversarialMixing).parameters
     )
+    program_class = _parameters_class(AuthorsProgram, program_parameters())
     shared, architecture, paper = settings_class(), backbone_class(), mixing_class()
+    published = program_class()
     listed = Parameter(show_default=" ".join)  # as one types them
 
     def run(
@@ -55,6 +59,7 @@ def comparing(defaults, command):
         settings: Annotated[settings_class, flattened("Training")] = shared,
         backbone: Annotated[backbone_class, flattened("Backbone")] = architecture,
         adversarial: Annotated[mixing_class, flattened("Mixing")] = paper,
+        program: Annotated[program_class, flattened("The authors' program")] = published,
     ):
         """Compares mixing methods.
 
@@ -71,6 +76,7 @@ def comparing(defaults, command):
             settings: The settings of the training.
             backbone: The arguments of the backbone.
             adversarial: The Adversarial Mixing Policy; mixup shares its arguments.
+            program: What the authors' program has besides.
         """
         # Only making the comparison is guarded: errors of the training itself are not the
         # user's and keep their traceback.
@@ -89,6 +95,7 @@ def comparing(defaults, command):
                 fold,
                 out,
                 command=command,
+                program=asdict(program),
             )
         comparison.run()
         if report:

@@ -1,5 +1,9 @@
 """What the authors' program does beyond the paper, to be compared with it."""
 
-from keras_amp.experimental.program import AuthorsProgram, SummedBinaryCrossentropy
+from keras_amp.experimental.program import (
+    AuthorsProgram,
+    DoubleSoftmaxCrossentropy,
+    SummedBinaryCrossentropy,
+)
 
-__all__ = ["AuthorsProgram", "SummedBinaryCrossentropy"]
+__all__ = ["AuthorsProgram", "DoubleSoftmaxCrossentropy", "SummedBinaryCrossentropy"]

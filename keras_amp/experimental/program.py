@@ -18,36 +18,54 @@ the two passes      one permutation, fresh dropout       ``AuthorsProgram``:
                     masks in the second; the larger of   ``noise="independent"``,
                     the two losses is what is minimised  ``min_op=True``
 reweighting         of larger losses that stand out      ``AuthorsProgram``: ``reweigh``,
-                    among those of the last 5 steps      ``window``
+                    among those of the last 5 steps,     ``window``,
+                    the present one included, by the     ``reading="published"``
+                    sample's deviation (n - 1)
 loss                binary cross-entropy on the softmax  ``SummedBinaryCrossentropy``;
-                    probabilities against the mixed      ``Settings(loss="binary")``
+                    probabilities against the mixed      ``Settings(loss="program")``
                     one-hot label, summed over classes
+loss without        cross-entropy of a softmax of the    ``DoubleSoftmaxCrossentropy``;
+mixing              softmax's probabilities              ``Settings(loss="program")``
 gradient            clipped to the norm 10               the optimizer's
                                                          ``global_clipnorm=10.0``;
                                                          ``Settings(clip_norm=10.0)``
-CNN                 no dropout unless asked for          ``text_cnn(dropout=0.0)``
+dropout             none unless asked for                ``dropout=0.0`` of the backbones
+word vectors        GloVe 840B, 300-dimensional,         ``Settings(
+                    trained                              vectors="glove.840B.300d")``,
+                                                         ``trainable_vectors=True`` of
+                                                         the backbones, their default
+CNN                 filters 3, 4, 5 x 100; convolutions  ``text_cnn(
+                    begin as Xavier's normal of gain 2   convolution_gain=2.0)``
 LSTM                two layers, bidirectional, 512 a     ``bilstm_attention(
                     direction, attention with one        num_layers=2, units=512)``
                     vector
 BERT's words        mixed behind the embeddings'         ``mix_point(model, "word")``
                     LayerNorm and dropout
-word vectors        GloVe 840B, 300-dimensional          ``Settings(
-                                                         vectors="glove.840B.300d")``
+BERT's sentences    fail as published: the call names    nothing fails
+                    an argument that there is not
+TREC                trained on all 5,452 questions, no   ``Settings(dev_fraction=0)``
+                    development set
 SST                 the labelled phrases are added       ``Settings(phrases=True)``
 low resource        a share of each class, at least one  ``Settings(train_fraction=...)``
 choice of result    the least test error of all          ``Result.best_test_error``,
-                    evaluations                          beside ``test_error``
+                    evaluations, one after every step    beside ``test_error``;
+                                                         ``Settings(test_every=1)``
 ==================  ===================================  ================================
+
+All of it together, on TREC with the CNN::
+
+    keras-amp train cnn --data trec --vectors glove.840B.300d --policy mixup program
+        --loss program --clip-norm 10 --dropout 0 --convolution-gain 2
+        --dev-fraction 0 --test-every 1 --steps 8000
 
 Not reproduced:
 
-- The result is that of the epoch which the development set chooses; nobody can choose by
-  the test set. ``best_test_error`` is there to compare like with like, and is taken after
-  every epoch, not after every step.
+- Nobody can choose by the test set: the result, ``test_error``, is that of the epoch
+  which the development set chooses, and of the last epoch where there is none.
+  ``best_test_error`` is there to compare like with like.
 - BERT's words are mixed under both sentences' padding masks. The program keeps the first
   sentence's alone, which throws away the words of a longer partner.
-- The CNN's convolutions begin as Glorot's uniform, not as Xavier's normal of gain 2, and
-  no relu stands before the LSTM's classifier: properties of the backbone, not of mixing,
+- No relu stands before the LSTM's classifier: a property of the backbone, not of mixing,
   and the same for every method of a comparison.
 - The vocabulary comes from the training texts, and words of others join it if they have a
   vector; unknown words keep a place, no marks are put around a sentence, and texts are
@@ -82,11 +100,13 @@ from keras import ops
 from keras_amp.policy import AdversarialMixing
 from keras_amp.values import check_count, check_one_of
 
+READINGS = ("published", "earlier")
+OWN = ("window", "reweigh", "reading")  # arguments that the paper's policy has not
 ROUNDING = 1e-6  # relative, of a difference of float32 losses
 
 
 def gap_moments(gap):
-    """What is remembered of a step: number, sum and sum of squares of its positive gaps.
+    """What a step leaves: number, sum and sum of squares of its positive gaps.
 
     Args:
         gap: Float tensor ``(batch_size,)``, the losses at lambda' minus those at lambda.
@@ -106,32 +126,36 @@ def gap_moments(gap):
     return ops.stack([count, ops.sum(positive), ops.sum(positive * positive)])
 
 
-def gap_weights(gap, moments):
-    """The program's weights: more for gaps that stand out among the earlier ones.
+def gap_weights(gap, moments, sample=True):
+    """The program's weights: more for gaps that stand out among those of some steps.
 
         weight = 1 + (gap - mean) / std    where gap > mean,    else 1
 
     Args:
         gap: Float tensor ``(batch_size,)``, the losses at lambda' minus those at lambda.
-        moments: Float64 tensor ``(window, 3)`` of earlier steps' ``gap_moments``, zeros
-            for none. ``mean`` and ``std`` are those of all their positive gaps together,
-            whichever step they come from; the deviation is the population's.
+        moments: Float64 tensor ``(window, 3)`` of steps' ``gap_moments``, zeros for none.
+            ``mean`` and ``std`` are those of all their positive gaps together, whichever
+            step they come from.
+        sample: Whether the deviation is the sample's (n - 1), the population's otherwise.
 
     Returns:
-        A float32 tensor ``(batch_size,)``, at least 1; all 1 where there is no earlier
-        positive gap or where these do not differ beyond float32's rounding.
+        A float32 tensor ``(batch_size,)``, at least 1; all 1 where there are fewer than
+        two positive gaps or where these do not differ beyond float32's rounding.
 
     Example:
     >>> from keras_amp.experimental.program import gap_weights
-    >>> moments = np.array([[2.0, 4.0, 10.0]])  # of the gaps 1 and 3: mean 2, std 1
-    >>> gap_weights(np.array([-1.0, 1.5, 2.5, 5.0]), moments).numpy()
-    array([1. , 1. , 1.5, 4. ], dtype=float32)
+    >>> moments = np.array([[2.0, 4.0, 10.0]])  # of the gaps 1 and 3: mean 2, std 2**0.5
+    >>> gap_weights(np.array([-1.0, 1.5, 2 + 2**0.5]), moments).numpy()
+    array([1., 1., 2.], dtype=float32)
     """
     gap = ops.cast(gap, "float64")
     count, total, squares = ops.unstack(ops.sum(moments, axis=0))
     count = ops.maximum(count, 1.0)
     mean = total / count
-    std = ops.sqrt(ops.maximum(squares / count - mean * mean, 0.0))
+    variance = ops.maximum(squares / count - mean * mean, 0.0)
+    if sample:
+        variance = variance * count / ops.maximum(count - 1, 1.0)
+    std = ops.sqrt(variance)
     differ = std > ROUNDING * mean
     excess = (gap - mean) / ops.where(differ, std, ops.ones_like(std))
     stands_out = ops.logical_and(gap > mean, differ)
@@ -148,11 +172,12 @@ class AuthorsProgram(AdversarialMixing):
     gradient. Loss and clipping of the gradient are set where the model is compiled; see
     the module's docstring for all of it.
 
-    What is known of the program leaves open how it counts; the plainest reading is taken.
-    The last steps are those before the present one, whose gaps join them afterwards. The
-    gaps of all these steps are put together, so that a step with many counts more, and a
-    step without a positive gap still is one of them. In the first step, and as long as
-    there was no positive gap or all were equal, every weight is 1.
+    The present step is one of the last ``window``, and the deviation is the sample's
+    (n - 1). The gaps of all these steps are put together, so that a step with many counts
+    more, and a step without a positive gap still is one of them. With one positive gap
+    the sample's deviation is NaN, and with none the mean, too; but then no gap exceeds
+    the mean: every weight is 1. So it is where all positive gaps are equal, which would
+    divide by 0, or a loss among them is not finite.
 
     The model keeps the steps' gaps: a new model begins with none, a loaded one goes on
     with those it was saved with. Distributed, each replica remembers the gaps of its own
@@ -171,8 +196,11 @@ class AuthorsProgram(AdversarialMixing):
         ascent_steps: As ``AdversarialMixing``.
         step_per: As ``AdversarialMixing``.
         normalize: As ``AdversarialMixing``.
-        window: Integer >= 1, the number of steps whose gaps are remembered.
+        window: Integer >= 1, the number of steps whose gaps count.
         reweigh: Whether examples are weighed at all.
+        reading: ``"published"``; or ``"earlier"``, how this package used to read the
+            program and its first studies were run: the last steps are those before the
+            present one, and the deviation is the population's.
 
     Raises:
         ValueError: If an argument lies outside its range.
@@ -199,6 +227,7 @@ class AuthorsProgram(AdversarialMixing):
         normalize: bool = False,
         window: int = 5,
         reweigh: bool = True,
+        reading: Literal["published", "earlier"] = "published",
     ):
         super().__init__(
             alpha=alpha,
@@ -216,6 +245,7 @@ class AuthorsProgram(AdversarialMixing):
         )
         self.window = check_count("window", window)
         self.reweigh = check_one_of("reweigh", reweigh, (True, False))
+        self.reading = check_one_of("reading", reading, READINGS)
 
     def memory(self):
         """Makes the window: a row of ``gap_moments`` for each step, the latest last."""
@@ -235,7 +265,7 @@ class AuthorsProgram(AdversarialMixing):
         ]
 
     def weigh(self, loss, adversarial_loss, memory):
-        """Weighs by ``gap_weights`` among the window's steps, then remembers this one.
+        """Remembers this step, and weighs by ``gap_weights`` among the window's steps.
 
         Args:
             loss: Float32 tensor ``(batch_size,)``.
@@ -248,15 +278,72 @@ class AuthorsProgram(AdversarialMixing):
         if not self.reweigh:
             return None
         (moments,) = memory
-        gap = adversarial_loss - loss
-        weights = gap_weights(gap, moments)
+        gap = ops.stop_gradient(adversarial_loss - loss)
         latest = ops.expand_dims(gap_moments(gap), 0)
-        moments.assign(ops.concatenate([moments[1:], latest], axis=0))
+        before, now = moments[:], ops.concatenate([moments[1:], latest], axis=0)
+        published = self.reading == "published"
+        weights = gap_weights(gap, now if published else before, sample=published)
+        moments.assign(now)
         return weights
 
     def get_config(self):
         """Returns the arguments that rebuild this policy."""
-        return {**super().get_config(), "window": self.window, "reweigh": self.reweigh}
+        own = {name: getattr(self, name) for name in OWN}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="keras_amp")
+class DoubleSoftmaxCrossentropy(keras.losses.Loss):
+    """The cross-entropy of a softmax of probabilities: the softmax is applied twice.
+
+        loss = -log softmax(p)_y,    p = softmax(logits)
+
+    What the program trains its baseline without mixing on: PyTorch's
+    ``CrossEntropyLoss``, which expects logits, on the classifier's probabilities. A
+    certain prediction still costs ``log(1 + (num_classes - 1) / e)``. Keras' own loss
+    with ``from_logits=True`` will not do: behind a softmax layer it takes the layer's
+    logits, and applies the softmax once.
+
+    Args:
+        reduction: As every Keras loss, over the examples.
+        name: Name of the loss.
+        dtype: As every Keras loss; float32 by default.
+
+    The labels are integers ``(batch_size,)`` or ``(batch_size, 1)``; the predictions are
+    probabilities ``(batch_size, num_classes)``, behind a softmax. A label that is no
+    class makes the loss NaN.
+
+    Raises:
+        ValueError: While it is computed, as ``SummedBinaryCrossentropy``.
+
+    Example:
+    >>> loss = keras_amp.experimental.DoubleSoftmaxCrossentropy()
+    >>> value = loss(np.array([0]), np.array([[1.0, 0.0]]))
+    >>> round(float(value), 4)  # -log(e / (e + 1))
+    0.3133
+    """
+
+    def __init__(
+        self,
+        reduction="sum_over_batch_size",
+        name="double_softmax_crossentropy",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true, y_pred):
+        """Returns each example's loss.
+
+        Args:
+            y_true: Labels ``(batch_size,)`` or ``(batch_size, 1)``.
+            y_pred: Probabilities ``(batch_size, num_classes)``.
+
+        Returns:
+            A tensor ``(batch_size,)``.
+        """
+        target, y_pred = _targets(y_true, y_pred)
+        given = ops.sum(ops.where(target, y_pred, ops.zeros_like(y_pred)), axis=-1)
+        return _known(target, ops.logsumexp(y_pred, axis=-1) - given)
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")
@@ -309,28 +396,37 @@ class SummedBinaryCrossentropy(keras.losses.Loss):
         Returns:
             A tensor ``(batch_size,)``.
         """
-        y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
-        num_classes = y_pred.shape[-1]
-        if num_classes == 1:
-            raise ValueError(
-                "Expected probabilities of at least two classes. Received: predictions "
-                f"of shape {tuple(y_pred.shape)}. End the classifier in a softmax, or "
-                "use `keras.losses.BinaryCrossentropy`."
-            )
-        if len(y_true.shape) < len(y_pred.shape):
-            y_true = ops.expand_dims(y_true, -1)
-        if len(y_true.shape) != len(y_pred.shape) or y_true.shape[-1] != 1:
-            raise ValueError(
-                "Expected labels to be class indices, one for each example. Received: "
-                f"labels of shape {tuple(y_true.shape)} for predictions of shape "
-                f"{tuple(y_pred.shape)}. Pass the index of a one-hot label's class, "
-                "`y.argmax(axis=-1)`."
-            )
-        classes = ops.cast(ops.arange(num_classes), y_true.dtype)
-        target = ops.equal(y_true, classes)
+        target, y_pred = _targets(y_true, y_pred)
         # `ops.binary_crossentropy` would take a softmax layer's logits for a sigmoid's.
         epsilon = keras.config.epsilon()
         p = ops.clip(y_pred, epsilon, 1 - epsilon)
-        loss = -ops.sum(ops.log(ops.where(target, p, 1 - p)), axis=-1)
-        known = ops.any(target, axis=-1)
-        return ops.where(known, loss, ops.full_like(loss, float("nan")))
+        return _known(target, -ops.sum(ops.log(ops.where(target, p, 1 - p)), axis=-1))
+
+
+def _targets(y_true, y_pred):
+    """One-hot labels, booleans of the probabilities' shape, and the probabilities."""
+    y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+    num_classes = y_pred.shape[-1]
+    if num_classes == 1:
+        raise ValueError(
+            "Expected probabilities of at least two classes. Received: predictions "
+            f"of shape {tuple(y_pred.shape)}. End the classifier in a softmax, or "
+            "use `keras.losses.BinaryCrossentropy`."
+        )
+    if len(y_true.shape) < len(y_pred.shape):
+        y_true = ops.expand_dims(y_true, -1)
+    if len(y_true.shape) != len(y_pred.shape) or y_true.shape[-1] != 1:
+        raise ValueError(
+            "Expected labels to be class indices, one for each example. Received: "
+            f"labels of shape {tuple(y_true.shape)} for predictions of shape "
+            f"{tuple(y_pred.shape)}. Pass the index of a one-hot label's class, "
+            "`y.argmax(axis=-1)`."
+        )
+    classes = ops.cast(ops.arange(num_classes), y_true.dtype)
+    return ops.equal(y_true, classes), y_pred
+
+
+def _known(target, loss):
+    """The losses, NaN where a label is no class."""
+    known = ops.any(target, axis=-1)
+    return ops.where(known, loss, ops.full_like(loss, float("nan")))

@@ -45,6 +45,8 @@ class Comparison:
         console: A ``rich.console.Console``; None for the terminal.
         command: The command line that asks for this comparison, for the runs'
             configuration; None where there is none, as in a notebook.
+        program: Dict, the arguments that the ``AuthorsProgram`` of the ``"program"``
+            methods has besides; None for its defaults.
 
     Attributes:
         results: The ``Result``s of the runs that are finished, a list that a notebook
@@ -69,6 +71,7 @@ class Comparison:
         out=None,
         console=None,
         command=None,
+        program=None,
     ):
         check_count("seeds", seeds)
         check_count("first_seed", first_seed, least=0)
@@ -80,6 +83,9 @@ class Comparison:
                 "and a policy."
             )
         self.policy = AdversarialMixing() if policy is None else policy
+        self.program = program or {}
+        for method in self.cells:
+            method.policy_of(self.policy, self.program)  # raises where one is wrong
         self.dataset = data.load(settings.data, settings.data_dir, settings.phrases)
         self.parts = [
             (seed, part)
@@ -155,7 +161,7 @@ class Comparison:
         return prepare(self.dataset, self.settings, seed, fold or 0)
 
     def _train(self, method, seed, fold, examples, callbacks):
-        policy = method.policy_of(self.policy)
+        policy = method.policy_of(self.policy, self.program)
         name = f"seed-{seed}" + ("" if fold is None else f"-fold-{fold}")
         with new_folder(self.out / method.name / name) as folder:
             per_epoch, epochs, steps = self.settings.length(len(examples.train[1]))

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from keras_amp.experiments.results import HEADER, NOTE, cells, summarize
+from keras_amp.experiments.results import HEADER, NOTE, cells, errors_text, summarize
 
 WIDE = 125  # columns of a terminal that holds the whole table
 NARROW = ("method", "runs", "dev error %", "test error %", "best test error %")
@@ -92,6 +92,8 @@ class Display:
         """Says what there is to say about a seed's examples, each thing once."""
         about = examples.encoding.about
         lines = [f"Word vectors: {about['vectors']}"] if "vectors" in about else []
+        if not len(examples.dev[1]):
+            lines.append("No development set: the last epoch is tested")
         for split, cut in examples.truncated.items():
             if cut:
                 lines.append(
@@ -116,10 +118,9 @@ class Display:
 
     def epoch(self, epoch, logs):
         """An epoch of the run, counted from 0, has ended."""
-        error = 100 * (1 - logs["val_accuracy"])
-        self.state = (
-            f"{self.name}: epoch {epoch + 1} of {self.epochs}, dev error {error:.1f}%"
-        )
+        self.state = f"{self.name}: epoch {epoch + 1} of {self.epochs}"
+        if "val_accuracy" in logs:
+            self.state += f", dev error {100 * (1 - logs['val_accuracy']):.1f}%"
         done = len(self.results) + (epoch + 1) / self.epochs
         self.progress.update(self.task, completed=done)
 
@@ -129,9 +130,8 @@ class Display:
         self.progress.update(self.task, completed=len(self.results))
         if not self.is_live:
             self.say(
-                f"{self.name}: dev error {result.dev_error:.2f}%, test error "
-                f"{result.test_error:.2f}% (epoch {result.epoch} of {result.epochs}, "
-                f"{result.seconds:.1f} s)"
+                f"{self.name}: {errors_text(result.dev_error, result.test_error)} "
+                f"(epoch {result.epoch} of {result.epochs}, {result.seconds:.1f} s)"
             )
 
     @property

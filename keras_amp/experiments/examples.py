@@ -21,7 +21,7 @@ class Examples:
         train: Tuple ``(inputs, labels)``: the backbone's inputs, an int32 array
             ``(num_examples, sequence_length)`` or a dict of them, and an int32 array
             ``(num_examples,)``.
-        dev: The same, to choose the epoch by.
+        dev: The same, to choose the epoch by; empty where nothing is set aside.
         test: The same, to report the error on.
         test_texts: Tuple of strings, the texts of ``test``.
         encoding: The ``Encoding`` that made the inputs.
@@ -48,7 +48,8 @@ def divide(dataset, settings, seed, fold=0):
     A part of the training data (``train_fraction``, ``train_per_class``) is drawn before
     the development set is set aside: few labels are few for both purposes. The
     development set depends on the seed, and so do the folds of a cross-validation; a test
-    set that is set aside does not.
+    set that is set aside does not. With ``dev_fraction=0`` data without a development
+    split have an empty one.
 
     Args:
         dataset: A ``keras_amp.data.Dataset``.
@@ -78,9 +79,13 @@ def divide(dataset, settings, seed, fold=0):
         train = data.subset(
             train, seed, settings.train_fraction, settings.train_per_class
         )
-    if dev is None:
-        train, dev = data.hold_out(train, settings.dev_fraction, seed)
     purposes = {"train on": train, "choose the epoch by": dev, "test on": test}
+    if dev is None and not settings.dev_fraction:
+        dev = train.take(np.arange(0))
+        del purposes["choose the epoch by"]
+    elif dev is None:
+        train, dev = data.hold_out(train, settings.dev_fraction, seed)
+        purposes |= {"train on": train, "choose the epoch by": dev}
     for purpose, split in purposes.items():
         if not len(split):
             raise ValueError(

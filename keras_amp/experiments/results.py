@@ -20,14 +20,15 @@ class Result:
         method: The method's name.
         seed: The run's seed.
         fold: The part of the cross-validation tested on, from 0; None without one.
-        dev_error: Error on the development set at the chosen epoch.
+        dev_error: Error on the development set at the chosen epoch; None without one.
         test_error: Error on the test set at the chosen epoch: the result.
-        best_test_error: The least test error of any epoch, which no user can know; for
-            comparison with papers that report it.
+        best_test_error: The least test error of any epoch (with ``test_every`` of any
+            evaluation), which no user can know; for comparison with papers that report
+            it.
         macro_f1: Mean F1 score of the classes on the test set, at the chosen epoch.
         nll: Mean negative log-likelihood of the test labels, in nats.
         ece: Expected calibration error on the test set, in 15 bins.
-        epoch: The chosen epoch, from 1.
+        epoch: The chosen epoch, from 1; without a development set the last.
         epochs: The epochs trained.
         steps: The steps trained.
         seconds: Time of training, evaluations included.
@@ -36,7 +37,7 @@ class Result:
     method: str
     seed: int
     fold: int | None
-    dev_error: float
+    dev_error: float | None
     test_error: float
     best_test_error: float
     macro_f1: float
@@ -52,6 +53,7 @@ class Result:
         return asdict(self)
 
 
+TEST_CURVE = "test_curve.csv"
 # What is summarized: field, heading, decimal places.
 QUANTITIES = (
     ("dev_error", "dev error %", 2),
@@ -65,10 +67,10 @@ QUANTITIES = (
 HEADER = ("method", "runs", *(heading for _, heading, _ in QUANTITIES))
 NOTE = (
     "Mean ± standard deviation over the runs. The epoch is chosen by the development "
-    "set; `test error` is the result. `best test error` is the least of any epoch, "
-    "chosen by the test set itself: only for comparison with papers that report it. "
-    "NLL: negative log-likelihood; ECE: expected calibration error in 15 bins, both on "
-    "the test set. AMP: the Adversarial Mixing Policy."
+    "set, and is the last without one; `test error` is the result. `best test error` is "
+    "the least of any epoch, chosen by the test set itself: only for comparison with "
+    "papers that report it. NLL: negative log-likelihood; ECE: expected calibration "
+    "error in 15 bins, both on the test set. AMP: the Adversarial Mixing Policy."
 )
 
 
@@ -80,7 +82,8 @@ class Row:
         method: The method's name.
         runs: Number of runs: seeds, times folds where cross-validated.
         spreads: Dict from the fields of ``QUANTITIES`` to tuples ``(mean, standard
-            deviation)``; the deviation is None for a single run.
+            deviation)``; the deviation is None for a single run, and both are where no
+            run has the quantity.
     """
 
     method: str
@@ -103,6 +106,9 @@ def summarize(results):
         by_method.setdefault(result.method, []).append(result)
 
     def spread(values):
+        values = [value for value in values if value is not None]
+        if not values:
+            return None, None
         deviation = statistics.stdev(values) if len(values) > 1 else None
         return statistics.fmean(values), deviation
 
@@ -124,6 +130,8 @@ def cells(row):
 
     def text(spread, digits):
         mean, deviation = spread
+        if mean is None:
+            return "\N{EN DASH}"
         # A space that does not break: a table that is too wide wraps its headings.
         tail = (
             ""
@@ -134,6 +142,18 @@ def cells(row):
 
     values = (text(row.spreads[name], digits) for name, _, digits in QUANTITIES)
     return row.method, str(row.runs), *values
+
+
+def errors_text(dev_error, test_error):
+    """Returns a run's errors in words.
+
+    Example:
+    >>> from keras_amp.experiments.results import errors_text
+    >>> errors_text(3.0, 4.5), errors_text(None, 4.5)
+    ('dev error 3.00%, test error 4.50%', 'test error 4.50%')
+    """
+    dev = "" if dev_error is None else f"dev error {dev_error:.2f}%, "
+    return f"{dev}test error {test_error:.2f}%"
 
 
 def markdown(rows):
@@ -174,6 +194,19 @@ def write_predictions(folder, texts, labels, probabilities, class_names):
         writer.writerows(
             [name, *row] for name, row in zip(class_names, counts, strict=True)
         )
+
+
+def write_test_curve(folder, errors):
+    """Writes ``test_curve.csv``: the test error in percent after steps of training.
+
+    Args:
+        folder: Existing folder.
+        errors: Dict from steps to errors.
+    """
+    with whole_file(Path(folder) / TEST_CURVE) as file:
+        writer = csv.writer(file)
+        writer.writerow(["step", "test_error"])
+        writer.writerows(errors.items())
 
 
 def write_probabilities(file, texts, probabilities, class_names, labels=None):

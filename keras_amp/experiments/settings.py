@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from keras_amp import backbones
 from keras_amp.experimental import AuthorsProgram
+from keras_amp.experimental.program import OWN
 from keras_amp.policy import AdversarialMixing, Mixup
 from keras_amp.values import check_count, check_number, check_one_of
 
@@ -18,7 +19,7 @@ BACKBONES = {
     "bilstm": backbones.bilstm_attention,
     "bert": backbones.bert,
 }
-LOSSES = ("cross-entropy", "binary")
+LOSSES = ("cross-entropy", "binary", "double-softmax", "program")
 STEP_SCHEDULES = ("constant", "rising", "falling")
 ON_WORDS = ("cnn", "bilstm")  # the others bring a tokenizer and its vectors along
 # What the training path itself hands to a backbone.
@@ -44,7 +45,8 @@ class Settings:
             each seed draws its own. None for all.
         train_per_class: Examples of each class to train with, likewise.
         dev_fraction: Share of the training data set aside to choose the epoch by, where
-            the data has no development split.
+            the data has no development split; 0 sets nothing aside: then the last
+            epoch's weights are the result.
         test_fraction: Share of the data set aside to test on, where the data has no test
             split and is not cross-validated; the same for all seeds.
         folds: Parts of a cross-validation, for data without a test split, drawn by the
@@ -62,14 +64,18 @@ class Settings:
         patience: Epochs without a better development result after which training stops.
             None never stops early. The best epoch's weights are kept either way.
         batch_size: Examples a step.
-        loss: "cross-entropy", or "binary", the authors' program's: the binary
-            cross-entropies of all classes' probabilities, summed.
+        loss: "cross-entropy"; "binary", the binary cross-entropies of all classes'
+            probabilities, summed; "double-softmax", the cross-entropy of a softmax of the
+            probabilities; or "program", as the authors' program has it: "binary" where
+            something is mixed, "double-softmax" where nothing is.
         learning_rate: Learning rate of Adam.
         clip_norm: Norm to which all gradients together are clipped; None does not clip.
         warmup_steps: Steps over which the learning rate rises to its value.
         step_schedule: What becomes of an adversarial policy's ``step_size`` over the
             steps of training: "constant"; "rising" in a straight line from 0 to its
             value; "falling" from its value to 0. Other methods have no use for it.
+        test_every: Steps after which the test error is taken, besides after every epoch,
+            for ``best_test_error`` and ``test_curve.csv``; None for no such.
         jit_compile: Whether the step is compiled by XLA; "auto" compiles where that has
             been measured to pay.
         save_classifier: Whether a run keeps its trained classifier, for
@@ -96,11 +102,14 @@ class Settings:
     steps: int | None = None
     patience: int | None = None
     batch_size: int = 50
-    loss: Literal["cross-entropy", "binary"] = "cross-entropy"
+    loss: Literal["cross-entropy", "binary", "double-softmax", "program"] = (
+        "cross-entropy"
+    )
     learning_rate: float = 2e-4
     clip_norm: float | None = None
     warmup_steps: int = 0
     step_schedule: Literal["constant", "rising", "falling"] = "constant"
+    test_every: int | None = None
     jit_compile: bool | Literal["auto"] = "auto"
     save_classifier: bool = True
     save_curve: bool = True
@@ -109,7 +118,8 @@ class Settings:
         """Checks the values."""
         for name in ("epochs", "batch_size"):
             check_count(name, getattr(self, name))
-        for name in ("train_per_class", "sequence_length", "steps", "patience"):
+        counts = ("train_per_class", "sequence_length", "steps", "patience", "test_every")
+        for name in counts:
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name))
         check_count("warmup_steps", self.warmup_steps, least=0)
@@ -120,12 +130,21 @@ class Settings:
             check_number("clip_norm", self.clip_norm, above=0)
         check_one_of("loss", self.loss, LOSSES)
         check_one_of("step_schedule", self.step_schedule, STEP_SCHEDULES)
-        for name in ("dev_fraction", "test_fraction"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(
-                    f"Expected `{name}` to lie between 0 and 1. Received: "
-                    f"{name}={getattr(self, name)!r}"
-                )
+        if not 0 <= self.dev_fraction < 1:
+            raise ValueError(
+                "Expected `dev_fraction` to be 0, for no development set, or to lie "
+                f"between 0 and 1. Received: dev_fraction={self.dev_fraction!r}"
+            )
+        if not self.dev_fraction and self.patience is not None:
+            raise ValueError(
+                "Expected no `patience` without a development set. Received: "
+                f"dev_fraction={self.dev_fraction!r}, patience={self.patience!r}"
+            )
+        if not 0 < self.test_fraction < 1:
+            raise ValueError(
+                "Expected `test_fraction` to lie between 0 and 1. Received: "
+                f"test_fraction={self.test_fraction!r}"
+            )
         if self.train_fraction is not None and not 0 < self.train_fraction <= 1:
             raise ValueError(
                 "Expected `train_fraction` to lie above 0 and at most at 1. Received: "
@@ -171,6 +190,19 @@ class Settings:
     def is_subset(self):
         """Whether a part of the training data is drawn."""
         return self.train_per_class is not None or self.train_fraction not in (None, 1)
+
+    def loss_of(self, method):
+        """The loss that a ``Method`` is trained by, where "program" stands for two.
+
+        Example:
+        >>> from keras_amp.experiments import Method, Settings
+        >>> settings = Settings(loss="program")
+        >>> settings.loss_of(Method("none")), settings.loss_of(Method("word", "mixup"))
+        ('double-softmax', 'binary')
+        """
+        if self.loss != "program":
+            return self.loss
+        return "double-softmax" if method.mix == "none" else "binary"
 
     def number_of_folds(self, dataset):
         """How many test sets each seed has on a ``keras_amp.data.Dataset``."""
@@ -238,6 +270,18 @@ def backbone_parameters(backbone):
     return {name: p for name, p in parameters.items() if name not in SUPPLIED}
 
 
+def program_parameters():
+    """Returns the parameters of ``AuthorsProgram`` alone, by name.
+
+    Example:
+    >>> from keras_amp.experiments.settings import program_parameters
+    >>> list(program_parameters())
+    ['window', 'reweigh', 'reading']
+    """
+    parameters = inspect.signature(AuthorsProgram).parameters
+    return {name: parameters[name] for name in OWN}
+
+
 PolicyName = Literal["mixup", "maxop", "amp", "program"]
 POLICIES = {"mixup": "Mixup", "maxop": "MaxOp", "amp": "AMP", "program": "Program"}
 
@@ -265,11 +309,13 @@ class Method:
         place = {"word": "Word", "sentence": "Sent", "random": "Random"}[self.mix]
         return place + POLICIES[self.policy]
 
-    def policy_of(self, adversarial):
+    def policy_of(self, adversarial, program=MappingProxyType({})):
         """Returns the policy, with the arguments that it shares with a given one.
 
         Args:
             adversarial: ``AdversarialMixing``.
+            program: Mapping, the arguments that ``AuthorsProgram`` has besides:
+                ``window``, ``reweigh`` and ``reading``.
         """
         if self.policy == "amp":
             return adversarial
@@ -278,7 +324,7 @@ class Method:
             return AdversarialMixing(**{**config, "min_op": False})
         if self.policy == "program":
             shared = ("alpha", "lam_per", "probability", "step_size")
-            return AuthorsProgram(**{name: config[name] for name in shared})
+            return AuthorsProgram(**{name: config[name] for name in shared}, **program)
         return Mixup(**{name: config[name] for name in Mixup().get_config()})
 
     def mix_at(self, classifier):

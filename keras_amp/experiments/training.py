@@ -9,9 +9,14 @@ from keras_amp import data
 from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
 from keras_amp.callbacks.hparams import write_hparams
 from keras_amp.curves import write_curve
-from keras_amp.experimental import SummedBinaryCrossentropy
+from keras_amp.experimental import DoubleSoftmaxCrossentropy, SummedBinaryCrossentropy
 from keras_amp.experiments.evaluation import evaluate
-from keras_amp.experiments.results import Result, write_json, write_predictions
+from keras_amp.experiments.results import (
+    Result,
+    write_json,
+    write_predictions,
+    write_test_curve,
+)
 from keras_amp.experiments.settings import BACKBONES
 from keras_amp.models import MixupAMPModel
 from keras_amp.runs import RESULT, save_run
@@ -37,7 +42,8 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
     its own ``fit``.
 
     The epoch with the least development error is chosen, of several the one with the
-    least development loss, and its weights are restored.
+    least development loss, and its weights are restored. Without development examples
+    the last epoch's weights stay.
 
     Args:
         settings: ``Settings``.
@@ -47,8 +53,9 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
         examples: ``Examples`` of that seed.
         folder: Existing folder for ``epochs.csv`` (losses and accuracies of every epoch),
             ``tensorboard/``, ``predictions.csv`` and ``confusion.csv`` (of the test set),
-            ``curve.csv`` (the test loss along lambda), ``result.json`` and the classifier
-            with what it needs to read texts.
+            ``curve.csv`` (the test loss along lambda), ``test_curve.csv`` (the test error
+            over the steps, with ``test_every``), ``result.json`` and the classifier with
+            what it needs to read texts.
         fold: Integer, the part of a cross-validation that is tested on, or None.
         callbacks: Keras callbacks that follow the training.
 
@@ -67,21 +74,16 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
         keras.optimizers.Adam(
             _learning_rate(settings), global_clipnorm=settings.clip_norm
         ),
-        _loss(settings),
+        _loss(settings.loss_of(method)),
         metrics=["accuracy"],
         jit_compile=settings.jit_compile,
     )
     train_batches = data.batches(*examples.train, settings.batch_size, seed=seed)
-    dev, test = (
-        data.batches(*split, EVALUATION_BATCH) for split in (examples.dev, examples.test)
-    )
-    chosen = keras.callbacks.EarlyStopping(
-        _Choice.NAME,
-        mode="max",
-        patience=settings.patience or epochs,  # never stops where none is given
-        restore_best_weights=True,
-    )
-    test_curve = _TestCurve(test, len(examples.test[1]))
+    test = data.batches(*examples.test, EVALUATION_BATCH)
+    num_dev = len(examples.dev[1])
+    dev = data.batches(*examples.dev, EVALUATION_BATCH) if num_dev else None
+    choice = _choice(num_dev, settings.patience or epochs)
+    test_curve = _TestCurve(test, examples.test[1], settings.test_every)
     start = time.perf_counter()
     model.fit(
         train_batches,
@@ -92,10 +94,10 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
         callbacks=[
             *schedules,
             _StopAfter(steps),
-            _Choice(len(examples.dev[1])),
+            *choice[:1],
             test_curve,
-            chosen,
-            keras.callbacks.CSVLogger(folder / "epochs.csv"),
+            *choice[1:],
+            _EpochsLog(folder / "epochs.csv"),
             MixingTensorBoard(folder / TENSORBOARD),
             *callbacks,
         ],
@@ -108,13 +110,13 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
         method=method.name,
         seed=seed,
         fold=fold,
-        dev_error=evaluate(model.predict(dev, verbose=0), examples.dev[1])["error"],
+        dev_error=_dev_error(model, dev, examples.dev[1]),
         test_error=scores["error"],
-        best_test_error=min(test_curve.errors),
+        best_test_error=min(test_curve.errors + list(test_curve.by_step.values())),
         macro_f1=scores["macro_f1"],
         nll=scores["nll"],
         ece=scores["ece"],
-        epoch=chosen.best_epoch + 1,
+        epoch=choice[-1].best_epoch + 1 if choice else len(test_curve.errors),
         epochs=len(test_curve.errors),
         steps=steps,
         seconds=seconds,
@@ -126,13 +128,16 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
         probabilities,
         examples.class_names,
     )
+    if settings.test_every is not None:
+        write_test_curve(folder, test_curve.by_step)
     if settings.save_curve:
         write_curve(folder, classifier, *examples.test)
     write_hparams(
         folder / TENSORBOARD,
         _hparams(settings, method, policy, result),
         {name: value for name, value in scores.items() if name != "error"}
-        | {"dev_error": result.dev_error, "test_error": result.test_error},
+        | ({} if dev is None else {"dev_error": result.dev_error})
+        | {"test_error": result.test_error},
         name=f"{method.name}, seed {seed}, fold {fold}",
     )
     if settings.save_classifier:
@@ -156,10 +161,30 @@ def _hparams(settings, method, policy, result):
     }
 
 
-def _loss(settings):
-    if settings.loss == "binary":
+def _loss(name):
+    if name == "binary":
         return SummedBinaryCrossentropy()
+    if name == "double-softmax":
+        return DoubleSoftmaxCrossentropy()
     return "sparse_categorical_crossentropy"
+
+
+def _choice(num_dev, patience):
+    """The callbacks that choose the epoch; none without development examples."""
+    if not num_dev:
+        return []
+    return [
+        _Choice(num_dev),
+        keras.callbacks.EarlyStopping(
+            _Choice.NAME, mode="max", patience=patience, restore_best_weights=True
+        ),
+    ]
+
+
+def _dev_error(model, dev, labels):
+    if dev is None:
+        return None
+    return evaluate(model.predict(dev, verbose=0), labels)["error"]
 
 
 def _learning_rate(settings):
@@ -183,6 +208,15 @@ def _scheduled(settings, policy, steps):
     # A copy: the next run begins with the policy as it was.
     copy = policy.from_config(policy.get_config())
     return copy, [MixingSchedule(step_size=line, per="step")]
+
+
+class _EpochsLog(keras.callbacks.CSVLogger):
+    """Writes what there is of an epoch; Keras' own invents development columns."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes a line."""
+        self.keys = self.keys or sorted(logs)
+        super().on_epoch_end(epoch, logs)
 
 
 class _StopAfter(keras.callbacks.Callback):
@@ -220,15 +254,40 @@ class _Choice(keras.callbacks.Callback):
 
 
 class _TestCurve(keras.callbacks.Callback):
-    """Logs the test accuracy of every epoch. Nothing is chosen by it."""
+    """Logs the test accuracy of every epoch, and takes the test error between.
 
-    def __init__(self, batches, num_test):
+    Nothing is chosen by it.
+
+    Args:
+        batches: The test set.
+        labels: Integer array, its labels.
+        every: Steps after which the test error is taken; None for epochs alone.
+
+    Attributes:
+        errors: List of floats, the test error of each epoch in percent.
+        by_step: Dict from steps, from 1, to the test error after them.
+    """
+
+    def __init__(self, batches, labels, every=None):
         super().__init__()
-        self.batches, self.num_test, self.errors = batches, num_test, []
+        self.batches, self.labels, self.every = batches, labels, every
+        self.errors, self.by_step, self.step = [], {}, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Predicts the test set after so many steps."""
+        self.step += 1
+        if self.every is not None and self.step % self.every == 0:
+            # Not `evaluate`, which would begin the epoch's own means anew.
+            predicted = self.model.predict(self.batches, verbose=0).argmax(axis=1)
+            self.by_step[self.step] = self._error((predicted == self.labels).sum())
 
     def on_epoch_end(self, epoch, logs):
         """Evaluates the test set."""
         scores = self.model.evaluate(self.batches, verbose=0, return_dict=True)
         logs["test_accuracy"] = scores["accuracy"]
-        right = round(self.num_test * scores["accuracy"])  # Keras computes in float32
-        self.errors.append(100 * (1 - right / self.num_test))
+        # Keras computes in float32.
+        right = round(len(self.labels) * scores["accuracy"])
+        self.errors.append(self._error(right))
+
+    def _error(self, right):
+        return float(100 * (1 - right / len(self.labels)))

@@ -10,6 +10,10 @@ from keras_amp.policy import AdversarialMixing, Mixup
 
 # Settings that no error depends on: where data lies, and what else a run writes.
 WITHOUT_EFFECT = ("data_dir", "save_classifier", "save_curve")
+# Settings that came later, with what the package did before. Where that is their value, a
+# cell is not told apart from one of before.
+LATER = {"test_every": None, "convolution_gain": None, "reading": "earlier"}
+NESTED = {"backbone_arguments", "policy_arguments"}
 # What only the training depends on; the rest makes the examples.
 OF_THE_TRAINING = (
     "mix",
@@ -24,6 +28,7 @@ OF_THE_TRAINING = (
     "clip_norm",
     "warmup_steps",
     "step_schedule",
+    "test_every",
     "jit_compile",
 )
 
@@ -78,7 +83,7 @@ class Cell:
         }
         if self.policy is None or not self.policy.adversarial:
             del config["step_schedule"]  # there is no step
-        return json.loads(json.dumps(config, default=_plain))
+        return _without_later(json.loads(json.dumps(config, default=_plain)), LATER)
 
     @property
     def key(self):
@@ -127,8 +132,9 @@ def with_defaults(config):
     policy = None if method.mix == "none" else method.policy_of(AdversarialMixing())
     settings = Settings(backbone=config.get("backbone", "cnn"))
     default = Cell(settings, method, policy, seed=0).config
+    default = _without_later(default)  # whatever their defaults are today
     merged = {**default, **config}
-    for nested in ("backbone_arguments", "policy_arguments"):
+    for nested in NESTED:
         merged[nested] = {**default[nested], **config.get(nested, {})}
     return merged
 
@@ -146,6 +152,18 @@ def flat_values(config):
     for name, value in config.items():
         values.update(value if isinstance(value, dict) else {name: value})
     return values
+
+
+def _without_later(config, values=None):
+    """A configuration without ``LATER``'s settings, or those that have given values."""
+    kept = {
+        name: value
+        for name, value in config.items()
+        if name not in LATER or (values is not None and value != values[name])
+    }
+    for nested in NESTED & kept.keys():
+        kept[nested] = _without_later(kept[nested], values)
+    return kept
 
 
 def _plain(value):

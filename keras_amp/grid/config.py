@@ -16,6 +16,7 @@ from keras_amp.experiments.settings import (
     backbone_parameters,
     chosen_folds,
     methods,
+    program_parameters,
 )
 from keras_amp.grid.cells import Cell
 from keras_amp.policy import AdversarialMixing
@@ -83,8 +84,9 @@ def load_grid(name):
 
     A list is an axis: the cells are all combinations, each once. ``[[cells]]`` blocks,
     each joined with ``[settings]``, make combinations of their own. Names are those of
-    ``Settings``, of the backbone's arguments and of ``AdversarialMixing``'s, and
-    ``fold``, of a cross-validation (by default all folds); ``"none"`` is None.
+    ``Settings``, of the backbone's arguments, of ``AdversarialMixing``'s and of those
+    that ``AuthorsProgram`` has besides, and ``fold``, of a cross-validation (by default
+    all folds); ``"none"`` is None.
 
     Args:
         name: Name of a shipped configuration (see ``shipped``), path of a file, or path
@@ -211,7 +213,9 @@ def _setups(given, block):
     of_settings = [f.name for f in fields(Settings) if f.name not in NOT_TO_BE_SET]
     of_backbone = list(backbone_parameters(backbone))
     of_policy = list(inspect.signature(AdversarialMixing).parameters)
+    of_program = list(program_parameters())
     known = ["backbone", *METHODS, "fold", *of_settings, *of_backbone, *of_policy]
+    known += of_program
     elsewhere = {n: b for b in BACKBONES for n in backbone_parameters(b)}
     for name in given:
         if name not in known and name in elsewhere:
@@ -227,6 +231,7 @@ def _setups(given, block):
             ("settings", of_settings),
             ("backbone", of_backbone),
             ("policy", of_policy),
+            ("program", of_program),
         )
     }
     settings = replace(
@@ -234,7 +239,7 @@ def _setups(given, block):
         **{"save_classifier": False, "save_curve": False, **part["settings"]},
         backbone_arguments={**recipe.backbone_arguments, **part["backbone"]},
     )
-    adversarial = AdversarialMixing(**part["policy"])
+    adversarial, program = AdversarialMixing(**part["policy"]), part["program"]
     chosen = {name: block.get(name, default) for name, default in METHODS.items()}
     _check_methods(chosen)
     fold = given.get("fold")
@@ -243,7 +248,7 @@ def _setups(given, block):
         (
             settings,
             method,
-            None if method.mix == "none" else method.policy_of(adversarial),
+            None if method.mix == "none" else method.policy_of(adversarial, program),
             folds,
         )
         for method in methods(**chosen)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from keras_amp.experiments.results import errors_text
 from keras_amp.grid.labels import label_cells
 from keras_amp.grid.records import FAILED, FINISHED
 
@@ -76,8 +77,9 @@ class Board:
             result = record["result"]
             self.say(
                 f"{len(self.grid.cells) - self.todo} of {len(self.grid.cells)}: "
-                f"{self._name(cell)}: dev error {result['dev_error']:.2f}%, test error "
-                f"{result['test_error']:.2f}% ({record['seconds']:.1f} s)"
+                f"{self._name(cell)}: "
+                f"{errors_text(result['dev_error'], result['test_error'])} "
+                f"({record['seconds']:.1f} s)"
             )
 
     def __enter__(self):

@@ -18,6 +18,7 @@ from keras_amp import data
 from keras_amp.curves import CURVE
 from keras_amp.experiments.environment import machine, versions
 from keras_amp.experiments.examples import SPLITS, prepare
+from keras_amp.experiments.results import TEST_CURVE
 from keras_amp.experiments.training import train
 from keras_amp.grid.records import FAILED, FINISHED
 
@@ -145,7 +146,7 @@ def _train(cell, data_dir):
             Path(folder),
             cell.fold,
         )
-        curves = _curves(Path(folder) / "epochs.csv")
+        curves = _curves(Path(folder))
         along = _columns(Path(folder) / CURVE) if settings.save_curve else None
     return {
         "result": result.as_dict(),
@@ -179,14 +180,16 @@ def _remembered(memory, key, make):
     return memory[key]
 
 
-def _curves(path):
-    """The errors of every epoch, in percent, and the training loss."""
-    columns = _columns(path)
-    return {
-        "loss": columns["loss"],
-        "dev_error": [_error(value) for value in columns["val_accuracy"]],
-        "test_error": [_error(value) for value in columns["test_accuracy"]],
-    }
+def _curves(folder):
+    """The errors of every epoch, in percent, the training loss, and errors by step."""
+    columns = _columns(folder / "epochs.csv")
+    curves = {"loss": columns["loss"]}
+    for name, column in (("dev_error", "val_accuracy"), ("test_error", "test_accuracy")):
+        if column in columns:  # without a development set it is not
+            curves[name] = [_error(value) for value in columns[column]]
+    if (folder / TEST_CURVE).is_file():
+        curves["by_step"] = _columns(folder / TEST_CURVE)
+    return curves
 
 
 def _columns(path):

@@ -91,11 +91,14 @@ class Group:
         return [seed for seed in self.seeds if seed not in missing]
 
     def of(self, name):
-        """Returns a field of the results by ``(seed, fold)``, of complete seeds."""
+        """Returns a field of the results by ``(seed, fold)``, of complete seeds.
+
+        A run without a development set has no development error, and does not count.
+        """
         return {
             run.part: run.record["result"][name]
             for run in self.finished
-            if run.part[0] in self.complete
+            if run.part[0] in self.complete and run.record["result"][name] is not None
         }
 
     def at(self, dimensions):

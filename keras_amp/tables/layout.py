@@ -242,6 +242,8 @@ def _errors(group, reading):
     mean, deviation = spread(list(by_seed(group.of(reading)).values()))
     done, seeds = len(group.complete), len(group.seeds)
     if mean is None:
+        if done:
+            return DASH  # runs without a development set
         if group.finished:
             return f"0 of {seeds} seeds"
         return "failed" if len(group.failed) == len(group.runs) else "not run"
