@@ -274,7 +274,7 @@ class Mixup:
     def scheduled(self):
         """Returns a dict of the settings that are variables, with their values."""
         return {
-            name: float(ops.convert_to_numpy(value.value))
+            name: float(ops.convert_to_numpy(ops.convert_to_tensor(value)))
             for name, value in vars(self).items()
             if isinstance(value, keras.Variable)
         }

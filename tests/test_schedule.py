@@ -219,6 +219,16 @@ def test_epochs_go_on_as_keras_counts_them(tmp_path):
     assert seen == [0, 1, 2, 2, 5]
 
 
+def test_distributed(strategy):
+    seen = []
+    with strategy.scope():
+        model = made(jit_compile=False)
+    for _ in range(2):
+        history = model.fit(**GO_ON, callbacks=[by_steps(seen)]).history
+    assert seen == list(range(8))
+    np.testing.assert_allclose(history["step_size"], 0.07, rtol=1e-6)
+
+
 def test_a_schedule_is_shown(tmp_path):
     from test_tensorboard import scalars
 
