@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+import keras_amp
 from keras_amp import graphs
 from keras_amp.recurrence import Projection, Recurrence, in_two_parts, lstm
 
@@ -159,6 +160,30 @@ def test_texts_of_unknown_length(build, masked, jit_compile):
     )
     for one, other in zip(got, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_trains_on_batches_padded_to_their_own_length():
+    texts = [RNG.integers(1, 9, size=n) for n in (3, 5, 4, 2, 7, 6, 1, 4)]
+    signature = tf.TensorSpec((None,), "int32"), tf.TensorSpec((), "int32")
+    examples = tf.data.Dataset.from_generator(
+        lambda: zip(texts, np.arange(8) % 3, strict=True), output_signature=signature
+    )
+    weights = []
+    for rewrite in (True, False):
+        keras.utils.set_random_seed(2)
+        ids = keras.Input((None,), dtype="int32")
+        x = layers.Embedding(9, DIM, mask_zero=True, name="embedding")(ids)
+        x = layers.Bidirectional(layers.LSTM(UNITS))(x)
+        classifier = keras.Model(ids, layers.Dense(3, "softmax")(x))
+        policy = keras_amp.AdversarialMixing(step_size=0.1)
+        model = keras_amp.MixupAMPModel(
+            classifier, "embedding", policy, seed=1, rewrite=rewrite
+        )
+        model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
+        model.fit(examples.padded_batch(4), verbose=0)
+        weights.append(classifier.get_weights())
+    for got, expected in zip(*weights, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_masks_are_handed_on():
