@@ -10,8 +10,14 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from keras_amp import label_values, surgery
+from keras_amp import input_check, label_values, surgery
 from keras_amp.policy import Mixup
+
+JOINED = "one_loss_per_example"  # an operation's name, found in TensorFlow's errors
+ONE_EACH = (
+    "Expected the compiled loss to return one loss per example before its reduction, "
+    "shape (batch_size,): mixup weighs every example's losses by its own lambda."
+)
 
 
 def check_backend():
@@ -129,6 +135,10 @@ class LabelCheck:
                 f"Expected at least one example beside {argument}. Received: inputs of "
                 "length 0."
             )
+        first = input_check.first_of(y)
+        if isinstance(first, (str, bytes)):
+            raise _no_numbers(argument, f"texts, such as {first!r}")
+        input_check.check_no_list(y, argument)
         leaves = tree.flatten(y)
         if len(leaves) != 1 or not _is_array(leaves[0]):
             return
@@ -166,13 +176,28 @@ class LabelCheck:
                 f"{self.loss!r}. Received: shape {_shape(tuple(y.shape))}."
             )
 
+    def check_weight(self, weight):
+        """Raises if weights do not go with the examples' losses, as far as is known."""
+        received = tf.TensorShape(None if weight is None else weight.shape)
+        if received.rank is None or self.loss is None:
+            return
+        losses, shape = self.output_shape[1:-1], tuple(received)[1:]
+        if len(shape) > len(losses) and shape[-1] == 1:
+            shape = shape[:-1]
+        sizes = zip(shape, losses, strict=False)
+        if len(shape) != len(losses) or any(
+            a not in (b, 1, None) and b for a, b in sizes
+        ):
+            raise ValueError(
+                "Expected `sample_weight` to have the shape "
+                f"{_shape(('batch_size', *losses))}: one weight for each loss of "
+                f"{self.loss!r}. Received: shape {_shape(tuple(received))}."
+            )
+
     def check_values(self, y, argument="`y`"):
         """Raises if an array holds a label that is no class."""
         if y.dtype.kind in "OSUTMm":
-            raise ValueError(
-                f"Expected {argument} to hold numbers. Received: dtype {y.dtype}. Give "
-                "every class an index, by `keras.layers.StringLookup` for instance."
-            )
+            raise _no_numbers(argument, f"dtype {y.dtype}")
         if self._kind(y) is None:
             return
         wrong = self._first_wrong(y)
@@ -229,6 +254,8 @@ class LabelCheck:
         if len(leaves) != 1 or not isinstance(leaves[0], tf.TensorSpec):
             return dataset
         labels = f"the labels of {argument}"
+        if leaves[0].dtype == tf.string:
+            raise _no_numbers(labels, "texts (dtype string)")
         self.check_shape(leaves[0], labels)
         if self._kind(leaves[0]) is None:
             return dataset
@@ -270,11 +297,18 @@ class LabelCheck:
         )
 
 
-def check_batch(x, y, label_check):
+def check_batch(classifier, x, y, sample_weight, label_check):
     """Checks one batch inside a training step.
 
     What the shapes tell is raised while the step is traced; values are asserted while it
     runs.
+
+    Args:
+        classifier: The classifier.
+        x: Its inputs.
+        y: Labels, or None.
+        sample_weight: Weights, or None.
+        label_check: ``LabelCheck``.
 
     Returns:
         The labels and the batch size, an integer where it is static, else a scalar
@@ -284,11 +318,12 @@ def check_batch(x, y, label_check):
         ValueError: If there are no labels, their shape is wrong or the static batch
             sizes differ; in eager mode also if a label is no class.
     """
+    input_check.check_inputs(classifier, x, "the inputs of a batch", "batch", y)
     inputs = next(v for v in tree.flatten(x) if v is not None)
     if y is None:
         raise ValueError(
             "Expected labels `y` to train on: mixup interpolates the losses of two "
-            "labels. Received: y=None."
+            "labels. Received: y=None. A data set has to yield tuples, (x, y)."
         )
     expected, received = inputs.shape[0], y.shape[0]
     if None not in (expected, received) and expected != received:
@@ -297,6 +332,7 @@ def check_batch(x, y, label_check):
             f"{received} labels for {expected} examples."
         )
     label_check.check_shape(y)
+    label_check.check_weight(sample_weight)
     if tf.executing_eagerly():
         label_check.check_values(np.asarray(y))
         return y, expected
@@ -317,12 +353,61 @@ def check_batch(x, y, label_check):
         return tf.identity(y), batch_size
 
 
+def check_losses(values, lam, loss):
+    """Checks that a loss has given one value for each example.
+
+    Args:
+        values: The losses, a tensor.
+        lam: Tensor ``(batch_size,)``.
+        loss: The loss, for the error.
+
+    Returns:
+        The losses; using them fails where their number shows while a step runs only.
+
+    Raises:
+        ValueError: If their number is known, and not that of the examples.
+    """
+    received, expected = values.shape[0], lam.shape[0]
+    message = f"{ONE_EACH} Received: loss={loss!r}, which returns"
+    hint = "A loss of some examples only, such as the hardest, can return 0 for others."
+    if None not in (received, expected):
+        if received != expected:
+            raise ValueError(f"{message} {received} for {expected} examples. {hint}")
+        return values
+    if _loss_name(loss):  # Keras' own
+        return values
+    received, expected = tf.shape(values)[0], tf.shape(lam)[0]
+    right = tf.debugging.Assert(
+        tf.equal(received, expected),
+        [message, received, "for", expected, f"examples. {hint}"],
+    )
+    with tf.control_dependencies([right]):
+        return _joined(values, lam)
+
+
+def _joined(values, lam):
+    """The values, by an operation that fails if they are not as many as lambdas.
+
+    XLA drops assertions; this fails there, too, as it is compiled.
+    """
+
+    @tf.custom_gradient
+    def join(values):
+        rows = [values[None], tf.zeros_like(lam, values.dtype)[None]]
+        return tf.reduce_sum(tf.concat(rows, 0, name=JOINED), axis=0), tf.identity
+
+    return join(values)
+
+
 def as_value_error(error):
     """Returns the ValueError that a failed assertion of ours stands for, else None."""
+    if JOINED in str(error):
+        return ValueError(f"{ONE_EACH} Received: a loss that returns another number.")
     found = re.search(r"assertion failed: (\[Expected .*\])", str(error))
     if not found:
         return None
-    return ValueError(" ".join(re.findall(r"\[(.*?)\](?= \[|$)", found.group(1))))
+    parts = re.findall(r"\[(.*?)\](?= \[|$)", found.group(1))
+    return ValueError(" ".join(parts).replace("\\'", "'"))
 
 
 class NonFiniteLoss(keras.callbacks.Callback):
@@ -347,6 +432,14 @@ class NonFiniteLoss(keras.callbacks.Callback):
             RuntimeWarning,
             stacklevel=2,
         )
+
+
+def _no_numbers(argument, received):
+    """The error about labels that are no numbers."""
+    return ValueError(
+        f"Expected {argument} to hold numbers. Received: {received}. Give every class an "
+        "index, by `keras.layers.StringLookup` for instance."
+    )
 
 
 def _single_loss(loss):

@@ -1,5 +1,7 @@
 """Walking the graph of a functional model."""
 
+import keras
+
 
 def nodes(function):
     """All nodes of a ``keras.Function``, in no order."""
@@ -21,3 +23,19 @@ def node_of(x):
 def is_of_keras(operation):
     """Whether an operation is one that Keras brings, not a user's or KerasHub's."""
     return type(operation).__module__.split(".")[0] == "keras"
+
+
+def first_floats(x):
+    """The name of the nearest operation behind a tensor that yields floats, or None."""
+    waiting, seen = [x], set()
+    while waiting:
+        tensor = waiting.pop(0)
+        for node in tensor._keras_history.operation._outbound_nodes:
+            reads = any(tensor is read for read in node.input_tensors)
+            if not reads or id(node) in seen:
+                continue
+            seen.add(id(node))
+            if any(keras.backend.is_float_dtype(y.dtype) for y in node.outputs):
+                return node.operation.name
+            waiting.extend(node.outputs)
+    return None

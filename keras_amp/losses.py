@@ -32,6 +32,7 @@ import keras
 from keras import ops
 from keras.src.losses.loss import apply_mask  # public nowhere
 
+from keras_amp import checks
 from keras_amp.policy import mix
 
 
@@ -75,10 +76,14 @@ class ExampleLoss:
             lam: Float32 tensor ``(batch_size,)``, the share of ``label``; a constant.
 
         Raises:
-            ValueError: If the loss is one number for the whole batch.
+            ValueError: If the loss is one number for the whole batch, or another number
+                of values than there are examples.
         """
         own, partner = (self._of_label(y, y_pred, w) for y, w in (label, partner_label))
-        loss = mix(own.loss, partner.loss, lam)
+        losses = (
+            checks.check_losses(each.loss, lam, self.loss) for each in (own, partner)
+        )
+        loss = mix(*losses, lam)
         if own.counts is not None:
             counts = mix(own.counts, partner.counts, lam)
             counts = counts if self.alone else ops.mean(counts)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops, tree
 
-from keras_amp import checks, graphs, surgery
+from keras_amp import checks, graphs, input_check, surgery
 from keras_amp.losses import ExampleLoss
 from keras_amp.masks import SHARED, check_meanings
 from keras_amp.models import MixupAMPModel
@@ -68,6 +68,7 @@ class Mixtures:
         self.lambdas = checked_lambdas(lambdas)
         self._compile_loss, loss = _loss_of(model, classifier, loss)
         self._x, self._y = read_examples(data)
+        input_check.check_inputs(classifier, self._x, "the inputs of `data`")
         label_check = checks.LabelCheck(classifier, loss)
         label_check.check_arrays(self._x, self._y, "the labels of `data`")
         self._first = checked_pairs(pairs, len(self._y))

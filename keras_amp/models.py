@@ -9,7 +9,16 @@ import keras
 import tensorflow as tf
 from keras import ops, tree
 
-from keras_amp import checks, compilation, monitoring, overrides, passes, surgery
+from keras_amp import (
+    checks,
+    compilation,
+    input_check,
+    monitoring,
+    overrides,
+    passes,
+    surgery,
+    weights_files,
+)
 from keras_amp.axes import column
 from keras_amp.exporting import ExportsClassifier
 from keras_amp.losses import ExampleLoss
@@ -286,6 +295,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
         self._check_compiled()
         given["x"] = self._checked(x, y, "`x`", "`y`")
+        input_check.check_weights(given.get("sample_weight"))
         validation = given.get("validation_data")
         if validation is not None:
             name = "`validation_data`"
@@ -300,7 +310,8 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
                 checks.NonFiniteLoss(),
             ]
         try:
-            return super().fit(**given)
+            with input_check.clearer_errors(self.classifier):
+                return super().fit(**given)
         except tf.errors.InvalidArgumentError as error:
             raise checks.as_value_error(error) or error from None
 
@@ -314,6 +325,38 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         self._checked(x, y, "`x`", "`y`")
         return super().train_on_batch(x, y, *args, **kwargs)
 
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Evaluates the classifier as ``keras.Model.evaluate`` does.
+
+        Raises:
+            ValueError: If the inputs are none that the classifier takes: texts, single
+                examples, another shape.
+        """
+        self._check_inputs(x, "`x`", y)
+        input_check.check_no_list(y, "`y`")
+        with input_check.clearer_errors(self.classifier):
+            return super().evaluate(x, y, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """Predicts by the classifier as ``keras.Model.predict`` does.
+
+        Raises:
+            ValueError: As ``evaluate``.
+        """
+        self._check_inputs(x, "`x`")
+        with input_check.clearer_errors(self.classifier):
+            return super().predict(x, *args, **kwargs)
+
+    def test_on_batch(self, x, *args, **kwargs):
+        """Evaluates one batch; see ``evaluate``."""
+        self._check_inputs(x, "`x`")
+        return super().test_on_batch(x, *args, **kwargs)
+
+    def predict_on_batch(self, x):
+        """Predicts one batch; see ``predict``."""
+        self._check_inputs(x, "`x`")
+        return super().predict_on_batch(x)
+
     def _check_compiled(self):
         """Raises what would fail in the middle of the first step."""
         replicas = self.distribute_strategy.num_replicas_in_sync
@@ -326,11 +369,19 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
     def _checked(self, x, y, inputs_name, labels_name):
         """Checks labels before training; returns ``x``, checked as it is read."""
+        self._check_inputs(x, inputs_name, y)
         label_check = self._label_check
         if isinstance(x, tf.data.Dataset):
             return label_check.check_dataset(x, inputs_name)
         label_check.check_arrays(x, y, labels_name)
         return x
+
+    def _check_inputs(self, x, name, y=None):
+        """Raises if the inputs, or the elements of a data set, do not fit."""
+        if isinstance(x, tf.data.Dataset):
+            input_check.check_elements(self.classifier, x, name)
+        else:
+            input_check.check_inputs(self.classifier, x, name, y=y)
 
     @property
     def _label_check(self):
@@ -340,7 +391,9 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         """One step of mixing, search and descent on a batch; returns what it reports."""
         x, y, sample_weight = given = keras.utils.unpack_x_y_sample_weight(data)
         y, sample_weight = _single(y, "y"), _single(sample_weight, "sample_weight")
-        y, batch_size = checks.check_batch(x, y, self._label_check)
+        y, batch_size = checks.check_batch(
+            self.classifier, x, y, sample_weight, self._label_check
+        )
 
         lam, permutation = checks.check_draw(
             *self.policy.draw(batch_size, self.seed_generator), batch_size, self.policy
@@ -493,9 +546,36 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         for i, state in enumerate(self._random_states()):
             store[f"random_state_{i}"] = state
 
+    def save_weights(self, filepath, *args, **kwargs):
+        """Saves all weights as ``keras.Model.save_weights`` does.
+
+        A ``.weights.h5`` file can be loaded into the classifier by itself, too:
+        ``classifier.load_weights(filepath)``.
+        """
+        super().save_weights(filepath, *args, **kwargs)
+        weights_files.share_with_classifier(filepath)
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Loads what ``save_weights`` has saved.
+
+        Raises:
+            ValueError: If the file holds a classifier's weights alone, for which there is
+                ``model.classifier.load_weights``.
+        """
+        weights_files.check_no_classifiers(filepath)
+        super().load_weights(filepath, *args, **kwargs)
+
     def load_own_variables(self, store):
         """Restores what ``save_own_variables`` saved."""
+        store = weights_files.own_variables(store)
         states = {f"random_state_{i}": v for i, v in enumerate(self._random_states())}
+        missing = set(states) - set(store.keys())
+        if missing:
+            raise ValueError(
+                f"Expected the states of {len(states)} random generators, as a "
+                "MixupAMPModel made by the same arguments saves them. Received: weights "
+                f"without {', '.join(sorted(missing))}."
+            )
         for name, state in states.items():
             state.assign(store[name])
         super().load_own_variables({n: store[n] for n in store.keys() - states})

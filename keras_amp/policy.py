@@ -16,7 +16,7 @@ from keras import ops
 
 from keras_amp.axes import column
 from keras_amp.sampling import symmetric_beta, uniform_permutation
-from keras_amp.values import check_count, check_number, check_one_of
+from keras_amp.values import about_integers, check_count, check_number, check_one_of
 
 
 def mix(inputs, partner, lam):
@@ -49,9 +49,9 @@ def mix(inputs, partner, lam):
     dtype = keras.backend.standardize_dtype(inputs.dtype)
     if not keras.backend.is_float_dtype(dtype):
         raise ValueError(
-            "Expected `inputs` to be floating-point hidden states: a weighted mean of "
-            f"two token ids or flags means nothing. Received: inputs of dtype {dtype}. "
-            "Mix behind the layer that turns ids into vectors."
+            "Expected `inputs` to be floating-point hidden states. Received: inputs of "
+            f"dtype {dtype} and shape {tuple(inputs.shape)}. "
+            f"{about_integers(dtype, len(inputs.shape))}"
         )
     precise = keras.backend.result_type(dtype, "float32")
     lam = ops.cast(lam, precise)

@@ -24,6 +24,7 @@ from keras_amp.overrides import HONOURED, REFUSED, defining_class, is_overridden
 from keras_amp.parts import Activation, Preactivation
 from keras_amp.recurrence import Projection, Recurrence, in_two_parts
 from keras_amp.sinking import split_activations, sunk
+from keras_amp.values import about_integers, foreign_library
 
 
 def insert_mix_layer(model, after, name="mix", masks=None):
@@ -199,7 +200,7 @@ def as_function(model, argument):
         argument: What the caller's user named it, for the error.
 
     Raises:
-        ValueError: If ``model`` has no graph.
+        ValueError: If ``model`` has no graph, or is another library's.
     """
     if _has_own_call(model):
         raise ValueError(
@@ -222,6 +223,13 @@ def as_function(model, argument):
             f"Expected `{argument}` to be a functional model or a built Sequential. "
             f"Received: the Sequential '{model.name}', not built yet. Begin it with "
             "`keras.Input(shape)`, or call it on a batch first."
+        )
+    library = foreign_library(model)
+    if library:
+        raise ValueError(
+            f"Expected `{argument}` to be a model of Keras 3, made by `import keras`. "
+            f"Received: a {type(model).__name__} of {library}. Build the network of "
+            "keras.layers, with `keras.Model(inputs, outputs)`."
         )
     raise ValueError(
         f"Expected `{argument}` to be a functional model or a built Sequential: its "
@@ -556,10 +564,12 @@ def _check_site(place):
 
 def _check_floating(tensor, where):
     if not keras.backend.is_float_dtype(tensor.dtype):
+        behind = graphs.first_floats(tensor)
+        hint = f" In this model that is {behind!r}." if behind else ""
         raise ValueError(
             f"Expected a floating-point tensor at the mix point. Received: {where}, "
-            f"whose output is {tensor.dtype}: a weighted mean of token ids means "
-            "nothing. Mix behind the layer that turns ids into vectors (the embedding)."
+            f"whose output is {tensor.dtype} of the shape {tensor.shape}. "
+            f"{about_integers(tensor.dtype, len(tensor.shape))}{hint}"
         )
 
 

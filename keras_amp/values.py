@@ -73,3 +73,60 @@ def check_one_of(name, value, options):
             f"Received: {name}={value!r}"
         )
     return value
+
+
+def about_integers(dtype, rank):
+    """What to do about integers that were to be mixed: pictures, token ids or flags.
+
+    Args:
+        dtype: Their dtype, as Keras names it.
+        rank: Integer, how many axes they have, that of the batch included.
+
+    Example:
+    >>> keras_amp.values.about_integers("bool", 2)
+    'A weighted mean of two flags means nothing.'
+    """
+    if dtype == "bool":
+        return "A weighted mean of two flags means nothing."
+    if dtype in ("uint8", "uint16") or rank >= 4:
+        return (
+            "Images of whole numbers cannot hold their weighted mean. Mix behind the "
+            "layer that scales them or casts them to floats, such as a Rescaling."
+        )
+    if rank == 3:
+        return (
+            "Whole numbers cannot hold their weighted mean. Mix images behind the layer "
+            "that scales them or casts them to floats, token ids behind the layer that "
+            "turns them into vectors (the embedding)."
+        )
+    return (
+        "A weighted mean of two token ids means nothing. Mix behind the layer that turns "
+        "ids into vectors (the embedding)."
+    )
+
+
+def foreign_library(model):
+    """The name of the library, other than Keras 3, whose model or layer this is.
+
+    Known by the modules of its class's ancestors, so that none needs importing.
+
+    Args:
+        model: Any object.
+
+    Returns:
+        A name such as ``"tf_keras (Keras 2)"``, or None.
+    """
+    libraries = {
+        "tf_keras": "tf_keras (Keras 2, which `tf.keras` is with TF_USE_LEGACY_KERAS=1)",
+        "tensorflow": "TensorFlow",
+        "torch": "PyTorch",
+        "flax": "Flax",
+        "sklearn": "scikit-learn",
+        "xgboost": "XGBoost",
+        "lightgbm": "LightGBM",
+        "transformers": "transformers",
+    }
+    modules = [ancestor.__module__.split(".")[0] for ancestor in type(model).__mro__]
+    if "keras" in modules:
+        return None
+    return next((name for root, name in libraries.items() if root in modules), None)
