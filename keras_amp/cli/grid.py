@@ -10,6 +10,8 @@ from keras_amp.cli.errors import user_errors
 from keras_amp.cli.flags import command_line
 from keras_amp.grid import GridRun, load_grid
 from keras_amp.grid.records import FAILED
+from keras_amp.grid.verifying import KEY_LENGTH, Verification
+from keras_amp.values import check_count
 
 
 def grid(
@@ -24,11 +26,17 @@ def grid(
     cluster: str | None = None,
     gpus_per_cell: float | None = None,
     data_dir: Path | None = None,
+    verify: tuple[str, ...] = (),
+    verify_seed: int = 0,
+    tolerance: float | None = None,
 ):
     """Runs a grid of training runs, each cell kept as it ends.
 
     The same command goes on where it was: what has been run is not run again. The exit
-    status is 1 where a cell has failed.
+    status is 1 where a cell has failed. With --verify finished cells are run again
+    instead, elsewhere, and what they come to is printed beside what is kept, which stays
+    as it is; the exit status is then 1 where one has failed, or is further from what is
+    kept than --tolerance allows.
 
     Args:
         config: Name of a configuration that comes along (figure2, quick, table2, table3,
@@ -44,18 +52,44 @@ def grid(
             this machine.
         gpus_per_cell: Share of a GPU that a cell needs, such as 0.25.
         data_dir: Folder with public data sets.
+        verify: How many finished cells to draw and run again, or keys of cells, which
+            their files are named by.
+        verify_seed: Number to draw them by.
+        tolerance: Percentage points of test error that a cell run again may be away from
+            what is kept; by default any.
     """
     with user_errors():
         chosen = load_grid(config)
         if out is None and Path(config).is_dir():
             out = Path(config)
-        prepared = GridRun(
-            chosen, out, jobs, threads, retry, reuse, cluster, gpus_per_cell, data_dir
-        )
+        how = jobs, threads
+        where = cluster, gpus_per_cell, data_dir
+        if verify:
+            folder = Path("runs") / chosen.name if out is None else out
+            prepared = Verification(
+                chosen, folder, _cells_meant(verify), verify_seed, *how, *where
+            )
+        else:
+            prepared = GridRun(chosen, out, *how, retry, reuse, *where)
     # Not guarded: what goes wrong in training is not the user's and keeps its traceback.
-    records = prepared.run()
-    if any(record["status"] == FAILED for record in records.values()):
+    ended = prepared.run()
+    if verify:
+        sys.exit(int(any(_is_off(repeated, tolerance) for repeated in ended)))
+    if any(record["status"] == FAILED for record in ended.values()):
         sys.exit(1)
+
+
+def _cells_meant(words):
+    """A number of cells, or their keys: a lone number is one unless it is a key's."""
+    if len(words) == 1 and words[0].isdecimal() and len(words[0]) < KEY_LENGTH:
+        return check_count("verify", int(words[0]))
+    return list(words)
+
+
+def _is_off(repeated, tolerance):
+    if repeated.failed:
+        return True
+    return tolerance is not None and abs(repeated.apart("test_error")) > tolerance
 
 
 def run(arguments=None):

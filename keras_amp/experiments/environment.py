@@ -1,14 +1,47 @@
-"""What a result was made with: versions and machine."""
+"""What a result was made with: commit, versions, machine; and the kernels it takes."""
 
+import contextlib
+import functools
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import config as tf_config  # turns determinism off
+from tensorflow.python.util import _pywrap_util_port  # whether oneDNN is on
 
 from keras_amp.version import __version__
+
+ENVIRONMENT = "environment.json"  # in a run's folder
+PACKAGE = Path(__file__).parent.parent
+DETERMINISTIC = "TF_DETERMINISTIC_OPS"
+# Variables that a result may depend on; not what is logged.
+CONCERNED = ("TF_", "XLA_", "ONEDNN_", "DNNL_", "OMP_", "MKL_", "NVIDIA_TF32_")
+UNCONCERNED = ("TF_CPP_",)
+EXTENSIONS = ("avx", "fma", "amx", "sse4", "asimd", "sve")
+
+
+def environment(jit_compile=None):
+    """Returns all that a result depends on besides its settings, for a file.
+
+    Args:
+        jit_compile: Whether the training step was compiled by XLA, which
+            ``jit_compile="auto"`` leaves open; None where nothing was trained.
+
+    Example:
+    >>> from keras_amp.experiments.environment import environment
+    >>> list(environment())
+    ['versions', 'source', 'machine', 'jit_compile']
+    """
+    return {
+        "versions": versions(),
+        "source": source(),
+        "machine": machine(),
+        "jit_compile": jit_compile,
+    }
 
 
 def versions():
@@ -28,25 +61,104 @@ def versions():
     }
 
 
-def machine():
-    """Returns what this process computes with: processor, cores, threads, GPU, system.
+@functools.cache
+def source(folder=PACKAGE):
+    """Returns the git commit of the package, and whether its files differ from it.
 
-    ``threads`` is None where TensorFlow uses as many as there are cores.
+    It is looked up once a process, as the code is imported once.
+
+    Args:
+        folder: Path, the package's.
+
+    Returns:
+        A dict of ``commit``, its hash, and ``changed``, a boolean; both None where the
+        package is under no version control, as an installed wheel is not.
+
+    Example:
+    >>> from keras_amp.experiments.environment import source
+    >>> list(source())
+    ['commit', 'changed']
+    """
+    # An environment may lie in somebody's repository, which is not the package's.
+    tracked = _git(folder, "ls-files", "--error-unmatch", "__init__.py")
+    commit = _git(folder, "rev-parse", "HEAD") if tracked else None
+    if commit is None:
+        return {"commit": None, "changed": None}
+    changes = _git(folder, "status", "--porcelain", "--", ".")
+    return {"commit": commit, "changed": bool(changes)}
+
+
+def machine():
+    """Returns what this process computes with: processor, threads, kernels, system.
+
+    ``threads`` is None where TensorFlow uses as many as there are cores. ``onednn`` and
+    ``deterministic`` say whether TensorFlow takes oneDNN's and deterministic kernels,
+    ``variables`` what the environment holds for it, and ``extensions`` which instructions
+    on vectors the processor has.
 
     Example:
     >>> from keras_amp.experiments.environment import machine
-    >>> list(machine())
+    >>> list(machine())[:5]
     ['processor', 'cores', 'threads', 'gpu', 'system']
+    >>> list(machine())[5:]
+    ['extensions', 'onednn', 'deterministic', 'variables']
     """
     gpus = tf.config.get_visible_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    about = _about_processor()
     return {
-        "processor": _processor(),
+        "processor": about.get("model name") or platform.processor(),
         "cores": cores(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or None,
         "gpu": details[0].get("device_name") if details else None,
         "system": f"{platform.system()} {platform.machine()}",
+        "extensions": _extensions(about),
+        "onednn": bool(_pywrap_util_port.IsMklEnabled()),
+        "deterministic": tf_config.is_op_determinism_enabled(),
+        "variables": variables(),
     }
+
+
+def variables():
+    """Returns the environment's variables that TensorFlow's results may depend on.
+
+    Example:
+    >>> from keras_amp.experiments.environment import variables
+    >>> "PATH" in variables()
+    False
+    """
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(CONCERNED) and not name.startswith(UNCONCERNED)
+    }
+
+
+@contextlib.contextmanager
+def deterministic_operations():
+    """Has TensorFlow take deterministic kernels in the block, on a CPU.
+
+    Not on a GPU, where some operations have none and others take long; nor where the user
+    has decided by ``TF_DETERMINISTIC_OPS``. Enter it with a model that is compiled:
+    while it lasts, and under that variable, Keras lets XLA compile nothing, though what
+    XLA has compiled for a CPU is deterministic by itself.
+
+    Example:
+    >>> from keras_amp.experiments.environment import deterministic_operations, machine
+    >>> with deterministic_operations():
+    ...     inside = machine()["deterministic"]
+    >>> inside, machine()["deterministic"]
+    (True, False)
+    """
+    left = DETERMINISTIC in os.environ or tf_config.is_op_determinism_enabled()
+    if left or tf.config.get_visible_devices("GPU"):
+        yield
+        return
+    tf.config.experimental.enable_op_determinism()
+    try:
+        yield
+    finally:
+        tf_config.disable_op_determinism()
 
 
 def cores():
@@ -56,10 +168,31 @@ def cores():
     return os.cpu_count() or 1
 
 
-def _processor():
+@functools.cache
+def _about_processor():
+    """What Linux says of the first processor; nothing elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor()
+        return {}
+    pairs = (line.split(":", 1) for line in reversed(lines) if ":" in line)
+    return {name.strip(): value.strip() for name, value in pairs}
+
+
+def _extensions(about):
+    flags = about.get("flags", about.get("Features", "")).split()
+    return [flag for flag in flags if flag.startswith(EXTENSIONS)]
+
+
+def _git(folder, *arguments):
+    """What git says; None where there is no git, or it has nothing to say."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", folder, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

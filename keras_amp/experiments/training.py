@@ -10,6 +10,11 @@ from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
 from keras_amp.callbacks.hparams import write_hparams
 from keras_amp.curves import write_curve
 from keras_amp.experimental import DoubleSoftmaxCrossentropy, SummedBinaryCrossentropy
+from keras_amp.experiments.environment import (
+    ENVIRONMENT,
+    deterministic_operations,
+    environment,
+)
 from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import (
     Result,
@@ -54,8 +59,9 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
         folder: Existing folder for ``epochs.csv`` (losses and accuracies of every epoch),
             ``tensorboard/``, ``predictions.csv`` and ``confusion.csv`` (of the test set),
             ``curve.csv`` (the test loss along lambda), ``test_curve.csv`` (the test error
-            over the steps, with ``test_every``), ``result.json`` and the classifier with
-            what it needs to read texts.
+            over the steps, with ``test_every``), ``environment.json`` (commit, versions,
+            machine, whether the step was compiled), ``result.json`` and the classifier
+            with what it needs to read texts.
         fold: Integer, the part of a cross-validation that is tested on, or None.
         callbacks: Keras callbacks that follow the training.
 
@@ -84,33 +90,36 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
     dev = data.batches(*examples.dev, EVALUATION_BATCH) if num_dev else None
     choice = _choice(num_dev, settings.patience or epochs)
     test_curve = _TestCurve(test, examples.test[1], settings.test_every)
-    start = time.perf_counter()
-    model.fit(
-        train_batches,
-        validation_data=dev,
-        epochs=epochs,
-        verbose=0,
-        shuffle=False,  # the batches are shuffled already
-        callbacks=[
-            *schedules,
-            _StopAfter(steps),
-            *choice[:1],
-            test_curve,
-            *choice[1:],
-            _EpochsLog(folder / "epochs.csv"),
-            MixingTensorBoard(folder / TENSORBOARD),
-            *callbacks,
-        ],
-    )
-    seconds = time.perf_counter() - start
-    steps = int(model.optimizer.iterations)
-    probabilities = model.predict(test, verbose=0)
+    with deterministic_operations():
+        start = time.perf_counter()
+        model.fit(
+            train_batches,
+            validation_data=dev,
+            epochs=epochs,
+            verbose=0,
+            shuffle=False,  # the batches are shuffled already
+            callbacks=[
+                *schedules,
+                _StopAfter(steps),
+                *choice[:1],
+                test_curve,
+                *choice[1:],
+                _EpochsLog(folder / "epochs.csv"),
+                MixingTensorBoard(folder / TENSORBOARD),
+                *callbacks,
+            ],
+        )
+        seconds = time.perf_counter() - start
+        steps = int(model.optimizer.iterations)
+        probabilities = model.predict(test, verbose=0)
+        dev_error = _dev_error(model, dev, examples.dev[1])
+        about = environment(bool(model.jit_compile))
     scores = evaluate(probabilities, examples.test[1])
     result = Result(
         method=method.name,
         seed=seed,
         fold=fold,
-        dev_error=_dev_error(model, dev, examples.dev[1]),
+        dev_error=dev_error,
         test_error=scores["error"],
         best_test_error=min(test_curve.errors + list(test_curve.by_step.values())),
         macro_f1=scores["macro_f1"],
@@ -142,6 +151,7 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
     )
     if settings.save_classifier:
         save_run(folder, classifier, examples.encoding.preprocess)
+    write_json(folder / ENVIRONMENT, about)
     write_json(folder / RESULT, result.as_dict())
     return result
 

@@ -11,14 +11,18 @@ from keras_amp.grid.cells import Cell
 from keras_amp.grid.config import Grid, load_grid, parse_grid, shipped
 from keras_amp.grid.records import read_records
 from keras_amp.grid.running import GridRun, run_grid
+from keras_amp.grid.verifying import Repeated, Verification, verify
 
 __all__ = [
     "Cell",
     "Grid",
     "GridRun",
+    "Repeated",
+    "Verification",
     "load_grid",
     "parse_grid",
     "read_records",
     "run_grid",
     "shipped",
+    "verify",
 ]

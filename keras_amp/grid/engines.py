@@ -9,7 +9,9 @@ from keras_amp.extras import require
 LEAST = 2  # joblib runs a single job in the calling process, which must survive
 
 
-def on_this_machine(cells, jobs, threads, data_dir=None, gpus_per_cell=None):
+def on_this_machine(
+    cells, jobs, threads, data_dir=None, gpus_per_cell=None, variables=None
+):
     """Runs cells in processes of their own, by joblib.
 
     A process that dies takes none of the others' cells with it: the cells in flight are
@@ -22,25 +24,34 @@ def on_this_machine(cells, jobs, threads, data_dir=None, gpus_per_cell=None):
         data_dir: Folder with public data sets, or None.
         gpus_per_cell: Float, the share of a GPU that a cell needs; None leaves GPUs to
             TensorFlow.
+        variables: Dict of variables that the processes have besides, where the user has
+            not set them; see ``keras_amp.process``.
 
     Yields:
         Records, as cells end; see ``run_cell``.
     """
     left = {cell.key: cell for cell in cells}
+    how = threads, data_dir, gpus_per_cell, variables
     while left:
         dispatched = []
         try:
-            for record in _parallel(
-                _noting(left.values(), dispatched), jobs, threads, data_dir, gpus_per_cell
-            ):
+            for record in _parallel(_noting(left.values(), dispatched), jobs, *how):
                 del left[record["key"]]
                 yield record
         except TerminatedWorkerError:
             for key in [key for key in dispatched if key in left]:
-                yield _alone(left.pop(key), threads, data_dir, gpus_per_cell)
+                yield _alone(left.pop(key), *how)
 
 
-def on_cluster(cells, address, threads, data_dir=None, gpus_per_cell=None, jobs=None):
+def on_cluster(
+    cells,
+    address,
+    threads,
+    data_dir=None,
+    gpus_per_cell=None,
+    jobs=None,
+    variables=None,
+):
     """Runs cells on a Ray cluster.
 
     Args:
@@ -51,6 +62,7 @@ def on_cluster(cells, address, threads, data_dir=None, gpus_per_cell=None, jobs=
         data_dir: Folder with public data sets on the cluster's machines, or None.
         gpus_per_cell: Float, the share of a GPU that a cell occupies; None for none.
         jobs: Integer, cells at a time on a local cluster; others have their own limits.
+        variables: Dict of variables that the processes have besides.
 
     Yields:
         Records, as cells end; see ``run_cell``.
@@ -67,7 +79,9 @@ def on_cluster(cells, address, threads, data_dir=None, gpus_per_cell=None, jobs=
         address,
         log_to_driver=False,
         configure_logging=False,
-        runtime_env={"env_vars": {process.WORKER: "1", **process.VARIABLES}},
+        runtime_env={
+            "env_vars": {process.WORKER: "1", **process.VARIABLES, **(variables or {})}
+        },
         **local,
     )
     try:
@@ -88,25 +102,26 @@ def on_cluster(cells, address, threads, data_dir=None, gpus_per_cell=None, jobs=
         ray.shutdown()
 
 
-def _parallel(cells, jobs, threads, data_dir, gpus_per_cell):
+def _parallel(cells, jobs, threads, data_dir, gpus_per_cell, variables):
     work = delayed(_work)
     workers = parallel_config(
         "loky",
         n_jobs=max(jobs, LEAST),
         inner_max_num_threads=threads,
         initializer=_prepare,
-        initargs=(threads, bool(gpus_per_cell), True),
+        # Of the variables only that others take other processes.
+        initargs=(threads, bool(gpus_per_cell), True, tuple((variables or {}).items())),
     )
-    with process.variables(), workers:
+    with process.variables(variables), workers:
         parallel = Parallel(
             return_as="generator_unordered", batch_size=1, pre_dispatch=jobs
         )
         yield from parallel(work(cell, data_dir) for cell in cells)
 
 
-def _alone(cell, threads, data_dir, gpus_per_cell):
+def _alone(cell, *how):
     try:
-        (record,) = _parallel([cell], 1, threads, data_dir, gpus_per_cell)
+        (record,) = _parallel([cell], 1, *how)
     except TerminatedWorkerError as error:
         record = _died(cell, str(error))
     return record
@@ -119,8 +134,9 @@ def _noting(cells, dispatched):
         yield cell
 
 
-def _prepare(threads, shares_gpu, watch=False):
+def _prepare(threads, shares_gpu, watch=False, variables=()):
     """Sets a worker up; TensorFlow is imported there."""
+    del variables  # it was started with them
     from keras_amp.grid.work import prepare_process
 
     prepare_process(threads, shares_gpu, watch)

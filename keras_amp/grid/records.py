@@ -36,7 +36,9 @@ def read_records(folders):
     Returns:
         A dict from keys of cells to records: dicts with ``key``, ``config``, ``status``
         (``"finished"`` or ``"failed"``), ``result`` and ``curves`` or ``error``,
-        ``versions``, ``machine``, ``started`` and ``seconds``.
+        ``versions``, ``source``, ``machine``, ``jit_compile`` (see
+        ``experiments.environment``; cells of before it have less), ``started`` and
+        ``seconds``.
 
     Raises:
         FileNotFoundError: If a folder is missing or is no grid's.
@@ -59,12 +61,27 @@ def read_records(folders):
                 f"Expected folders of grids. Received: {folder}, which holds neither "
                 f"{FILE} nor a folder {CELLS}."
             )
-        for path in sorted((folder / CELLS).glob("*.json")):
-            record = intact(path, _read)
+        for record in _in_folder(folder).values():
             there = records.get(record["key"])
             if there is None or (there["status"], record["status"]) == (FAILED, FINISHED):
                 records[record["key"]] = record
     return records
+
+
+def keys_of_files(folder):
+    """Returns the keys of a grid's cells by the names of their files.
+
+    The two differ where settings came later than the cell was run.
+
+    Args:
+        folder: The grid's folder.
+    """
+    return {name: record["key"] for name, record in _in_folder(Path(folder)).items()}
+
+
+def _in_folder(folder):
+    paths = sorted((folder / CELLS).glob("*.json"))
+    return {path.stem: intact(path, _read) for path in paths}
 
 
 def _read(path):

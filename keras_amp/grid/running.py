@@ -89,7 +89,7 @@ class GridRun:
         )
         if cluster is None:
             with self.board.busy("Reading data"):
-                _try(self.todo, data_dir)
+                try_cells(self.todo, data_dir)
 
     def run(self):
         """Runs the missing cells; each that ends is written at once.
@@ -215,8 +215,13 @@ def _records_in(out):
     return read_records([out])
 
 
-def _try(cells, data_dir):
-    """Makes the examples and the classifier of each kind of cell once; raises if not."""
+def try_cells(cells, data_dir):
+    """Makes the examples and the classifier of each kind of cell once; raises if not.
+
+    Args:
+        cells: List of ``Cell``s.
+        data_dir: Folder with public data sets, or None.
+    """
     kinds, places = {}, {}
     for cell in cells:
         config = cell.config

@@ -16,11 +16,12 @@ import tensorflow as tf
 
 from keras_amp import data
 from keras_amp.curves import CURVE
-from keras_amp.experiments.environment import machine, versions
+from keras_amp.experiments.environment import ENVIRONMENT, environment
 from keras_amp.experiments.examples import SPLITS, prepare
 from keras_amp.experiments.results import TEST_CURVE
 from keras_amp.experiments.training import train
 from keras_amp.grid.records import FAILED, FINISHED
+from keras_amp.runs import read_json
 
 KEPT = 2  # sets of examples that a process keeps: those of the cells that come next
 PARENT_CHECKED = 1.0  # seconds
@@ -125,9 +126,8 @@ def _record(cell, outcome, started, seconds):
     return {
         "key": cell.key,
         "config": cell.config,
+        **environment(),
         **outcome,
-        "versions": versions(),
-        "machine": machine(),
         "started": started,
         "seconds": round(seconds, 3),
     }
@@ -148,11 +148,13 @@ def _train(cell, data_dir):
         )
         curves = _curves(Path(folder))
         along = _columns(Path(folder) / CURVE) if settings.save_curve else None
+        about = read_json(Path(folder) / ENVIRONMENT)
     return {
         "result": result.as_dict(),
         "curves": curves,
         **({"along_lambda": along} if along else {}),
         "examples": {n: len(getattr(examples, n)[1]) for n in SPLITS},
+        **about,
     }
 
 

@@ -1,0 +1,333 @@
+"""Cells run again, beside what is kept of them: can a result be repeated?"""
+
+import math
+import random
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from keras_amp.experiments.environment import DETERMINISTIC
+from keras_amp.extras import require
+from keras_amp.grid.engines import on_cluster, on_this_machine
+from keras_amp.grid.labels import label_cells
+from keras_amp.grid.records import FAILED, FINISHED, keys_of_files, read_records
+from keras_amp.grid.running import divide, try_cells
+
+KEY_LENGTH = 16
+ERRORS = ("test_error", "dev_error")
+# What a record says of where a cell was run, by the words for it.
+CONDITIONS = {
+    "commit": ("source", "commit"),
+    "changed files": ("source", "changed"),
+    "processor": ("machine", "processor"),
+    "extensions": ("machine", "extensions"),
+    "GPU": ("machine", "gpu"),
+    "oneDNN": ("machine", "onednn"),
+    "deterministic": ("machine", "deterministic"),
+    "threads": ("machine", "threads"),
+    "variables": ("machine", "variables"),
+    "compiled": ("jit_compile",),
+}
+UNKNOWN = "not recorded"
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A cell that was run again.
+
+    Attributes:
+        name: What it is called, such as ``"WordMixup, seed 3"``.
+        kept: Dict, the record that is kept.
+        again: Dict, the new one.
+    """
+
+    name: str
+    kept: dict
+    again: dict
+
+    @property
+    def failed(self):
+        """Whether it failed this time."""
+        return self.again["status"] == FAILED
+
+    def apart(self, error):
+        """Returns how much greater an error is this time, in points; NaN without one.
+
+        Args:
+            error: ``"test_error"`` or ``"dev_error"``.
+        """
+        if self.failed:
+            return math.nan
+        values = [record["result"][error] for record in (self.again, self.kept)]
+        return math.nan if None in values else values[0] - values[1]
+
+    @property
+    def same(self):
+        """Whether everything is the same to the last digit, but the time it took."""
+        return not self.failed and _results(self.kept) == _results(self.again)
+
+    @property
+    def alike(self):
+        """How many epochs, from the first, have the same loss and errors."""
+        if self.failed:
+            return 0
+        kept, again = (r["curves"] for r in (self.kept, self.again))
+        rows = [
+            list(zip(*(curves[n] for n in sorted(curves) if n != "by_step"), strict=True))
+            for curves in (kept, again)
+        ]
+        number = 0
+        for one, other in zip(*rows, strict=False):
+            if one != other:
+                break
+            number += 1
+        return number
+
+    @property
+    def conditions(self):
+        """What differs between the two environments: a dict from names to two texts."""
+        found = {
+            n: tuple(_at(r, p) for r in self._records) for n, p in CONDITIONS.items()
+        }
+        versions = [record.get("versions", {}) for record in self._records]
+        for name in dict.fromkeys([*versions[0], *versions[1]]):
+            found[name] = tuple(of_one.get(name, UNKNOWN) for of_one in versions)
+        return {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+
+    @property
+    def _records(self):
+        return self.kept, self.again
+
+    def __str__(self):
+        if self.failed:
+            error = self.again["error"]
+            return f"{self.name}: failed: {error['type']}: {error['message']}"
+        parts = [
+            f"{error.replace('_', ' ')} {self.again['result'][error]:.2f}%, kept "
+            f"{self.kept['result'][error]:.2f}%: {self.apart(error):+.2f}"
+            for error in ERRORS
+            if not math.isnan(self.apart(error))
+        ]
+        epochs = len(self.kept["curves"]["loss"])
+        same = (
+            "all the same" if self.same else f"alike in {self.alike} of {epochs} epochs"
+        )
+        return f"{self.name}: {'; '.join(parts)}; {same}"
+
+
+class Verification:
+    """Finished cells of a grid, ready to be run again beside what is kept of them.
+
+    Nothing in the grid's folder is changed. Each cell has the threads and the variables
+    of TensorFlow that its record names, unless ``threads`` or the user's environment say
+    otherwise; cells of before these were recorded run without deterministic operations,
+    as they did. What else differs, the processor above all, is said.
+
+    Args:
+        grid: ``Grid``.
+        folder: Its folder, with finished cells.
+        chosen: Integer >= 1, how many cells to draw; or a list of strings, cells' keys,
+            the names of their files, or what these begin with.
+        seed: Integer, to draw by.
+        jobs: As ``GridRun``.
+        threads: As ``GridRun``; None for those of each record.
+        cluster: As ``GridRun``.
+        gpus_per_cell: As ``GridRun``.
+        data_dir: As ``GridRun``.
+        console: A ``rich.console.Console``; None for standard output.
+
+    Raises:
+        ValueError: If there is no such cell, or no finished one; and as ``GridRun``.
+        FileNotFoundError: If ``folder`` is missing or is no grid's.
+    """
+
+    def __init__(
+        self,
+        grid,
+        folder,
+        chosen,
+        seed=0,
+        jobs=None,
+        threads=None,
+        cluster=None,
+        gpus_per_cell=None,
+        data_dir=None,
+        console=None,
+    ):
+        self.grid, self.cluster, self.data_dir = grid, cluster, data_dir
+        self.console = console or Console()
+        self.cells = {cell.key: cell for cell in grid.cells}
+        self.kept = {
+            key: record
+            for key, record in read_records([folder]).items()
+            if key in self.cells and record["status"] == FINISHED
+        }
+        if not self.kept:
+            raise ValueError(
+                f"Expected finished cells of {grid.name} to run again. Received: none in "
+                f"{folder}"
+            )
+        self.keys = choose(self.kept, chosen, seed, keys_of_files(folder))
+        self.how = f", drawn with the seed {seed}" if isinstance(chosen, int) else ""
+        self.jobs, default = divide(jobs, threads, gpus_per_cell)
+        self.groups = _alike(self.kept, self.keys, threads, default)
+        self.gpus_per_cell = gpus_per_cell
+        if cluster is not None:
+            require("cluster", "ray")
+        else:
+            try_cells([self.cells[key] for key in self.keys], data_dir)
+
+    def run(self):
+        """Runs the cells, and says of each and of all how far they are from what is kept.
+
+        Returns:
+            A list of ``Repeated``s, as they ended.
+        """
+        self._say(
+            f"{self.grid.title}\n{len(self.keys)} of {len(self.kept)} finished cells run "
+            f"again{self.how}; what is kept stays as it is"
+        )
+        names, repeated = label_cells(self.grid.cells), []
+        for record in self._new_records():
+            cell = self.cells[record["key"]]
+            fold = "" if cell.fold is None else f", fold {cell.fold}"
+            name = f"{names[cell.key]}, seed {cell.seed}{fold} ({cell.key})"
+            repeated.append(Repeated(name, self.kept[cell.key], record))
+            self._say(str(repeated[-1]))
+        for line in summary(repeated):
+            self._say(line)
+        return repeated
+
+    def _new_records(self):
+        for (threads, variables), keys in self.groups.items():
+            cells = [self.cells[key] for key in keys]
+            how = threads, self.data_dir, self.gpus_per_cell
+            if self.cluster is None:
+                yield from on_this_machine(cells, self.jobs, *how, dict(variables))
+            else:
+                yield from on_cluster(
+                    cells, self.cluster, *how, self.jobs, dict(variables)
+                )
+
+    def _say(self, text):
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def verify(grid, folder, chosen, **arguments):
+    r"""Runs finished cells of a grid again and says how far they are from what is kept.
+
+    Args:
+        grid: ``Grid``.
+        folder: Its folder, with finished cells.
+        chosen: Integer >= 1, how many cells to draw; or a list of keys of cells.
+        **arguments: As ``Verification``.
+
+    Returns:
+        A list of ``Repeated``s.
+
+    Raises:
+        ValueError: As ``Verification``, and the other exceptions named there.
+
+    Example:
+    >>> from keras_amp.grid import parse_grid, run_grid, verify
+    >>> grid = parse_grid("[settings]\nmix = 'none'\nsteps = 2\nfilters = 2", "tiny")
+    >>> records = run_grid(grid, "tiny", jobs=1)  # doctest: +SKIP
+    >>> verify(grid, "tiny", 1, jobs=1)[0].apart("test_error")  # doctest: +SKIP
+    0.0
+    """
+    return Verification(grid, folder, chosen, **arguments).run()
+
+
+def choose(kept, chosen, seed, files=None):
+    """Returns the keys of the cells to run again.
+
+    Args:
+        kept: Dict from keys to finished records.
+        chosen: As ``verify``.
+        seed: Integer, to draw by.
+        files: Dict from the names of files to keys, or None.
+
+    Example:
+    >>> from keras_amp.grid.verifying import choose
+    >>> kept = {"a1": {}, "b2": {}, "b3": {}}
+    >>> choose(kept, ["a"], 0), len(choose(kept, 2, 0)), len(choose(kept, 9, 0))
+    (['a1'], 2, 3)
+    """
+    if isinstance(chosen, int):
+        return random.Random(seed).sample(sorted(kept), min(chosen, len(kept)))
+    known = {**{key: key for key in kept}, **(files or {})}
+    found = []
+    for text in chosen:
+        keys = {key for name, key in known.items() if name.startswith(text)}
+        if len(keys & kept.keys()) != 1:
+            what = "several" if len(keys & kept.keys()) > 1 else "none"
+            raise ValueError(
+                "Expected the key of a finished cell, or what one begins with. Received: "
+                f"{text}, which is that of {what}."
+            )
+        found += keys & kept.keys()
+    return list(dict.fromkeys(found))
+
+
+def summary(repeated):
+    """Returns what there is to say of all cells together, as lines.
+
+    Args:
+        repeated: List of ``Repeated``s.
+    """
+    lines = []
+    for error in ERRORS:
+        apart = [r.apart(error) for r in repeated if not math.isnan(r.apart(error))]
+        if apart:
+            rms = math.sqrt(math.fsum(d * d for d in apart) / len(apart))
+            lines.append(
+                f"{error.replace('_', ' ').capitalize()}: {rms:.2f} points apart (root "
+                f"mean square of {len(apart)}), {max(map(abs, apart)):.2f} at most"
+            )
+    same = sum(r.same for r in repeated)
+    lines.append(f"{same} of {len(repeated)} cells are the same to the last digit.")
+    counts = {}
+    for one in repeated:
+        for name, (kept, again) in one.conditions.items():
+            line = f"{name}: kept with {kept}, now {again}"
+            counts[line] = counts.get(line, 0) + 1
+    if counts:
+        lines.append("What the environments differ in:")
+        lines += [
+            f"  {line}" + ("" if number == len(repeated) else f" ({number} cells)")
+            for line, number in counts.items()
+        ]
+    return lines
+
+
+def _alike(kept, keys, threads, default):
+    """The keys by the threads and variables that their cells shall run with."""
+    groups = {}
+    for key in keys:
+        machine = kept[key].get("machine", {})
+        variables = dict(machine.get("variables", {}))
+        if not machine.get("deterministic") and not machine.get("gpu"):
+            variables.setdefault(DETERMINISTIC, "0")
+        of_cell = threads or machine.get("threads") or default
+        how = of_cell, tuple(sorted(variables.items()))
+        groups.setdefault(how, []).append(key)
+    return groups
+
+
+def _results(record):
+    """What a cell came to, but the time it took."""
+    result = {name: v for name, v in record["result"].items() if name != "seconds"}
+    return result, record["curves"]
+
+
+def _at(record, path):
+    """A record's value as a text."""
+    for name in path:
+        if name not in record:
+            return UNKNOWN
+        record = record[name]
+    if isinstance(record, list):
+        return " ".join(map(str, record))
+    if isinstance(record, dict):
+        return " ".join(f"{name}={value}" for name, value in record.items()) or "none"
+    return {True: "yes", False: "no", None: "none"}.get(record, str(record))
