@@ -141,3 +141,11 @@ def test_deterministic_operations_leave_what_a_step_computes():
         expected = plain()
         with environment.deterministic_operations():
             np.testing.assert_allclose(other(), expected, rtol=1e-5)
+
+
+def test_threads_are_fixed_before_tensorflow_computes():
+    tf.zeros(1) + 1
+    with pytest.raises(ValueError, match="before TensorFlow computes.*threads=77, too"):
+        environment.use_threads(77)
+    with pytest.raises(ValueError, match="`threads`.*>= 1.*threads=0"):
+        environment.use_threads(0)

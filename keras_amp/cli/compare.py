@@ -14,6 +14,7 @@ from keras_amp.cli.errors import say_error, user_errors
 from keras_amp.cli.flags import flattened
 from keras_amp.experimental import AuthorsProgram
 from keras_amp.experiments import Comparison, Settings, methods
+from keras_amp.experiments.environment import use_threads
 from keras_amp.experiments.settings import (
     BACKBONES,
     PolicyName,
@@ -54,6 +55,7 @@ def comparing(defaults, command):
         seeds: int = 3,
         first_seed: int = 0,
         fold: Annotated[tuple[int, ...], Parameter(show_default=False)] = (),
+        threads: int | None = None,
         out: Path | None = None,
         report: bool = True,
         settings: Annotated[settings_class, flattened("Training")] = shared,
@@ -70,6 +72,8 @@ def comparing(defaults, command):
             seeds: Number of seeds, each a run of every method.
             first_seed: The first of the seeds; the others follow.
             fold: Parts of a cross-validation to test on, from 0; by default all.
+            threads: Threads to compute with; by default as many as there are cores. To
+                repeat a run to the last digit takes as many as it had.
             out: Folder for the results; by default one below runs/.
             report: Whether to write an HTML page about the results, in report/ below
                 them.
@@ -81,6 +85,8 @@ def comparing(defaults, command):
         # Only making the comparison is guarded: errors of the training itself are not the
         # user's and keep their traceback.
         with user_errors():
+            if threads is not None:
+                use_threads(threads)
             chosen = Settings(
                 **asdict(settings),
                 backbone=defaults.backbone,

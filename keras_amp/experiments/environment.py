@@ -13,6 +13,7 @@ import tensorflow as tf
 from tensorflow.python.framework import config as tf_config  # turns determinism off
 from tensorflow.python.util import _pywrap_util_port  # whether oneDNN is on
 
+from keras_amp.values import check_count
 from keras_amp.version import __version__
 
 ENVIRONMENT = "environment.json"  # in a run's folder
@@ -159,6 +160,29 @@ def deterministic_operations():
         yield
     finally:
         tf_config.disable_op_determinism()
+
+
+def use_threads(number):
+    """Fixes how many threads TensorFlow computes with, before it begins to.
+
+    What XLA compiles rounds otherwise with another number.
+
+    Args:
+        number: Integer >= 1.
+
+    Raises:
+        ValueError: If ``number`` lies outside its range, or TensorFlow has begun with
+            another one.
+    """
+    check_count("threads", number)
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(number)
+        tf.config.threading.set_inter_op_parallelism_threads(number)
+    except RuntimeError as error:
+        raise ValueError(
+            "Expected the number of threads before TensorFlow computes. Received: "
+            f"threads={number}, too late in this process."
+        ) from error
 
 
 def cores():

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from keras_amp import data
 from keras_amp.curves import CURVE
-from keras_amp.experiments.environment import ENVIRONMENT, environment
+from keras_amp.experiments.environment import ENVIRONMENT, environment, use_threads
 from keras_amp.experiments.examples import SPLITS, prepare
 from keras_amp.experiments.results import TEST_CURVE
 from keras_amp.experiments.training import train
@@ -91,8 +91,7 @@ def prepare_process(threads, shares_gpu=False, watch=False):
     tf.get_logger().setLevel("ERROR")
     # Ctrl-C is for the grid, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    use_threads(threads)
     gpus = tf.config.list_physical_devices("GPU")
     if gpus and shares_gpu:
         chosen = gpus[_worker_number() % len(gpus)]
