@@ -68,10 +68,13 @@ def test_no_git_is_no_commit(package, monkeypatch):
 
 
 def test_variables_are_those_that_a_result_may_depend_on(monkeypatch):
-    for name in ("TF_X", "XLA_X", "ONEDNN_X", "TF_CPP_X", "OTHER_X", "KERAS_AMP_DATA"):
+    for name in ("TF_NUM_X", "TF_XLA_X", "XLA_X", "ONEDNN_X", "TF_CPP_X", "OTHER_X"):
+        monkeypatch.setenv(name, "1")
+    for name in ("TF_VAR_X", "TF_TOKEN_X", "TF_CLI_X"):  # Terraform's
         monkeypatch.setenv(name, "1")
     assert {n for n in environment.variables() if n.endswith("_X")} == {
-        "TF_X",
+        "TF_NUM_X",
+        "TF_XLA_X",
         "XLA_X",
         "ONEDNN_X",
     }

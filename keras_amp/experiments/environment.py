@@ -19,9 +19,16 @@ from keras_amp.version import __version__
 ENVIRONMENT = "environment.json"  # in a run's folder
 PACKAGE = Path(__file__).parent.parent
 DETERMINISTIC = "TF_DETERMINISTIC_OPS"
-# Variables that a result may depend on; not what is logged.
-CONCERNED = ("TF_", "XLA_", "ONEDNN_", "DNNL_", "OMP_", "MKL_", "NVIDIA_TF32_")
-UNCONCERNED = ("TF_CPP_",)
+# How variables begin that a result may depend on. Not all of TF_: there are those of the
+# log, and Terraform's, which hold secrets.
+CONCERNED = ("XLA_", "ONEDNN_", "DNNL_", "OMP_", "MKL_", "NVIDIA_TF32_")
+CONCERNED += tuple(
+    f"TF_{name}"
+    for name in """
+        AUTO_ CPU_ CUDNN_ DETERMINISTIC_ DISABLE_ ENABLE_ FORCE_ FP16_ GPU_ MIN_GPU_ MKL_
+        NUM_ ONEDNN_ OVERRIDE_ USE_ XLA_
+    """.split()  # noqa: SIM905
+)
 EXTENSIONS = ("avx", "fma", "amx", "sse4", "asimd", "sve")
 
 
@@ -131,7 +138,7 @@ def variables():
     return {
         name: value
         for name, value in sorted(os.environ.items())
-        if name.startswith(CONCERNED) and not name.startswith(UNCONCERNED)
+        if name.startswith(CONCERNED)
     }
 
 
