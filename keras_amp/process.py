@@ -8,10 +8,12 @@ withheld, in one that merely uses the package nothing is done.
 import contextlib
 import os
 import sys
+import time
 from pathlib import Path
 
 from keras_amp import notes
 
+STARTED = time.perf_counter()  # when the package began to be imported
 # What the package's own programs set where the user has not.
 VARIABLES = {
     # oneDNN's kernels are on by default where a processor has AVX-512 and off where it

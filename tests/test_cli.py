@@ -82,8 +82,9 @@ def test_the_program_trains_from_text_to_a_report(tmp_path):
         assert config["command"] == (
             f"keras-amp {shlex.join(arguments)} --out 'my runs/first'"
         )
-    # The table, the folder of the results, and last of all the report.
-    *_, results, report = shown.splitlines()
+    # The table, the folder of the results, the report, and what took how long.
+    *_, results, report, times = shown.splitlines()
+    assert re.fullmatch(r"Time: \d+ s: .*imports \d+.*", times)
     assert results == "All results: my runs/first"
     page = tmp_path / re.fullmatch(r"Report: (my runs/first/report/.*\.html)", report)[1]
     assert page.read_text().lstrip().lower().startswith("<!doctype html")
@@ -124,8 +125,10 @@ def test_every_recipe_has_its_script_and_its_command(command, name):
     settings = RECIPES[name].settings
     for flag in ("--data", "--mix", "--seeds", "--out", "--no-report", "--step-size"):
         assert flag in words
-    assert f"[default: {settings.learning_rate}]" in words
-    assert f"[default: {settings.epochs}]" in words
+    for setting in ("learning_rate", "epochs"):
+        default, short = getattr(settings, setting), RECIPES[name].short.get(setting)
+        with_questions = "" if short is None else f"; {short} with questions"
+        assert f"[default: {default}{with_questions}]" in words
     for flag in settings.backbone_arguments:
         assert f"--{flag.replace('_', '-')}" in words
 
@@ -180,15 +183,19 @@ def test_mistakes_are_one_paragraph(command, tmp_path, arguments, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_report_is_named_in_the_last_line(command, reports):
+def test_the_report_is_named_last_before_the_times(command, reports):
     few = ["--mix", "none", "--train-per-class", "6"]
     status, shown, _ = command("train", "cnn", *TINY, *few, "--out", "a")
     assert status == 0
-    assert shown.splitlines()[-1] == "Report: a/report/index.html"
+    *_, report, times = shown.splitlines()
+    assert report == "Report: a/report/index.html"
+    assert times.startswith("Time: ")
     assert reports == [([Path("a")], Path("a/report"))]
     status, shown, _ = command("train", "cnn", *TINY, *few, "--no-report", "--out", "b")
     assert status == 0
-    assert shown.splitlines()[-1] == "All results: b"
+    *_, results, times = shown.splitlines()
+    assert results == "All results: b"
+    assert times.startswith("Time: ")
     assert len(reports) == 1
 
 

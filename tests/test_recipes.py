@@ -5,9 +5,12 @@ import json
 import os
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from keras_amp.experiments import RECIPES
 
 ROOT = Path(__file__).parent.parent
 TINY = "--embedding-dim 4 --filters 3 --kernel-sizes 2 3 --epochs 1 --seeds 1".split()
@@ -164,3 +167,61 @@ def test_help_lists_the_flags_with_the_recipes_defaults(recipe):
     for flag in ("--data", "--mix", "--step-size", "--dropout", "--no-min-op"):
         assert flag in shown
     assert "0.0002" in shown
+
+
+# === The set that comes along ===
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """Collects what a recipe's command compares, in place of comparing."""
+    from keras_amp.cli import compare
+
+    comparisons = []
+
+    def stop(settings, cells, policy, seeds, *rest, **more):
+        # The backbone's own defaults are filled in.
+        comparisons.append((replace(settings, backbone_arguments={}), seeds))
+        raise ValueError("enough")
+
+    monkeypatch.setattr(compare, "Comparison", stop)
+
+    def run(*arguments, name="cnn"):
+        from keras_amp import cli
+
+        with pytest.raises(SystemExit):
+            cli.train(name, "", list(arguments))
+        return comparisons[-1]
+
+    return run
+
+
+def paper(name, data="questions"):
+    return replace(RECIPES[name].settings, data=data, backbone_arguments={})
+
+
+def test_the_set_that_comes_along_is_trained_on_shortly(chosen):
+    for arguments in ((), ("--data", "questions")):
+        settings, seeds = chosen(*arguments)
+        assert (settings.epochs, settings.batch_size, seeds) == (6, 25, 2)
+        assert (settings.learning_rate, settings.jit_compile) == (3e-3, False)
+
+
+@pytest.mark.parametrize("data", ["trec", "mine.csv"])
+def test_other_data_is_trained_on_as_in_the_paper(chosen, data):
+    settings, seeds = chosen("--data", data)
+    assert settings == paper("cnn", data)
+    assert (settings.epochs, settings.learning_rate, seeds) == (25, 2e-4, 3)
+
+
+def test_flags_win_over_what_the_set_that_comes_along_has(chosen):
+    flags = "--epochs 25 --batch-size 50 --learning-rate 2e-4 --jit-compile auto"
+    settings, seeds = chosen(*flags.split(), "--seeds", "3")
+    assert settings == paper("cnn")
+    assert seeds == 3
+
+
+def test_recipes_without_a_short_form_are_the_same_on_all_data(chosen):
+    settings, seeds = chosen(name="bilstm")
+    assert settings == paper("bilstm")
+    assert seeds == 3

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from keras_amp import process
 from keras_amp.cli.errors import say_error, user_errors
 from keras_amp.cli.flags import flattened
 from keras_amp.experimental import AuthorsProgram
@@ -21,11 +22,12 @@ from keras_amp.experiments.settings import (
     backbone_parameters,
     program_parameters,
 )
+from keras_amp.experiments.times import IMPORTS, REPORT, Times
 from keras_amp.policy import AdversarialMixing
 from keras_amp.report import write_report
 
 
-def comparing(defaults, command):
+def comparing(recipe, command):
     """Returns the function behind a recipe's command line, for Cyclopts to read.
 
     Its flags are those of ``Settings``, of the backbone and of ``AdversarialMixing``,
@@ -34,10 +36,11 @@ def comparing(defaults, command):
     kept.
 
     Args:
-        defaults: ``Settings``, the recipe's.
+        recipe: ``Recipe``.
         command: The command line, for the runs' configuration.
     """
-    settings_class, backbone_class = _settings_class(defaults), _backbone_class(defaults)
+    defaults = recipe.settings
+    settings_class, backbone_class = _settings_class(recipe), _backbone_class(defaults)
     mixing_class = _parameters_class(
         AdversarialMixing, inspect.signature(AdversarialMixing).parameters
     )
@@ -52,7 +55,9 @@ def comparing(defaults, command):
             tuple[Literal["none", "word", "sentence", "random"], ...], listed
         ] = ("none", "word", "sentence"),
         policy: Annotated[tuple[PolicyName, ...], listed] = ("mixup", "amp"),
-        seeds: int = 3,
+        seeds: Annotated[
+            int | None, _shown(recipe.seeds, recipe.short.get("seeds"))
+        ] = None,
         first_seed: int = 0,
         fold: Annotated[tuple[int, ...], Parameter(show_default=False)] = (),
         threads: int | None = None,
@@ -82,13 +87,15 @@ def comparing(defaults, command):
             adversarial: The Adversarial Mixing Policy; mixup shares its arguments.
             program: What the authors' program has besides.
         """
+        seeds = recipe.seeds_on(settings.data) if seeds is None else seeds
         # Only making the comparison is guarded: errors of the training itself are not the
         # user's and keep their traceback.
+        times = Times(process.STARTED, IMPORTS)
         with user_errors():
             if threads is not None:
                 use_threads(threads)
             chosen = Settings(
-                **asdict(settings),
+                **recipe.values(asdict(settings)),
                 backbone=defaults.backbone,
                 backbone_arguments=asdict(backbone),
             )
@@ -102,19 +109,23 @@ def comparing(defaults, command):
                 out,
                 command=command,
                 program=asdict(program),
+                times=times,
             )
         comparison.run()
         if report:
-            _report(comparison)
+            with times.part(REPORT):
+                page = _report(comparison)
+            comparison.display.say(f"Report: {page}")
+        comparison.display.say(f"Time: {times.line()}")
 
     return run
 
 
 def _report(comparison):
-    """Writes the report into the comparison's folder, and names its path."""
+    """Writes the report into the comparison's folder; returns its path."""
     try:
         with comparison.display.busy("Writing the report"):
-            page = write_report([comparison.out], comparison.out / "report")
+            return write_report([comparison.out], comparison.out / "report")
     except Exception as error:  # whatever it is, the results are there
         again = shlex.join(["keras-amp", "report", str(comparison.out)])
         say_error(
@@ -122,20 +133,29 @@ def _report(comparison):
             f"results are complete; `{again}` tries again."
         )
         sys.exit(1)
-    comparison.display.say(f"Report: {page}")
 
 
-def _settings_class(defaults):
-    """The settings as a class whose defaults are the recipe's."""
-    return _flags(
-        "Settings",
-        {
-            f.name: (f.type, getattr(defaults, f.name))
-            for f in fields(defaults)
-            if f.name not in ("backbone", "backbone_arguments")
-        },
-        Settings.__doc__,
-    )
+def _settings_class(recipe):
+    """The settings as a class whose defaults are the recipe's.
+
+    None stands for a default that depends on the data.
+    """
+    defaults, short = recipe.settings, recipe.short
+    members = {
+        f.name: (f.type, getattr(defaults, f.name))
+        for f in fields(defaults)
+        if f.name not in ("backbone", "backbone_arguments")
+    }
+    for name in short.keys() & members.keys():
+        kind, value = members[name]
+        members[name] = Annotated[kind | None, _shown(value, short[name])], None
+    return _flags("Settings", members, Settings.__doc__)
+
+
+def _shown(value, short=None):
+    """Shows a default on the help page, and the one for the set that comes along."""
+    shown = f"{value}" if short is None else f"{value}; {short} with questions"
+    return Parameter(show_default=lambda _: shown)
 
 
 def _backbone_class(defaults):

@@ -52,4 +52,4 @@ def train_command(arguments):
 
 def _command(name, arguments):
     """The function behind a recipe's command line."""
-    return comparing(RECIPES[name].settings, shlex.join([PROGRAM, *arguments]))
+    return comparing(RECIPES[name], shlex.join([PROGRAM, *arguments]))

@@ -19,6 +19,7 @@ from keras_amp.experiments.results import (
     write_table,
 )
 from keras_amp.experiments.settings import chosen_folds, methods
+from keras_amp.experiments.times import DATA, WRITING, Times
 from keras_amp.experiments.training import build_classifier, train
 from keras_amp.policy import AdversarialMixing
 from keras_amp.runs import CONFIG
@@ -47,10 +48,12 @@ class Comparison:
             configuration; None where there is none, as in a notebook.
         program: Dict, the arguments that the ``AuthorsProgram`` of the ``"program"``
             methods has besides; None for its defaults.
+        times: ``Times``, which go on counting; None begins now.
 
     Attributes:
         results: The ``Result``s of the runs that are finished, a list that a notebook
             shows as a table.
+        times: Where the time goes, ``Times``.
 
     Raises:
         ValueError: If an argument lies outside its range, or the data, the word vectors
@@ -72,7 +75,9 @@ class Comparison:
         console=None,
         command=None,
         program=None,
+        times=None,
     ):
+        self.times = times or Times()
         check_count("seeds", seeds)
         check_count("first_seed", first_seed, least=0)
         self.settings = settings
@@ -86,7 +91,8 @@ class Comparison:
         self.program = program or {}
         for method in self.cells:
             method.policy_of(self.policy, self.program)  # raises where one is wrong
-        self.dataset = data.load(settings.data, settings.data_dir, settings.phrases)
+        with self.times.part(DATA):
+            self.dataset = data.load(settings.data, settings.data_dir, settings.phrases)
         self.parts = [
             (seed, part)
             for seed in range(first_seed, first_seed + seeds)
@@ -131,7 +137,8 @@ class Comparison:
                     self.results.append(
                         self._train(method, seed, fold, examples, callbacks)
                     )
-                    write_table(self.out, self.results)
+                    with self.times.part(WRITING):
+                        write_table(self.out, self.results)
                     self.display.end()
                     interruption.check()
         self.display.table()
@@ -158,7 +165,8 @@ class Comparison:
         return first or self._prepare(seed, fold)
 
     def _prepare(self, seed, fold):
-        return prepare(self.dataset, self.settings, seed, fold or 0)
+        with self.times.part(DATA):
+            return prepare(self.dataset, self.settings, seed, fold or 0)
 
     def _train(self, method, seed, fold, examples, callbacks):
         policy = method.policy_of(self.policy, self.program)
@@ -191,6 +199,7 @@ class Comparison:
                 folder,
                 fold,
                 callbacks,
+                self.times,
             )
 
     def _resolved(self, encoding=None):

@@ -23,6 +23,7 @@ from keras_amp.experiments.results import (
     write_test_curve,
 )
 from keras_amp.experiments.settings import BACKBONES
+from keras_amp.experiments.times import EVALUATION, TRACING, WRITING, FitTimes, Times
 from keras_amp.models import MixupAMPModel
 from keras_amp.runs import RESULT, save_run
 
@@ -39,7 +40,17 @@ def build_classifier(settings, examples, seed):
     )
 
 
-def train(settings, method, policy, seed, examples, folder, fold=None, callbacks=()):
+def train(
+    settings,
+    method,
+    policy,
+    seed,
+    examples,
+    folder,
+    fold=None,
+    callbacks=(),
+    times=None,
+):
     """Trains one classifier, chooses its epoch on the development set and tests it.
 
     For one seed all methods share the development set, the initial weights, the order of
@@ -64,32 +75,23 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
             with what it needs to read texts.
         fold: Integer, the part of a cross-validation that is tested on, or None.
         callbacks: Keras callbacks that follow the training.
+        times: ``Times``, to which the time that it takes is added; None for none.
 
     Returns:
         A ``Result``.
     """
-    keras.utils.clear_session()
-    keras.utils.set_random_seed(seed)
-    classifier = build_classifier(settings, examples, seed)
+    times = times or Times()
     _, epochs, steps = settings.length(len(examples.train[1]))
-    model, schedules = classifier, []
-    if method.mix != "none":
-        own, schedules = _scheduled(settings, policy, steps)
-        model = MixupAMPModel(classifier, method.mix_at(classifier), own, seed=seed)
-    model.compile(
-        keras.optimizers.Adam(
-            _learning_rate(settings), global_clipnorm=settings.clip_norm
-        ),
-        _loss(settings.loss_of(method)),
-        metrics=["accuracy"],
-        jit_compile=settings.jit_compile,
-    )
+    with times.part(TRACING):
+        classifier, model, schedules = _compiled(
+            settings, method, policy, seed, examples, steps
+        )
     train_batches = data.batches(*examples.train, settings.batch_size, seed=seed)
     test = data.batches(*examples.test, EVALUATION_BATCH)
     num_dev = len(examples.dev[1])
     dev = data.batches(*examples.dev, EVALUATION_BATCH) if num_dev else None
     choice = _choice(num_dev, settings.patience or epochs)
-    test_curve = _TestCurve(test, examples.test[1], settings.test_every)
+    test_curve = _TestCurve(test, examples.test[1], settings.test_every, times)
     with deterministic_operations():
         start = time.perf_counter()
         model.fit(
@@ -99,6 +101,7 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
             verbose=0,
             shuffle=False,  # the batches are shuffled already
             callbacks=[
+                FitTimes(times),
                 *schedules,
                 _StopAfter(steps),
                 *choice[:1],
@@ -111,8 +114,9 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
         )
         seconds = time.perf_counter() - start
         steps = int(model.optimizer.iterations)
-        probabilities = model.predict(test, verbose=0)
-        dev_error = _dev_error(model, dev, examples.dev[1])
+        with times.part(EVALUATION):
+            probabilities = model.predict(test, verbose=0)
+            dev_error = _dev_error(model, dev, examples.dev[1])
         about = environment(bool(model.jit_compile))
     scores = evaluate(probabilities, examples.test[1])
     result = Result(
@@ -130,30 +134,54 @@ def train(settings, method, policy, seed, examples, folder, fold=None, callbacks
         steps=steps,
         seconds=seconds,
     )
-    write_predictions(
-        folder,
-        examples.test_texts,
-        examples.test[1],
-        probabilities,
-        examples.class_names,
-    )
-    if settings.test_every is not None:
-        write_test_curve(folder, test_curve.by_step)
-    if settings.save_curve:
-        write_curve(folder, classifier, *examples.test)
-    write_hparams(
-        folder / TENSORBOARD,
-        _hparams(settings, method, policy, result),
-        {name: value for name, value in scores.items() if name != "error"}
-        | ({} if dev is None else {"dev_error": result.dev_error})
-        | {"test_error": result.test_error},
-        name=f"{method.name}, seed {seed}, fold {fold}",
-    )
-    if settings.save_classifier:
-        save_run(folder, classifier, examples.encoding.preprocess)
-    write_json(folder / ENVIRONMENT, about)
-    write_json(folder / RESULT, result.as_dict())
+    with times.part(WRITING):
+        write_predictions(
+            folder,
+            examples.test_texts,
+            examples.test[1],
+            probabilities,
+            examples.class_names,
+        )
+        if settings.test_every is not None:
+            write_test_curve(folder, test_curve.by_step)
+        if settings.save_curve:
+            write_curve(folder, classifier, *examples.test)
+        write_hparams(
+            folder / TENSORBOARD,
+            _hparams(settings, method, policy, result),
+            {name: value for name, value in scores.items() if name != "error"}
+            | ({} if dev is None else {"dev_error": result.dev_error})
+            | {"test_error": result.test_error},
+            name=f"{method.name}, seed {seed}, fold {fold}",
+        )
+        if settings.save_classifier:
+            save_run(folder, classifier, examples.encoding.preprocess)
+        write_json(folder / ENVIRONMENT, about)
+        write_json(folder / RESULT, result.as_dict())
     return result
+
+
+def _compiled(settings, method, policy, seed, examples, steps):
+    """The classifier, the model that trains it, and what moves the policy's settings."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    classifier = build_classifier(settings, examples, seed)
+    model, schedules = classifier, []
+    if method.mix != "none":
+        own, schedules = _scheduled(settings, policy, steps)
+        model = MixupAMPModel(classifier, method.mix_at(classifier), own, seed=seed)
+    model.compile(
+        keras.optimizers.Adam(
+            _learning_rate(settings), global_clipnorm=settings.clip_norm
+        ),
+        _loss(settings.loss_of(method)),
+        # A step that makes variables is traced twice: they are made here. By its name a
+        # metric would be made in the step.
+        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
+        jit_compile=settings.jit_compile,
+    )
+    model.optimizer.build(model.trainable_variables)
+    return classifier, model, schedules
 
 
 def _hparams(settings, method, policy, result):
@@ -272,15 +300,17 @@ class _TestCurve(keras.callbacks.Callback):
         batches: The test set.
         labels: Integer array, its labels.
         every: Steps after which the test error is taken; None for epochs alone.
+        times: ``Times``, to which its own is added.
 
     Attributes:
         errors: List of floats, the test error of each epoch in percent.
         by_step: Dict from steps, from 1, to the test error after them.
     """
 
-    def __init__(self, batches, labels, every=None):
+    def __init__(self, batches, labels, every, times):
         super().__init__()
         self.batches, self.labels, self.every = batches, labels, every
+        self.times = times
         self.errors, self.by_step, self.step = [], {}, 0
 
     def on_train_batch_end(self, batch, logs=None):
@@ -288,12 +318,14 @@ class _TestCurve(keras.callbacks.Callback):
         self.step += 1
         if self.every is not None and self.step % self.every == 0:
             # Not `evaluate`, which would begin the epoch's own means anew.
-            predicted = self.model.predict(self.batches, verbose=0).argmax(axis=1)
+            with self.times.part(EVALUATION):
+                predicted = self.model.predict(self.batches, verbose=0).argmax(axis=1)
             self.by_step[self.step] = self._error((predicted == self.labels).sum())
 
     def on_epoch_end(self, epoch, logs):
         """Evaluates the test set."""
-        scores = self.model.evaluate(self.batches, verbose=0, return_dict=True)
+        with self.times.part(EVALUATION):
+            scores = self.model.evaluate(self.batches, verbose=0, return_dict=True)
         logs["test_accuracy"] = scores["accuracy"]
         # Keras computes in float32.
         right = round(len(self.labels) * scores["accuracy"])
