@@ -80,6 +80,7 @@ class Mixtures:
         self._below, self._above = self._run_below, self._run_above
         if not (model.compiled and model.run_eagerly):
             jit = model.compiled and model.jit_compile
+            jit = jit and not getattr(model, "_compiles_step", False)  # of its own accord
             self._below, self._above = (
                 tf.function(part, autograph=False, jit_compile=jit)
                 for part in (self._run_below, self._run_above)

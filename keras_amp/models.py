@@ -163,7 +163,8 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         self._reported = monitoring.means()
         self._histograms = _Untracked(monitoring.histograms())
         self._monitored = False
-        self._auto_compiles = self._compiles_update = False
+        self._usual_batch = None
+        self._auto_compiles = self._compiles_step = self._compiles_update = False
         self.built = True
 
     def __repr__(self):
@@ -254,19 +255,60 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
     def compile(self, *args, **kwargs):
         """Configures training as ``keras.Model.compile`` does.
 
-        Where there is no accelerator, ``jit_compile="auto"`` compiles the step of a
-        classifier with attention or an LSTM, and the weights' update of any other
-        (``keras_amp.compilation``); Keras itself would compile nothing.
+        Where there is no accelerator, ``jit_compile="auto"`` compiles the training step
+        of a classifier with attention or an LSTM whose inputs have known shapes, and the
+        weights' update of any other (``keras_amp.compilation``), as far as XLA can; Keras
+        itself would compile nothing. ``jit_compile`` says whether the step is compiled.
+        Evaluation and prediction are left as Keras has them.
         """
         given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
         self._auto_compiles = given.get("jit_compile", "auto") == "auto"
-        alone = self.distribute_strategy.num_replicas_in_sync == 1
+        alone = not (tf.distribute.has_strategy() or self._distribute_strategy)
         ours = self._auto_compiles and alone and compilation.on_cpu()
         ours = ours and not given.get("run_eagerly")
-        if ours and compilation.step_pays(self):
+        self._compiles_step = bool(ours and compilation.step_pays(self))
+        if self._compiles_step:
             given["jit_compile"] = True
         super().compile(**given)
         self._compiles_update = ours and not self.jit_compile
+        self._usual_batch = compilation.UsualBatch() if ours else None
+
+    def make_train_function(self, force=False):
+        """Makes the function that trains, as ``keras.Model`` does."""
+        if not self._compiles_step or tf.distribute.has_strategy():
+            with self._without_our_compilation():
+                return super().make_train_function(force)
+        if self.train_function is None or force:
+            self.train_function = compilation.TrainFunction(
+                self.train_step,
+                self.steps_per_execution,
+                self._usual_batch,
+                self._compile_no_more,
+            )
+        return self.train_function
+
+    def make_test_function(self, force=False):
+        """Makes the function that evaluates, as ``keras.Model`` does."""
+        with self._without_our_compilation():
+            return super().make_test_function(force)
+
+    def make_predict_function(self, force=False):
+        """Makes the function that predicts, as ``keras.Model`` does."""
+        with self._without_our_compilation():
+            return super().make_predict_function(force)
+
+    @contextlib.contextmanager
+    def _without_our_compilation(self):
+        """Has Keras compile only what it was told to."""
+        compiles = self.jit_compile
+        try:
+            self.jit_compile = compiles and not self._compiles_step
+            yield
+        finally:
+            self.jit_compile = compiles
+
+    def _compile_no_more(self):
+        self._compiles_step = self.jit_compile = False
 
     def get_compile_config(self):
         """Returns the arguments of ``compile`` for a saved model."""
@@ -296,6 +338,8 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         self._check_compiled()
         given["x"] = self._checked(x, y, "`x`", "`y`")
         input_check.check_weights(given.get("sample_weight"))
+        if self._usual_batch is not None:
+            self._usual_batch.forget()
         validation = given.get("validation_data")
         if validation is not None:
             name = "`validation_data`"
@@ -360,7 +404,8 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
     def _check_compiled(self):
         """Raises what would fail in the middle of the first step."""
         replicas = self.distribute_strategy.num_replicas_in_sync
-        if self.compiled and self.jit_compile and replicas > 1:
+        told = self.jit_compile and not self._compiles_step
+        if self.compiled and told and replicas > 1:
             raise ValueError(
                 "Expected `jit_compile` to be False or 'auto' where training is "
                 "distributed: TensorFlow does not compile a step whose variables lie on "
@@ -411,7 +456,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         if self.trainable_weights:
             # The optimizer must know them all, also those without a gradient, or its
             # state could not be loaded.
-            self._update(result.gradients)
+            self._update(result.gradients, compilation.is_fixed(x))
         else:
             warnings.warn("The model does not have any trainable weights.", stacklevel=2)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -477,11 +522,13 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
                 return self.classifier.predict_step(data)
         return super().predict_step(data)
 
-    def _update(self, gradients):
-        if self._compiles_update and compilation.update_pays(self.optimizer):
-            compilation.compiled_update(self.optimizer, gradients, self.trainable_weights)
+    def _update(self, gradients, fixed):
+        weights, usual = self.trainable_weights, self._usual_batch
+        compiles = self._compiles_update and not tf.executing_eagerly()
+        if compiles and compilation.update_pays(self.optimizer):
+            compilation.compiled_update(self.optimizer, gradients, weights, usual, fixed)
         else:
-            self.optimizer.apply(gradients, self.trainable_weights)
+            self.optimizer.apply(gradients, weights)
 
     def _forward_and_gradients(self, split, given, labels):
         """Steps 2 to 5 of the class docstring, mixing at one point."""

@@ -1,5 +1,9 @@
 """What `jit_compile="auto"` compiles where there is no accelerator."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -191,6 +195,258 @@ def test_a_compiled_update_is_the_update(build, updates):
     assert updates
     for got, wanted in zip(*results, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+# === What XLA lacks ===
+
+
+class Printed(keras.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        tf.print("step", step, output_stream=NOWHERE)
+        return 0.01 / (1.0 + tf.cast(step, "float32"))
+
+
+class InNumPy(Printed):
+    def __call__(self, step):
+        rate = tf.py_function(lambda s: 0.01 / (1.0 + s.numpy()), [step], tf.float32)
+        return tf.ensure_shape(rate, ())
+
+
+class ByRange(Printed):
+    """XLA has all of its operations, but no range to a number that is not known."""
+
+    def __call__(self, step):
+        return 0.01 + 0.0 * tf.reduce_sum(tf.range(tf.cast(step, "float32")))
+
+
+class Rounded(keras.constraints.Constraint):
+    def __call__(self, w):
+        return tf.reshape(tf.numpy_function(np.round, [w, 3], w.dtype), w.shape)
+
+
+class Loud(layers.Layer):
+    def call(self, inputs):
+        tf.print(tf.shape(inputs), output_stream=NOWHERE)
+        return inputs
+
+
+def in_strings(a, b):
+    same = tf.as_string(tf.cast(a, "int64")) == tf.as_string(tf.argmax(b, -1)[:, None])
+    return tf.reduce_mean(tf.cast(same, "float32"), -1)
+
+
+def in_numpy(a, b):
+    score = tf.numpy_function(lambda b: b.max(-1), [b], tf.float32)
+    return tf.ensure_shape(score, (None,))
+
+
+def numpy_loss(a, b):
+    weight = tf.numpy_function(lambda a: a.astype("float32") + 1, [a], tf.float32)
+    return keras.losses.sparse_categorical_crossentropy(a, b) * tf.reshape(weight, (-1,))
+
+
+NOWHERE = f"file://{os.devnull}"
+LACKING = {
+    "schedule that prints": ("cnn lstm", {"schedule": Printed()}),
+    "schedule in NumPy": ("cnn attention", {"schedule": InNumPy()}),
+    "schedule by a range": ("cnn", {"schedule": ByRange()}),
+    "constraint in NumPy": ("cnn attention", {"constraint": Rounded()}),
+    "layer that prints": ("attention", {"layer": Loud()}),
+    "metric of strings": ("attention", {"metrics": [in_strings]}),
+    "metric in NumPy": ("lstm", {"weighted_metrics": [in_numpy]}),
+    "loss in NumPy": ("lstm", {"loss": numpy_loss}),
+    "checked numerics": ("cnn attention", {}),
+}
+NETWORKS = {
+    "attention": lambda x: layers.MultiHeadAttention(2, 3)(x, x),
+    "lstm": lambda x: layers.LSTM(4, return_sequences=True)(x),
+    "cnn": lambda x: layers.Conv1D(4, 2)(x),
+}
+
+
+def lacking(
+    network, jit_compile, schedule=1e-2, constraint=None, layer=None, **arguments
+):
+    """A model that holds what XLA lacks, and what it does in two epochs."""
+    keras.utils.set_random_seed(3)
+    ids = keras.Input((7,), dtype="int32")
+    x = layers.Embedding(30, 6, name="embedding")(ids)
+    x = NETWORKS[network](x if layer is None else layer(x))
+    x = layers.GlobalMaxPooling1D()(x)
+    x = layers.Dense(3, "softmax", kernel_constraint=constraint)(x)
+    policy = keras_amp.Mixup()  # the step of one pass, which is traced sooner
+    model = keras_amp.MixupAMPModel(keras.Model(ids, x), "embedding", policy, seed=1)
+    arguments = {"loss": "sparse_categorical_crossentropy", **arguments}
+    model.compile(keras.optimizers.Adam(schedule), jit_compile=jit_compile, **arguments)
+    data = {"batch_size": 5, "verbose": 0}
+    fitted = model.fit(IDS, LABELS, epochs=2, shuffle=False, **data)
+    return model, [*model.get_weights(), *fitted.history.values()]
+
+
+@pytest.fixture
+def checked(request):
+    """Has TensorFlow check every number, where a test asks for it."""
+    if request.node.callspec.params["kind"] == "checked numerics":
+        tf.debugging.enable_check_numerics()
+    yield
+    tf.debugging.disable_check_numerics()
+
+
+@pytest.mark.parametrize(
+    ("kind", "network"),
+    [(kind, network) for kind, (some, _) in LACKING.items() for network in some.split()],
+)
+def test_auto_trains_what_xla_lacks(kind, network, checked, recwarn):
+    model, actual = lacking(network, "auto", **LACKING[kind][1])
+    assert not model.jit_compile
+    assert len(recwarn.list) == (kind == "schedule by a range")
+    if "schedule" not in kind:
+        return
+    _, expected = lacking(network, False, **LACKING[kind][1])
+    for got, wanted in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
+
+
+class ToTheLargest(layers.Layer):
+    """A range to a number that the data say, where XLA must know it beforehand."""
+
+    def call(self, inputs):
+        largest = tf.cast(tf.reduce_max(tf.abs(inputs)), "int32")
+        return inputs + 0.0 * tf.cast(tf.reduce_sum(tf.range(largest)), "float32")
+
+
+def test_where_compiling_fails_no_batch_is_lost():
+    with pytest.warns(UserWarning, match="jit_compile=False") as warned:
+        model, actual = lacking("attention", "auto", layer=ToTheLargest())
+    assert len(warned) == 1
+    assert not model.jit_compile
+    assert model.get_compile_config()["jit_compile"] == "auto"
+    other, expected = lacking("attention", False, layer=ToTheLargest())
+    for got, wanted in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
+    assert int(model.optimizer.iterations) == int(other.optimizer.iterations) == 6
+
+
+def test_evaluation_and_prediction_do_not_fail_either(recwarn):
+    model, _ = lacking("attention", "auto", layer=Loud())
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=[in_strings])
+    assert model.jit_compile  # not tried yet
+    model.evaluate(IDS, LABELS, batch_size=5, verbose=0)
+    model.predict(IDS, batch_size=5, verbose=0)
+    keras_amp.loss_along_lambda(model, (IDS, LABELS), pairs=2, lambdas=3)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("kind", ["schedule that prints", "metric in NumPy"])
+def test_what_is_told_to_compile_fails_as_in_keras(kind):
+    with pytest.raises((tf.errors.OpError, ValueError)):
+        lacking("cnn", True, **LACKING[kind][1])
+
+
+# === How often anything is compiled ===
+
+COUNTING = """
+import sys
+from pathlib import Path
+import keras, numpy as np, tensorflow as tf
+import keras_amp
+from keras import layers
+from keras_amp import compilation
+
+# A step that is compiled in a second.
+compilation._COMPILED += (layers.Dense,)
+NETWORKS = {
+    "attention": lambda x: layers.MultiHeadAttention(1, 2)(x, x),
+    "dense": lambda x: layers.Dense(2)(x),
+    "cnn": lambda x: layers.Conv1D(2, 2)(x),
+}
+IDS = np.random.default_rng(0).integers(1, 9, (13, 5))
+LABELS = np.arange(13) % 3
+TEXTS = [IDS[i, : i % 4 + 2] for i in range(12)]
+traces = []
+
+
+class Counted(keras_amp.MixupAMPModel):
+    def train_step(self, data):
+        traces.append(data)
+        return super().train_step(data)
+
+
+def model(network, length=5):
+    ids = keras.Input((length,), dtype="int32")
+    x = NETWORKS[network](layers.Embedding(9, 3, name="embedding")(ids))
+    x = layers.EinsumDense("ab,bc->ac", 3, "softmax")(
+        layers.GlobalMaxPooling1D()(x)
+    )
+    policy = keras_amp.Mixup()
+    model = Counted(keras.Model(ids, x), "embedding", policy, seed=1)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def odd(network, **arguments):
+    trained = model(network)
+    trained.steps_per_execution = arguments.pop("steps_per_execution", 1)
+    trained.fit(IDS, LABELS, batch_size=5, epochs=2, verbose=0, **arguments)
+    trained.evaluate(IDS, LABELS, batch_size=5, verbose=0)
+    trained.predict(IDS, batch_size=5, verbose=0)
+    assert int(trained.optimizer.iterations) == 6
+
+
+def own_length(network, length=None):
+    signature = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32)
+    pairs = tf.data.Dataset.from_generator(
+        lambda: zip(TEXTS, LABELS), output_signature=signature
+    )
+    data = pairs.padded_batch(2, ((length,), ()))
+    trained = model(network, length)
+    trained.fit(data, epochs=2, verbose=0)
+    trained.predict(data, verbose=0)
+
+
+def other_sizes(network):
+    trained = model(network)
+    trained.fit(IDS[:10], LABELS[:10], batch_size=5, verbose=0)
+    trained.fit(IDS[:12], LABELS[:12], batch_size=4, class_weight={0: 2.0}, verbose=0)
+
+
+def by_hand(network):
+    trained = model(network)
+    for k in (5, 5, 3, 5, 4):
+        trained.train_on_batch(IDS[:k], LABELS[:k])
+
+
+CASES = {
+    "attention, odd": (lambda: odd("attention"), 1, 1),
+    "dense, several": (lambda: odd("dense", steps_per_execution=2), 1, 1),
+    "dense, other sizes": (lambda: other_sizes("dense"), 2, 2),
+    "dense, by hand": (lambda: by_hand("dense"), 2, 1),
+    "dense, own length": (lambda: own_length("dense"), 1, 0),
+    "cnn, odd": (lambda: odd("cnn"), 1, 1),
+    "cnn, own length": (lambda: own_length("cnn"), 1, 0),
+}
+for name, (run, traced, compiled) in CASES.items():
+    dumped = lambda: len([*Path(sys.argv[1]).glob("*compiled*.before_optimizations.txt")])
+    before = dumped()
+    traces.clear()
+    run()
+    if (len(traces), dumped() - before) != (traced, compiled):
+        print(name, "traced", len(traces), "compiled", dumped() - before)
+print("done")
+"""
+
+
+def test_the_step_is_traced_and_compiled_once(tmp_path):
+    """By what XLA itself writes down of its programs; a process reads its flags once."""
+    flags = f"--xla_dump_to={tmp_path} --xla_dump_hlo_as_text"
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTING, tmp_path],
+        env={**os.environ, "XLA_FLAGS": flags},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "done\n"
 
 
 # === The compiled program ===
