@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops, tree
 
-from keras_amp import checks, graphs, input_check, surgery
+from keras_amp import checks, foreign, graphs, input_check, surgery
 from keras_amp.losses import ExampleLoss
 from keras_amp.masks import SHARED, check_meanings
 from keras_amp.models import MixupAMPModel
@@ -135,8 +135,9 @@ class Mixtures:
 
         All of them have the batch as their first axis.
         """
-        with keras.StatelessScope():
-            hidden = self._split.run_below(x, training=False)
+        hidden = foreign.without_effect(
+            lambda: self._split.run_below(x, training=False), self._split.below
+        )
         implicit = [getattr(tensor, "_keras_mask", None) for tensor in hidden.tensors]
         size = ops.shape(hidden.tensors[0])[0]
         masks = [
@@ -173,8 +174,9 @@ class Mixtures:
         )
         masks = zip(pair.masks, meanings, strict=True)
         pair = pair._replace(masks=[v[0] if m == SHARED else v for v, m in masks])
-        with keras.StatelessScope():
-            y_pred = self._split.run_above(pair, lam, training=False)
+        y_pred = foreign.without_effect(
+            lambda: self._split.run_above(pair, lam, training=False), self._split.above
+        )
         if not self._compile_loss.built:
             # In the structure of the output, by which a loss may be compiled.
             self._compile_loss.build(tree.pack_sequence_as(y_pred, [y[:size]]), y_pred)

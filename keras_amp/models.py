@@ -12,6 +12,7 @@ from keras import ops, tree
 from keras_amp import (
     checks,
     compilation,
+    foreign,
     input_check,
     monitoring,
     overrides,
@@ -544,8 +545,12 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
                 y_pred = split.run_above(pair, input_lam)
                 return y_pred, labels.mixup_loss(loss_of, y_pred)
 
+            with tape.stop_recording():
+                beside = self._mixing.examined.of(
+                    split, lambda: evaluate(lam), self.policy
+                )
             choice, y_pred, example_loss = passes.run(
-                evaluate, lam, self.policy, tape, split.noise_states
+                evaluate, lam, self.policy, tape, split.noise_states, beside
             )
             loss = loss_of.reduce(self._weigh(example_loss, choice))
             y_major, weight_major = labels.of_larger_share()
@@ -717,6 +722,7 @@ class _Mixing:
 
     def __init__(self, splits):
         self.splits = splits
+        self.examined = foreign.Examined()
 
     def at_random_point(self, step, seed_generator):
         """Runs ``step(split)`` at one mix point, picked uniformly of several."""

@@ -19,6 +19,7 @@ import keras
 import tensorflow as tf
 from keras import ops, tree
 
+from keras_amp import foreign
 from keras_amp.axes import column
 from keras_amp.search import Choice, search
 
@@ -38,7 +39,7 @@ class Trained(NamedTuple):
     loss: Any
 
 
-def run(evaluate, lam, policy, tape, noise_states):
+def run(evaluate, lam, policy, tape, noise_states, beside=foreign.NOTHING):
     """Runs the passes of one step.
 
     Args:
@@ -49,6 +50,9 @@ def run(evaluate, lam, policy, tape, noise_states):
         policy: A ``Mixup`` or ``AdversarialMixing``.
         tape: The recording ``tf.GradientTape`` of the weights' gradient.
         noise_states: State variables of the random generators that ``evaluate`` uses.
+            Those of generators that no layer tracks, such as Keras' global one, are
+            found as they move.
+        beside: ``keras_amp.foreign.Foreign``: what ``evaluate`` does beside Keras.
 
     Returns:
         ``Trained``.
@@ -57,10 +61,11 @@ def run(evaluate, lam, policy, tape, noise_states):
         zeros = ops.zeros_like(lam)
         return _train_at(Choice(lam, lam, zeros, None, None, zeros), evaluate)
     batch_size = ops.shape(lam)[0] * tf.distribute.get_strategy().num_replicas_in_sync
-    moving = noise_states if policy.noise == "independent" else ()
+    moves = policy.noise == "independent"
+    kept = beside.variables + ([] if moves else beside.generators)
 
     def probe(input_lam):
-        with _dropping_updates(moving):
+        with _dropping_updates(noise_states if moves else None, kept):
             return evaluate(input_lam)
 
     if policy.noise == "independent" and policy.min_op:
@@ -123,18 +128,46 @@ def _where(mask, chosen, other):
 
 
 @contextlib.contextmanager
-def _dropping_updates(noise_states):
+def _dropping_updates(noise_states, variables):
     """Drops what a pass would change: statistics, counters, penalties, noise states.
 
-    As the noise states stay where they were, the next pass draws the same noise; those
-    that are named move on.
+    Args:
+        noise_states: The states of random generators, which move on; those of generators
+            that no layer tracks do besides. None if all stay where they were, so that the
+            next pass draws the same noise.
+        variables: Handles of TensorFlow's variables that are put back.
     """
-    with keras.StatelessScope() as scope:
+    before = foreign.read(variables)
+    with _Updates() as updates:
         yield
-    for state in noise_states:
-        moved = scope.get_current_value(state)
-        if moved is not None:
-            state.assign(moved)
+    foreign.put_back(variables, before)
+    if noise_states is not None:
+        for state in updates.of_generators(noise_states):
+            state.assign(updates.get_current_value(state))
+
+
+class _Updates(keras.StatelessScope):
+    """Keeps the updates of Keras' variables from them, and knows whose they are."""
+
+    def __init__(self):
+        super().__init__()
+        self._updated = {}
+
+    def add_update(self, update):
+        super().add_update(update)
+        self._updated[id(update[0])] = update[0]
+
+    def of_generators(self, known):
+        """Of the updated variables the known ones and those of any seed generator.
+
+        Keras tracks no generator of a function, nor its own global one.
+        """
+        known = {id(variable) for variable in known}
+        return [
+            variable
+            for variable in self._updated.values()
+            if id(variable) in known or variable.name == "seed_generator_state"
+        ]
 
 
 def _value_and_gradient(function, lam):

@@ -371,7 +371,9 @@ class AdversarialMixing(Mixup):
             losses is itself what is minimised, masks included, as in the authors'
             program: MinOp is then mostly a choice of the harder masks. Batch statistics
             and penalties are those at lambda'. What lies below the mix point is computed
-            once a step in either case.
+            once a step in either case. Noise is Keras' (``keras.random``, its global
+            generator included) or that of a ``tf.random.Generator``; the other operations
+            of ``tf.random``, and NumPy, draw anew in every pass, of which a model warns.
         gradient: ``"example"``: the gradient of each example's own loss (the paper).
             ``"mean"``: the gradient of the batch's mean loss (the authors' program),
             smaller by the batch size. With ``lam_per="batch"`` the two coincide.

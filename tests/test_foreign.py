@@ -1,0 +1,265 @@
+"""State and noise of users' layers that are not Keras' own, in the passes of a step."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+
+import keras_amp
+from keras_amp import foreign, traced
+
+X = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
+Y = np.arange(8) % 3
+GRAPH = {"jit_compile": False}
+
+
+class Counter(layers.Layer):
+    """Counts its passes in a TensorFlow variable, as layers for Keras 2 did."""
+
+    def build(self, shape):
+        self.count = tf.Variable(0.0, trainable=False)
+
+    def call(self, h, training=None):
+        if training:
+            self.count.assign_add(1.0)
+        return h
+
+
+class HiddenCounter(Counter):
+    """Holds the variable in a dict in a list; counts in a loop, at inference too."""
+
+    def build(self, shape):
+        self.held = [{"count": tf.Variable(0.0, trainable=False)}]
+
+    @property
+    def count(self):
+        return self.held[0]["count"]
+
+    def call(self, h, training=None):
+        def body(i, h):
+            self.count.assign_add(1.0)
+            return i + 1, h
+
+        return tf.while_loop(lambda i, h: i < 1, body, (0, h))[1]
+
+
+class EagerCounter(Counter):
+    """Reads its variable as a number, which no trace can."""
+
+    def call(self, h, training=None):
+        if training:
+            self.count.assign(self.count.numpy() + 1.0)
+        return h
+
+
+class Noise(layers.Layer):
+    """Adds what `draw` draws."""
+
+    def call(self, h, training=None):
+        return h + self.draw(ops.shape(h)) if training else h
+
+
+class GlobalNoise(Noise):
+    def draw(self, shape):
+        return keras.random.normal(shape)
+
+
+class UntrackedNoise(Noise):
+    """Its generator stands where Keras does not look for it."""
+
+    def build(self, shape):
+        generator = keras.random.SeedGenerator(3)
+        self.draws = lambda shape: keras.random.normal(shape, seed=generator)
+
+    def draw(self, shape):
+        return self.draws(shape)
+
+
+class GeneratorNoise(Noise):
+    def build(self, shape):
+        self.generator = tf.random.Generator.from_seed(3)
+
+    def draw(self, shape):
+        return self.generator.normal(shape)
+
+
+class TensorFlowNoise(Noise):
+    def draw(self, shape):
+        return tf.random.normal(shape)
+
+
+class NumPyNoise(Noise):
+    def draw(self, shape):
+        return np.random.normal(size=shape[1:]).astype("float32")
+
+
+POLICIES = {
+    "mixup": (keras_amp.Mixup, {}),
+    "shared": (keras_amp.AdversarialMixing, {}),
+    "independent": (keras_amp.AdversarialMixing, {"noise": "independent"}),
+    "no choice": (keras_amp.AdversarialMixing, {"min_op": False}),
+    "three steps": (keras_amp.AdversarialMixing, {"ascent_steps": 3}),
+}
+
+
+def trained(layer, policy="shared", mix_at="h", epochs=1, step_size=0.0, **how):
+    x = keras.Input((6,))
+    h = layers.Dense(8, "tanh", name="h")(x)
+    h = layers.Dense(8, "tanh", name="again")(layer(h))
+    classifier = keras.Model(x, layers.Dense(3, "softmax")(h))
+    base, settings = POLICIES[policy]
+    if base is not keras_amp.Mixup:
+        settings = {"step_size": step_size, **settings}
+    model = keras_amp.MixupAMPModel(classifier, mix_at, base(**settings), seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy", **how)
+    history = model.fit(X, Y, batch_size=4, epochs=epochs, shuffle=False, verbose=0)
+    return model, history.history
+
+
+# === Variables ===
+
+
+@pytest.mark.parametrize("policy", list(POLICIES))
+def test_a_variable_counts_steps_not_passes(policy):
+    for layer in (Counter(), HiddenCounter()):
+        trained(layer, policy, epochs=2, **GRAPH)
+        assert layer.count.numpy() == 4
+
+
+@pytest.mark.parametrize("policy", ["shared", "independent"])
+def test_a_variable_counts_steps_however_they_run(mode, policy):
+    layer = Counter()
+    trained(layer, policy, epochs=2, **mode)
+    assert layer.count.numpy() == 4
+
+
+def test_several_mix_points():
+    layer = Counter()
+    trained(layer, mix_at=["h", layer.name], epochs=3, **GRAPH)
+    assert layer.count.numpy() == 6
+
+
+def test_a_layer_that_only_runs_eagerly():
+    layer = EagerCounter()
+    trained(layer, run_eagerly=True)
+    assert layer.count.numpy() == 2
+
+
+@pytest.mark.parametrize("how", [GRAPH, {"run_eagerly": True}])
+def test_losses_along_lambda_change_nothing(how):
+    layer = HiddenCounter()
+    model, _ = trained(layer, "mixup", **how)
+    before = layer.count.numpy()
+    for place in ("h", "again"):  # above and below
+        keras_amp.loss_along_lambda(model, (X, Y), place, 3)
+    assert layer.count.numpy() == before
+
+
+# === Noise ===
+
+
+@pytest.mark.parametrize("noise", [GlobalNoise, UntrackedNoise, GeneratorNoise])
+def test_noise_of_any_generator(mode, noise):
+    """Shared noise leaves no difference; independent noise makes one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, history = trained(noise(), **mode)
+        _, other = trained(noise(), "independent", **mode)
+    np.testing.assert_allclose(history["loss_gap"], 0, atol=1e-7)
+    assert abs(other["loss_gap"][0]) > 1e-3
+    assert 0 < other["mask_rate"][0] < 1
+    if not mode.get("jit_compile"):
+        assert history["loss_gap"] == history["mask_rate"] == [0.0]
+
+
+def test_the_global_generator_goes_on_as_in_keras():
+    """A step draws as often as the classifier's own, from where Keras would begin."""
+    states = []
+    for policy in ("mixup", "shared", "three steps"):
+        keras.utils.set_random_seed(7)
+        trained(GlobalNoise(), policy, epochs=2, **GRAPH)
+        generator = keras.src.random.seed_generator.global_seed_generator()
+        states.append(generator.state.numpy())
+    np.testing.assert_array_equal(states[0], states[1])
+    np.testing.assert_array_equal(states[0], states[2])
+
+
+@pytest.mark.parametrize("how", [GRAPH, {"run_eagerly": True}])
+def test_noise_that_cannot_be_put_back_is_warned_of_once(how):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        model, _ = trained(TensorFlowNoise(name="tf"), **how)
+        model.fit(X, Y, verbose=0)
+    said = [str(w.message) for w in seen if "noise='independent'" in str(w.message)]
+    assert len(said) == 1
+    assert "layer 'tf', which draws by tf.random (RandomStandardNormal)" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("policy", "mix_at"), [("mixup", "h"), ("independent", "h"), ("shared", "again")]
+)
+def test_where_it_does_not_matter_nothing_is_said(policy, mix_at):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trained(TensorFlowNoise(), policy, mix_at, **GRAPH)
+
+
+def test_numpy_is_named_and_its_state_left_alone():
+    layer = NumPyNoise()
+    model = keras.Sequential([keras.Input((6,)), layer])
+    np.random.seed(3)
+    found = foreign.examine(lambda: model(X, training=True), model)
+    assert found.noise == ["np.random"]
+    drawn = np.random.normal()
+    np.random.seed(3)
+    assert drawn == np.random.normal()
+
+
+def test_layers_of_the_same_class_are_told_apart():
+    names = ["noise", "noise_1", "noise_1_1"]
+    model = keras.Sequential(
+        [keras.Input((6,)), *[TensorFlowNoise(name=name) for name in names]]
+    )
+    found = foreign.examine(lambda: model(X, training=True), model)
+    assert [noise.split("'")[1] for noise in found.noise] == names
+
+
+def test_a_function_of_the_user_in_a_layer_of_keras():
+    noisy = layers.Lambda(lambda h: h + tf.random.uniform(()), name="noisy")
+    model = keras.Sequential([keras.Input((6,)), noisy])
+    found = foreign.examine(lambda: model(X), model)
+    assert "'noisy', which draws by tf.random (RandomUniform)" in found.noise[0]
+
+
+def test_layers_of_keras_are_not_traced():
+    def never():
+        raise AssertionError
+
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3), layers.Dropout(0.5)])
+    assert foreign.examine(never, model) == foreign.NOTHING
+
+
+def test_consumers_are_found_in_branches_and_loops():
+    count, unread = tf.Variable(0.0), tf.Variable(0.0)
+
+    @tf.function(autograph=False)
+    def counting(x):
+        def body(i):
+            return tf.cond(
+                x > 0, lambda: count.assign_add(1.0) * 0 + i + 1, lambda: i + 1
+            )
+
+        return tf.while_loop(lambda i: i < 3, body, (0.0,))[0] + unread
+
+    graph = counting.get_concrete_function(tf.TensorSpec(())).graph
+    kinds = {
+        id(handle): set(traced.consumers(graph, placeholder))
+        for handle, placeholder in zip(
+            graph.external_captures, graph.internal_captures, strict=True
+        )
+    }
+    assert "AssignAddVariableOp" in kinds[id(count.handle)]
+    assert kinds[id(unread.handle)] == {"ReadVariableOp"}
