@@ -146,7 +146,13 @@ def clearer_errors(classifier):
                 f"Expected batches for {_takes(classifier)}. Received: single examples, "
                 f"of which a label is a single number. {BATCH['batch']}"
             ) from error
-        found = re.match(r"Invalid dtype: ((str|bytes|object)\d*)$", said)
+        if said == "Invalid dtype: object":
+            raise ValueError(
+                f"Expected arrays of numbers for {_takes(classifier)}. Received: an "
+                'array of the dtype object. Convert it, by `x.astype("float32")`; where '
+                "it holds lists of several lengths, by `keras.utils.pad_sequences`."
+            ) from error
+        found = re.match(r"Invalid dtype: ((str|bytes)\d*)$", said)
         if found:
             raise ValueError(
                 _about_texts(classifier, "the batches", found.group(1))

@@ -196,6 +196,12 @@ def test_lists_of_numbers(model):
     fails(model.fit, r"`sample_weight`.*Received: 2\.0", X, Y, sample_weight=2.0)
 
 
+def test_numbers_in_an_array_of_objects(model):
+    match = "numbers for 'mine'.*Received: an array of the dtype object.*float32"
+    fails(model.fit, match, X.astype(object), Y, verbose=0)
+    fails(model.predict, match, X.astype(object), verbose=0)
+
+
 @pytest.mark.parametrize("as_dataset", [False, True])
 def test_weights_of_another_shape(model, as_dataset):
     match = r"`sample_weight` .*shape \(batch_size,\).*Received: shape \(None, 3\)"
