@@ -153,10 +153,17 @@ def _masks_of(x, reader, name, sources):
             f"through it, masks apart. Received: the input '{source}' reaches "
             f"'{reader.name}' around it, so the two examples' values would not be mixed. "
             "Mix behind the layer where the paths have joined, or at several places "
-            f'together, `mix_at=("{name}", ...)`. If the input is a mask, or a layer '
-            f'computes one from it, name it: `masks={{"{source}": "keep"}}` if True '
-            'stands where a position counts, "hide" where it is padding.'
+            f"together, `mix_at={_together(name, tensor)}`. If the input is a mask, or a "
+            f'layer computes one from it, name it: `masks={{"{source}": "keep"}}` if '
+            'True stands where a position counts, "hide" where it is padding.'
         ) from None
+
+
+def _together(name, x):
+    """How a mix point's name and an input of numbers stand in one tuple."""
+    floating = keras.backend.is_float_dtype(x.dtype)
+    other = repr(graphs.node_of(x).operation.name) if floating else "..."
+    return f"({name!r}, {other})"
 
 
 class _Sources:

@@ -210,7 +210,7 @@ def test_a_callback_draws_both(tmp_path):
 
 
 def test_one_without_the_other_says_how_to_mix_both():
-    with pytest.raises(ValueError, match=r"together, `mix_at=\("):
+    with pytest.raises(ValueError, match=r"together, `mix_at=\('words', 'numbers'\)`"):
         keras_amp.MixupAMPModel(network(), ["words", "figures"])
 
 
