@@ -113,8 +113,9 @@ def _einsum_keeps_batch(node, rank):
     )
     if inputs.startswith("..."):
         return rank > len(inputs) - 3 and outputs.startswith("...")
-    first = inputs[0]
-    return outputs[0] == first and first not in kernel + (layer.bias_axes or "")
+    first, declared = inputs[0], len(node.outputs[0].shape)
+    fits = "..." in outputs or len(outputs) == declared  # Keras believes what is declared
+    return fits and outputs[0] == first and first not in kernel + (layer.bias_axes or "")
 
 
 # Of the others the first axis is the batch whatever their arguments.
