@@ -377,24 +377,31 @@ def check_losses(values, lam, loss):
     if _loss_name(loss):  # Keras' own
         return values
     received, expected = tf.shape(values)[0], tf.shape(lam)[0]
-    right = tf.debugging.Assert(
-        tf.equal(received, expected),
-        [message, received, "for", expected, f"examples. {hint}"],
+    right = tf.equal(received, expected)
+    asserted = tf.debugging.Assert(
+        right, [message, received, "for", expected, f"examples. {hint}"]
     )
-    with tf.control_dependencies([right]):
-        return _joined(values, lam)
+    with tf.control_dependencies([asserted]):
+        return _joined(values, lam, tf.identity(right))
 
 
-def _joined(values, lam):
-    """The values, by an operation that fails if they are not as many as lambdas.
+def _joined(values, lam, right):
+    """The values, by operations that fail if they are not as many as lambdas.
 
-    XLA drops assertions; this fails there, too, as it is compiled.
+    The result is as long as the lambdas whatever TensorFlow infers (of a reshape it would
+    infer the values' number), and gradients wait for ``right``: else other operations
+    would fail first. XLA drops assertions; this fails there, too, as it is compiled.
+    Where XLA knows the number only as it runs, all becomes NaN.
     """
+
+    def where_right(tensor):
+        return tf.where(right, tensor, tf.constant(math.nan, tensor.dtype))
 
     @tf.custom_gradient
     def join(values):
         rows = [values[None], tf.zeros_like(lam, values.dtype)[None]]
-        return tf.reduce_sum(tf.concat(rows, 0, name=JOINED), axis=0), tf.identity
+        joined = tf.reduce_sum(tf.concat(rows, 0, name=JOINED), axis=0)
+        return where_right(tf.gather(joined, tf.range(tf.size(lam)))), where_right
 
     return join(values)
 
