@@ -42,7 +42,7 @@ def check_inputs(classifier, x, argument="`x`", source="array", y=None):
     """
     takes_text = _takes_text(classifier)
     first = first_of(x)
-    if isinstance(first, TEXTS) and not takes_text:
+    if isinstance(first, TEXTS):
         raise ValueError(_about_texts(classifier, argument, f"texts, such as {first!r}"))
     check_no_list(x, argument)
     leaves = tree.flatten(x)
@@ -146,17 +146,17 @@ def clearer_errors(classifier):
                 f"Expected batches for {_takes(classifier)}. Received: single examples, "
                 f"of which a label is a single number. {BATCH['batch']}"
             ) from error
-        if said == "Invalid dtype: object":
+        if said == "Invalid dtype: object" and not _takes_text(classifier):
             raise ValueError(
                 f"Expected arrays of numbers for {_takes(classifier)}. Received: an "
                 'array of the dtype object. Convert it, by `x.astype("float32")`; where '
                 "it holds lists of several lengths, by `keras.utils.pad_sequences`."
             ) from error
-        found = re.match(r"Invalid dtype: ((str|bytes)\d*)$", said)
+        found = re.match(r"Invalid dtype: ((str|bytes)\d*|object)$", said)
         if found:
             raise ValueError(
-                _about_texts(classifier, "the batches", found.group(1))
-                + " Labels and weights have to be numbers, too."
+                _about_texts(classifier, "the batches", f"the dtype {found.group(1)}")
+                + " Labels and weights have to be numbers."
             ) from error
         raise
 
@@ -279,8 +279,10 @@ def _text_columns(leaf):
 
 
 def _about_texts(classifier, argument, received):
-    """What to tell who passes texts where numbers are taken."""
+    """What to tell who passes texts where numbers are taken, or not as a tensor."""
+    expected = "numbers"
     if _takes_text(classifier):
+        expected = "tensors"
         hint = "Pass texts for its inputs as a tensor, `tf.constant(texts)`."
     elif getattr(classifier, "preprocessor", None) is not None:
         hint = _preprocess("texts")
@@ -291,7 +293,7 @@ def _about_texts(classifier, argument, received):
             "(vectorize(texts), labels))`."
         )
     return (
-        f"Expected {argument} to hold numbers, for {_takes(classifier)}. Received: "
+        f"Expected {argument} to hold {expected}, for {_takes(classifier)}. Received: "
         f"{received}. {hint}"
     )
 
