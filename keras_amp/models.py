@@ -360,7 +360,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         except tf.errors.InvalidArgumentError as error:
             raise checks.as_value_error(error) or error from None
 
-    def train_on_batch(self, x, y=None, *args, **kwargs):
+    def train_on_batch(self, x, y=None, sample_weight=None, *args, **kwargs):
         """Takes one training step, as ``keras.Model.train_on_batch`` does, by mixing.
 
         Raises:
@@ -368,7 +368,8 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         """
         self._check_compiled()
         self._checked(x, y, "`x`", "`y`")
-        return super().train_on_batch(x, y, *args, **kwargs)
+        input_check.check_weights(sample_weight)
+        return super().train_on_batch(x, y, sample_weight, *args, **kwargs)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """Evaluates the classifier as ``keras.Model.evaluate`` does.
@@ -630,7 +631,8 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             )
         for name, state in states.items():
             state.assign(store[name])
-        super().load_own_variables({n: store[n] for n in store.keys() - states})
+        others = set(store.keys()) - set(states)
+        super().load_own_variables({name: store[name] for name in others})
 
     def get_config(self):
         """Returns the arguments that rebuild this model."""
