@@ -3,22 +3,22 @@
 Keras can run a pass and keep its own variables as they were. Of a layer that holds a
 ``tf.Variable``, a ``tf.random.Generator`` included, it knows nothing. What a pass does to
 these is found by tracing it once, without running it: they are then read before a pass
-and put back after it. Nothing can be put back of ``tf.random``'s operations.
+and put back after it. Nothing can be put back of ``tf.random``'s operations. The same
+holds for what users' functions, callable objects and losses do. What Python code draws or
+changes that a graph calls (``tf.numpy_function``) is not seen.
 """
 
-import functools
 import inspect
 import re
 import warnings
 from typing import NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from keras_amp import traced
+from keras_amp import python_noise, traced
 
-# Layers and functions of these packages hold no such thing.
+# Layers, losses and functions of these packages hold no such thing.
 _KNOWN = {"keras", "keras_hub", "keras_amp"}
 # Operations that draw from a state that cannot be read.
 _DRAWS = {
@@ -58,12 +58,13 @@ class Foreign(NamedTuple):
 NOTHING = Foreign([], [], [])
 
 
-def examine(function, model):
+def examine(function, model, loss=None):
     """Finds what a function does beside Keras, without doing it.
 
     Args:
         function: Callable of no arguments; what it reads may be tensors of any graph.
         model: The functional model whose layers it runs.
+        loss: The ``keras.losses.Loss`` that it computes, if any.
 
     Returns:
         ``Foreign``. Of a function that cannot be traced, as it runs eagerly only, it
@@ -78,19 +79,22 @@ def examine(function, model):
     ["layer 'shuffle', which draws by tf.random (RandomShuffle)"]
     """
     layers = model._flatten_layers()
-    operations = getattr(model, "operations", [])
-    if not any(_may_hold(operation) for operation in [*layers, *operations]):
+    losses = [] if loss is None else [loss]
+    own = list(_own([*layers, *getattr(model, "operations", []), *losses]))
+    if not own:
         return NOTHING
     graph = tf.__internal__.FuncGraph("examined")
-    before = np.random.get_state()
     try:
-        with keras.StatelessScope(), graph.as_default():
+        with (
+            python_noise.watched(own) as drew,
+            keras.StatelessScope(),
+            graph.as_default(),
+        ):
             function()
     except Exception:  # whatever a layer's code raises where it cannot be traced
-        return Foreign([v.handle for v in _held(map(vars, layers))], [], [])
-    finally:
-        drawn = not all(map(np.array_equal, before, np.random.get_state()))
-        np.random.set_state(before)
+        held = _held(getattr(part, "__dict__", {}) for part in [*layers, *own])
+        handles = {id(variable): variable.handle for variable in held}
+        return Foreign(list(handles.values()), [], drew)
     captures = zip(graph.external_captures, graph.internal_captures, strict=True)
     variables, generators = [], []
     for handle, placeholder in captures:
@@ -100,21 +104,23 @@ def examine(function, model):
                 generators.append(handle)
             elif any(map(_CHANGES.fullmatch, kinds)):
                 variables.append(handle)
-    noise = _noise(graph, {layer.name for layer in layers})
-    return Foreign(variables, generators, noise + ["np.random"] * drawn)
+    names = {each.name: f"loss '{each.name}'" for each in losses}
+    names |= {layer.name: f"layer '{layer.name}'" for layer in layers}
+    return Foreign(variables, generators, _noise(graph, names) + drew)
 
 
-def without_effect(function, model):
+def without_effect(function, model, loss=None):
     """Calls a function and puts back what it changes, be it Keras' or TensorFlow's.
 
     Args:
         function: Callable of no arguments.
         model: The functional model that it runs.
+        loss: The ``keras.losses.Loss`` that it computes, if any.
 
     Returns:
         What the function returns.
     """
-    found = examine(function, model)
+    found = examine(function, model, loss)
     handles = found.variables + found.generators
     before = read(handles)
     with keras.StatelessScope():
@@ -140,13 +146,14 @@ class Examined:
     def __init__(self):
         self._found, self._warned = {}, False
 
-    def of(self, split, function, policy):
+    def of(self, split, function, policy, loss):
         """What a pass above a mix point does beside Keras.
 
         Args:
             split: ``keras_amp.surgery.Split``.
             function: Callable of no arguments that runs the pass.
             policy: The policy, whose passes are to see the same noise or not.
+            loss: The ``keras.losses.Loss`` that the pass ends with.
 
         Returns:
             ``Foreign``.
@@ -155,7 +162,7 @@ class Examined:
             return NOTHING
         found = self._found.get(split)
         if found is None:
-            found = examine(function, split.above)
+            found = examine(function, split.above, loss)
             if tf.distribute.get_strategy().num_replicas_in_sync == 1:
                 self._found[split] = found  # else each replica has its own variables
         if found.noise and policy.noise == "shared" and not self._warned:
@@ -173,29 +180,32 @@ class Examined:
 
 
 def _noise(graph, names):
-    """Says which operations of a graph draw by ``tf.random``, and in which layers."""
+    """Says which operations of a graph draw by ``tf.random``, and where.
+
+    Args:
+        graph: A ``tf.Graph``.
+        names: Dict from the names of layers and losses to what they are called here.
+    """
     found = {}
     for node in traced.operations(graph):
         if node.op in _DRAWS:
             # A scope is its layer's name, numbered.
             scopes = [re.sub(r"_\d+$", "", scope) for scope in node.name.split("/")]
             scopes = [s for s in [*node.name.split("/"), *scopes] if s in names]
-            layer = f"layer '{scopes[-1]}'" if scopes else "a layer"
-            found[f"{layer}, which draws by tf.random ({node.op})"] = None
+            where = names[scopes[-1]] if scopes else "a layer"
+            found[f"{where}, which draws by tf.random ({node.op})"] = None
     return list(found)
 
 
-def _may_hold(layer):
-    """Whether a layer, or a function that it is made from, is a user's own."""
-    functions = [
-        getattr(value, "func", value)
-        for value in vars(layer).values()
-        if inspect.isroutine(value) or isinstance(value, functools.partial)
-    ]
-    return any(
-        (getattr(value, "__module__", None) or "").split(".")[0] not in _KNOWN
-        for value in [type(layer), *functions]
-    )
+def _own(parts):
+    """Of layers and losses, and of what they call, those that are a user's own."""
+    for part in parts:
+        called = [v for v in vars(part).values() if callable(v)]
+        called = [getattr(v, "func", v) for v in called if not isinstance(v, type)]
+        for value in [part, *called]:
+            origin = value if inspect.isroutine(value) else type(value)
+            if (origin.__module__ or "").split(".")[0] not in _KNOWN:
+                yield value
 
 
 def _held(values):

@@ -182,7 +182,11 @@ class Mixtures:
             self._compile_loss.build(tree.pack_sequence_as(y_pred, [y[:size]]), y_pred)
         loss_of = ExampleLoss(self._compile_loss, alone=True)
         (y_pred,) = tree.flatten(y_pred)
-        return loss_of.mixture(y_pred, (y[:size], None), (y[size:], None), lam)
+        return foreign.without_effect(
+            lambda: loss_of.mixture(y_pred, (y[:size], None), (y[size:], None), lam),
+            self._split.above,
+            loss_of.loss,
+        )
 
 
 def read_examples(data):

@@ -548,7 +548,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
             with tape.stop_recording():
                 beside = self._mixing.examined.of(
-                    split, lambda: evaluate(lam), self.policy
+                    split, lambda: evaluate(lam), self.policy, loss_of.loss
                 )
             choice, y_pred, example_loss = passes.run(
                 evaluate, lam, self.policy, tape, split.noise_states, beside

@@ -96,6 +96,37 @@ class NumPyNoise(Noise):
         return np.random.normal(size=shape[1:]).astype("float32")
 
 
+class NumPyGeneratorNoise(Noise):
+    """Draws by a generator of NumPy's that it holds."""
+
+    def build(self, shape):
+        self.generator = np.random.default_rng(3)
+
+    def draw(self, shape):
+        return self.generator.normal(size=shape[1:]).astype("float32")
+
+
+class Called:
+    """Counts its calls and draws: an object that stands for a function."""
+
+    def __init__(self, draw=tf.zeros):
+        self.draw, self.count = draw, tf.Variable(0.0)
+
+    def __call__(self, *inputs):
+        self.count.assign_add(1.0)
+        h = inputs[-1]
+        h = h * ops.exp(self.draw(tf.shape(h)))
+        if len(inputs) == 1:
+            return h
+        return keras.losses.sparse_categorical_crossentropy(inputs[0], ops.softmax(h))
+
+
+class CalledLoss(keras.losses.Loss):
+    def __init__(self, called):
+        super().__init__(name="noisy")
+        self.call = called
+
+
 POLICIES = {
     "mixup": (keras_amp.Mixup, {}),
     "shared": (keras_amp.AdversarialMixing, {}),
@@ -114,7 +145,8 @@ def trained(layer, policy="shared", mix_at="h", epochs=1, step_size=0.0, **how):
     if base is not keras_amp.Mixup:
         settings = {"step_size": step_size, **settings}
     model = keras_amp.MixupAMPModel(classifier, mix_at, base(**settings), seed=0)
-    model.compile("sgd", "sparse_categorical_crossentropy", **how)
+    how.setdefault("loss", "sparse_categorical_crossentropy")
+    model.compile("sgd", **how)
     history = model.fit(X, Y, batch_size=4, epochs=epochs, shuffle=False, verbose=0)
     return model, history.history
 
@@ -134,6 +166,30 @@ def test_a_variable_counts_steps_however_they_run(mode, policy):
     layer = Counter()
     trained(layer, policy, epochs=2, **mode)
     assert layer.count.numpy() == 4
+
+
+@pytest.mark.parametrize("how", [GRAPH, {"run_eagerly": True}])
+@pytest.mark.parametrize("policy", ["shared", "independent", "three steps"])
+def test_an_object_in_place_of_a_function_counts_steps(policy, how):
+    called = Called()
+    layer = layers.Lambda(called)
+    called.count.assign(0.0)
+    trained(layer, policy, epochs=2, **how)
+    assert called.count.numpy() == 4
+
+
+@pytest.mark.parametrize("make", [lambda called: called, CalledLoss])
+def test_a_variable_of_a_loss_counts_the_labels_of_steps(make):
+    """Two losses a step: a mixture has two labels."""
+    counts = []
+    for policy in ("mixup", "shared", "independent"):
+        called = Called()
+        loss = make(called)
+        model, _ = trained(layers.Activation("tanh"), policy, loss=loss, **GRAPH)
+        counts.append(called.count.numpy())
+    assert counts == [4, 4, 4]
+    keras_amp.loss_along_lambda(model, (X, Y), "h", 3)
+    assert called.count.numpy() == 4
 
 
 def test_several_mix_points():
@@ -198,6 +254,35 @@ def test_noise_that_cannot_be_put_back_is_warned_of_once(how):
     assert "layer 'tf', which draws by tf.random (RandomStandardNormal)" in said[0]
 
 
+NOISY = {
+    "layer 'called', which draws by tf.random": lambda called: {
+        "layer": layers.Lambda(called, name="called")
+    },
+    "layer 'function', which draws by tf.random": lambda called: {
+        "layer": layers.Activation(called, name="function")
+    },
+    "loss 'noisy', which draws by tf.random": lambda called: {
+        "layer": layers.Activation("tanh"),
+        "loss": CalledLoss(called),
+    },
+    "a NumPy generator": lambda called: {"layer": NumPyGeneratorNoise()},
+}
+
+
+@pytest.mark.parametrize("said", list(NOISY))
+def test_it_is_found_in_objects_losses_and_generators(said):
+    with pytest.warns(UserWarning, match=said):
+        trained(**NOISY[said](Called(tf.random.normal)), run_eagerly=True)
+
+
+def test_the_noise_of_a_loss_is_that_of_its_generator():
+    generator = tf.random.Generator.from_seed(2)
+    for policy, shared in (("shared", True), ("independent", False)):
+        loss = CalledLoss(Called(generator.normal))
+        _, history = trained(layers.Activation("tanh"), policy, loss=loss, **GRAPH)
+        assert (history["loss_gap"] == [0.0]) == shared
+
+
 @pytest.mark.parametrize(
     ("policy", "mix_at"), [("mixup", "h"), ("independent", "h"), ("shared", "again")]
 )
@@ -216,6 +301,15 @@ def test_numpy_is_named_and_its_state_left_alone():
     drawn = np.random.normal()
     np.random.seed(3)
     assert drawn == np.random.normal()
+
+
+def test_a_numpy_generator_draws_nothing_for_it():
+    layer = NumPyGeneratorNoise()
+    model = keras.Sequential([keras.Input((6,)), layer])
+    state = layer.generator.bit_generator.state
+    found = foreign.examine(lambda: model(X, training=True), model)
+    assert found.noise == ["a NumPy generator"]
+    assert layer.generator.bit_generator.state == state
 
 
 def test_layers_of_the_same_class_are_told_apart():

@@ -1,0 +1,68 @@
+"""Noise that a layer or a loss draws in Python, by NumPy."""
+
+import contextlib
+import inspect
+
+import numpy as np
+from keras import tree
+
+
+@contextlib.contextmanager
+def watched(parts):
+    """Puts back NumPy's random states as they were, and tells which generators drew.
+
+    What ``tf.numpy_function`` and the like draw while a graph runs is not seen.
+
+    Args:
+        parts: Users' layers, functions and other objects that are called. NumPy's
+            generators are found among what they hold and what their methods refer to.
+
+    Yields:
+        A list, which holds at the end a string for each kind of generator that drew.
+
+    Example:
+    >>> from keras_amp import python_noise
+    >>> with python_noise.watched([]) as drew:
+    ...     noise = np.random.normal()
+    >>> drew
+    ['np.random']
+    """
+    generators = {id(g): g for part in parts for g in _generators(part)}.values()
+    states = [
+        ("np.random", np.random.get_state, np.random.set_state),
+        *(("a NumPy generator", *_state_of(g)) for g in generators),
+    ]
+    before = [read() for _, read, _ in states]
+    drew = []
+    try:
+        yield drew
+    finally:
+        for (name, read, put_back), state in zip(states, before, strict=True):
+            if not _same(state, read()):
+                put_back(state)
+                drew.extend([name] if name not in drew else [])
+
+
+def _generators(part):
+    """NumPy's generators in attributes, closures and globals of what is called."""
+    attributes = list(getattr(part, "__dict__", {}).values())
+    classes = [c for c in type(part).__mro__ if c.__module__.split(".")[0] != "keras"]
+    methods = [f for c in classes for f in vars(c).values()]
+    values = list(attributes)
+    for function in filter(inspect.isfunction, [part, *methods, *attributes]):
+        found = inspect.getclosurevars(function)
+        values += [*found.nonlocals.values(), *found.globals.values()]
+    kinds = (np.random.Generator, np.random.RandomState)
+    return [v for v in values if isinstance(v, kinds)]
+
+
+def _state_of(generator):
+    """Functions that read and that set a generator's state."""
+    if isinstance(generator, np.random.RandomState):
+        return generator.get_state, generator.set_state
+    bits = generator.bit_generator
+    return lambda: bits.state, lambda state: setattr(bits, "state", state)
+
+
+def _same(a, b):
+    return all(map(np.array_equal, tree.flatten(a), tree.flatten(b)))
