@@ -204,7 +204,8 @@ def _own(parts):
         called = [getattr(v, "func", v) for v in called if not isinstance(v, type)]
         for value in [part, *called]:
             origin = value if inspect.isroutine(value) else type(value)
-            if (origin.__module__ or "").split(".")[0] not in _KNOWN:
+            module = getattr(origin, "__module__", None) or ""  # built-ins have none
+            if module.split(".")[0] not in _KNOWN:
                 yield value
 
 

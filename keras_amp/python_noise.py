@@ -50,8 +50,9 @@ def _generators(part):
     methods = [f for c in classes for f in vars(c).values()]
     values = list(attributes)
     for function in filter(inspect.isfunction, [part, *methods, *attributes]):
-        found = inspect.getclosurevars(function)
-        values += [*found.nonlocals.values(), *found.globals.values()]
+        with contextlib.suppress(ValueError):  # of a name that stands for nothing yet
+            found = inspect.getclosurevars(function)
+            values += [*found.nonlocals.values(), *found.globals.values()]
     kinds = (np.random.Generator, np.random.RandomState)
     return [v for v in values if isinstance(v, kinds)]
 
