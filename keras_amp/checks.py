@@ -388,20 +388,24 @@ def check_losses(values, lam, loss):
 def _joined(values, lam, right):
     """The values, by operations that fail if they are not as many as lambdas.
 
-    The result is as long as the lambdas whatever TensorFlow infers (of a reshape it would
-    infer the values' number), and gradients wait for ``right``: else other operations
-    would fail first. XLA drops assertions; this fails there, too, as it is compiled.
-    Where XLA knows the number only as it runs, all becomes NaN.
+    Gradients wait for ``right``, or others' operations would fail first. XLA drops
+    assertions; this fails there, too, as it is compiled. Where XLA knows the number only
+    as it runs, all becomes NaN.
     """
 
-    def where_right(tensor):
+    def where_right(tensor, like):
+        # By places: of other operations TensorFlow may infer that both numbers are the
+        # same, and drop the assertion.
+        tensor = tf.gather(tensor, tf.range(tf.size(like)))
         return tf.where(right, tensor, tf.constant(math.nan, tensor.dtype))
 
     @tf.custom_gradient
     def join(values):
-        rows = [values[None], tf.zeros_like(lam, values.dtype)[None]]
-        joined = tf.reduce_sum(tf.concat(rows, 0, name=JOINED), axis=0)
-        return where_right(tf.gather(joined, tf.range(tf.size(lam)))), where_right
+        joined = values
+        if values.shape[0] is not None:
+            rows = [values[None], tf.zeros_like(lam, values.dtype)[None]]
+            joined = tf.reduce_sum(tf.concat(rows, 0, name=JOINED), axis=0)
+        return where_right(joined, lam), lambda upstream: where_right(upstream, values)
 
     return join(values)
 

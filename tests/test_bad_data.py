@@ -365,9 +365,10 @@ def test_a_loss_whose_number_of_values_shows_while_it_runs(loss):
 
 
 @pytest.mark.parametrize("loss", [hardest, of_the_hard])
-def test_its_gradient_does_not_fail_first(loss):
+@pytest.mark.parametrize("known", [False, True])
+def test_its_gradient_does_not_fail_first(loss, known):
     match = f"one loss per example.*{loss.__name__}.*returns . for 6 examples"
-    data = slices((np.concatenate([X] * 3), np.concatenate([Y] * 3))).batch(6)
+    data = slices((np.concatenate([X] * 3), np.concatenate([Y] * 3))).batch(6, known)
     fails(compiled(None, loss, jit_compile=False).fit, match, data, verbose=0)
 
 
