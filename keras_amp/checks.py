@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from keras_amp import input_check, label_values, surgery
+from keras_amp import compilation, input_check, label_values, surgery
 from keras_amp.policy import Mixup
 
 JOINED = "one_loss_per_example"  # an operation's name, found in TensorFlow's errors
@@ -231,6 +231,7 @@ class LabelCheck:
         return tf.debugging.Assert(
             tf.reduce_all(self._allowed(labels, kind, tf.floor)),
             [f"{self._expectation(y, argument)} Received: values from", *received],
+            name=compilation.OWN_ASSERTION,
         )
 
     def check_dataset(self, dataset, argument):
@@ -347,6 +348,7 @@ def check_batch(classifier, x, y, sample_weight, label_check):
                     "Received:",
                     *(tf.shape(y)[0], "labels for", batch_size, "examples."),
                 ],
+                name=compilation.OWN_ASSERTION,
             )
         )
     with tf.control_dependencies(assertions):
@@ -379,7 +381,9 @@ def check_losses(values, lam, loss):
     received, expected = tf.shape(values)[0], tf.shape(lam)[0]
     right = tf.equal(received, expected)
     asserted = tf.debugging.Assert(
-        right, [message, received, "for", expected, f"examples. {hint}"]
+        right,
+        [message, received, "for", expected, f"examples. {hint}"],
+        name=compilation.OWN_ASSERTION,
     )
     with tf.control_dependencies([asserted]):
         return _joined(values, lam, tf.identity(right))

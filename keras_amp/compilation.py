@@ -9,9 +9,11 @@ dozen passes over all weights in graph mode and one in XLA.
 XLA compiles anew for every shape, which takes seconds, and lacks some of TensorFlow's
 operations. So what is compiled is first traced without it:
 
-- Where the trace holds an operation that XLA has not, it stays in graph mode.
+- Where the trace holds an operation that XLA has not, it stays in graph mode. So it does
+  where it holds an assertion, which XLA drops; the package's own have other checks there.
 - Batches shaped as the first one of a ``fit`` run compiled, all others by the same trace
-  in graph mode: an odd last batch costs no second compilation.
+  in graph mode: an odd last batch costs no second compilation. So are batches with ids
+  beyond an embedding's table, whose lookup fails there as it does in Keras.
 - Where another dimension than the batch's is unknown, nothing is compiled that depends on
   it.
 - Evaluation and prediction stay in graph mode, as Keras leaves them: a compilation costs
@@ -30,6 +32,7 @@ from tensorflow.python.framework import kernels, op_def_registry  # public nowhe
 
 from keras_amp import traced
 
+OWN_ASSERTION = "keras_amp_assertion"  # the name of an operation
 _COMPILED = (keras.layers.MultiHeadAttention, keras.layers.LSTM)
 
 
@@ -126,13 +129,14 @@ class TrainFunction:
         steps_per_execution: How many batches a call takes.
         usual: The ``UsualBatch``.
         refused: Function that is called when nothing is compiled from now on.
+        fits: Function that says whether a batch's values may be computed compiled.
     """
 
-    def __init__(self, step, steps_per_execution, usual, refused):
+    def __init__(self, step, steps_per_execution, usual, refused, fits):
         self._step = tf.function(step, autograph=False, reduce_retracing=True)
         self._steps = steps_per_execution
         self._usual = usual
-        self._refused = refused
+        self._refused, self._fits = refused, fits
         self._compiled = {}  # by the traced step
         self._compiles = True
 
@@ -150,7 +154,7 @@ class TrainFunction:
         if not self._compiles or tf.config.functions_run_eagerly() or not is_fixed(spec):
             return self._in_graph_mode(data, spec)
         step = self._step.get_concrete_function(spec)
-        if not self._usual.has_shapes(data):
+        if not self._usual.has_shapes(data) or not self._fits(data):
             return step(data)
         if step not in self._compiled:
             if unsupported(step.graph):
@@ -220,7 +224,7 @@ def compiled_update(optimizer, gradients, weights, usual, fixed):
 
 
 def unsupported(graph):
-    """Names of the operations in a graph that XLA has not for a CPU, sorted.
+    """Names of the operations in a graph that XLA has not for a CPU or drops, sorted.
 
     Args:
         graph: A ``tf.Graph``.
@@ -236,6 +240,8 @@ def _load_xla():
 
 
 def _has_kernel(node):
+    if node.op == "Assert":
+        return OWN_ASSERTION in node.name
     if node.op == "Placeholder" or op_def_registry.get(node.op) is None:
         return True  # an argument, a function
     return any(

@@ -85,6 +85,60 @@ def check_elements(classifier, dataset, argument):
             )
 
 
+def ids_fit(classifier, x):
+    """Whether the ids of a batch that are embedded as they come are rows of the table.
+
+    TensorFlow's lookup fails where one is not, XLA's takes another row. Keras counts
+    negative ids from the table's end.
+
+    Args:
+        classifier: A functional model or a built Sequential.
+        x: Its inputs, eager tensors, as Keras takes them.
+    """
+    rows = _rows_of_tables(classifier)
+
+    def are_rows(ids, number):
+        ids = tf.cast(ids, "int64")
+        return bool(tf.reduce_all((ids >= -number) & (ids < number)))
+
+    return all(
+        are_rows(ids, rows[id(tensor)])
+        for _, tensor, ids in _matched(classifier, x)
+        if id(tensor) in rows and ids is not None
+    )
+
+
+def _rows_of_tables(classifier):
+    """Rows of the smallest table in which an input is looked up, by the input's id."""
+    rows = {}
+    for tensor, number in _tables(classifier, {id(x): id(x) for x in classifier.inputs}):
+        rows[tensor] = min(rows.get(tensor, number), number)
+    return rows
+
+
+def _tables(model, given):
+    """Yields the inputs that are embedded, and the numbers of rows.
+
+    Args:
+        model: A functional model or a built Sequential, whose nested models are entered.
+        given: Dict from the ids of its inputs to what is yielded for them.
+    """
+    for layer in model.layers:
+        nested = (
+            getattr(layer, "inputs", None) if isinstance(layer, keras.Model) else None
+        )
+        for node in layer._inbound_nodes:
+            tensors = node.input_tensors
+            if isinstance(layer, keras.layers.Embedding):
+                for tensor in tensors:
+                    if id(tensor) in given:
+                        yield given[id(tensor)], layer.input_dim
+            elif nested and len(nested) == len(tensors):
+                pairs = zip(nested, tensors, strict=True)
+                inner = {id(i): given[id(t)] for i, t in pairs if id(t) in given}
+                yield from _tables(layer, inner)
+
+
 def check_weights(weight, argument="`sample_weight`"):
     """Raises if weights are no array of numbers.
 

@@ -276,7 +276,8 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
     def make_train_function(self, force=False):
         """Makes the function that trains, as ``keras.Model`` does."""
-        if not self._compiles_step or tf.distribute.has_strategy():
+        ours = self._compiles_step and not self.run_eagerly
+        if not ours or tf.distribute.has_strategy():
             with self._without_our_compilation():
                 return super().make_train_function(force)
         if self.train_function is None or force:
@@ -285,6 +286,9 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
                 self.steps_per_execution,
                 self._usual_batch,
                 self._compile_no_more,
+                lambda data: input_check.ids_fit(
+                    self.classifier, keras.utils.unpack_x_y_sample_weight(data)[0]
+                ),
             )
         return self.train_function
 

@@ -12,7 +12,7 @@ from helpers import text_classifier
 from keras import layers
 
 import keras_amp
-from keras_amp import backbones, compilation
+from keras_amp import backbones, compilation, input_check
 from keras_amp.backbones import bilstm_attention, text_cnn
 
 IDS = np.random.default_rng(2).integers(1, 30, (12, 7))
@@ -269,7 +269,7 @@ def lacking(
 ):
     """A model that holds what XLA lacks, and what it does in two epochs."""
     keras.utils.set_random_seed(3)
-    ids = keras.Input((7,), dtype="int32")
+    ids = keras.Input((7,), dtype="int32", name="ids")
     x = layers.Embedding(30, 6, name="embedding")(ids)
     x = NETWORKS[network](x if layer is None else layer(x))
     x = layers.GlobalMaxPooling1D()(x)
@@ -305,6 +305,63 @@ def test_auto_trains_what_xla_lacks(kind, network, checked, recwarn):
     _, expected = lacking(network, False, **LACKING[kind][1])
     for got, wanted in zip(actual, expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
+
+
+class Asserting(layers.Layer):
+    def call(self, inputs):
+        tf.debugging.assert_greater(inputs, 1.0)
+        return inputs
+
+
+def beyond(ids):
+    return np.where(np.arange(7) == 6, 30, ids)
+
+
+@pytest.mark.parametrize("network", ["attention", "lstm"])
+def test_what_xla_checks_not_fails_as_in_keras(network):
+    """XLA drops assertions, and takes another row for an id beyond the table."""
+    with pytest.raises(tf.errors.InvalidArgumentError, match="assertion failed"):
+        lacking(network, "auto", layer=Asserting())
+    model, _ = lacking(network, "auto")
+    assert model.jit_compile  # so it is compiled
+    for fit in (
+        lambda: model.fit(beyond(IDS), LABELS, batch_size=4, verbose=0),
+        lambda: model.train_on_batch(-30 - IDS[:4], LABELS[:4]),
+        lambda: model.fit(
+            tf.data.Dataset.from_tensors(({"ids": beyond(IDS)}, LABELS)), verbose=0
+        ),
+    ):
+        before = model.get_weights()
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"is not in \[0, 30\)"):
+            fit()
+        for got, wanted in zip(model.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+    assert np.isfinite(model.train_on_batch(-IDS[:4], LABELS[:4])).all()  # from the end
+
+
+def test_ids_are_compared_with_the_tables_they_are_looked_up_in():
+    """In nested models, too, and of several inputs each with its own."""
+    inner = keras.Sequential([keras.Input((7,)), layers.Embedding(30, 2)])
+    ids, kinds = keras.Input((7,), name="ids"), keras.Input((7,), name="kinds")
+    outer = keras.Model([ids, kinds], inner(ids) + layers.Embedding(3, 2)(kinds))
+    low, high = np.full((2, 2, 7), 2, "uint8"), np.full((2, 2, 7), 29, "uint8")
+    for model in (outer, keras.Model([kinds, ids], outer([ids, kinds]))):
+        for words, other, fit in ((high, low, True), (low, high, False)):
+            given = {"ids": words[0], "kinds": other[0]}
+            assert input_check.ids_fit(model, given) == fit
+            listed = [given[x.name] for x in model.inputs]
+            assert input_check.ids_fit(model, listed) == fit
+    assert not input_check.ids_fit(inner, low[0] + 28)
+
+
+def test_eager_execution_can_be_asked_for_later():
+    model, _ = lacking("attention", "auto")
+    step, eager = model.train_step, []
+    model.train_step = lambda data: eager.append(tf.executing_eagerly()) or step(data)
+    for asked in (True, False):
+        model.run_eagerly, model.train_function = asked, None
+        model.fit(IDS, LABELS, verbose=0)
+    assert eager == [True, False]
 
 
 class ToTheLargest(layers.Layer):
