@@ -85,15 +85,18 @@ def check_elements(classifier, dataset, argument):
             )
 
 
-def ids_fit(classifier, x):
-    """Whether the ids of a batch that are embedded as they come are rows of the table.
+def ids_check(classifier):
+    """Makes a check of the ids that are looked up in an embedding as they come.
 
-    TensorFlow's lookup fails where one is not, XLA's takes another row. Keras counts
-    negative ids from the table's end.
+    TensorFlow's lookup fails where an id is no row of the table, XLA's takes another row.
+    Keras counts negative ids from the table's end.
 
     Args:
         classifier: A functional model or a built Sequential.
-        x: Its inputs, eager tensors, as Keras takes them.
+
+    Returns:
+        A function from its inputs, eager tensors as Keras takes them, to whether all of
+        these ids are rows.
     """
     rows = _rows_of_tables(classifier)
 
@@ -101,11 +104,14 @@ def ids_fit(classifier, x):
         ids = tf.cast(ids, "int64")
         return bool(tf.reduce_all((ids >= -number) & (ids < number)))
 
-    return all(
-        are_rows(ids, rows[id(tensor)])
-        for _, tensor, ids in _matched(classifier, x)
-        if id(tensor) in rows and ids is not None
-    )
+    def ids_fit(x):
+        return all(
+            are_rows(ids, rows[id(tensor)])
+            for _, tensor, ids in _matched(classifier, x)
+            if id(tensor) in rows and ids is not None
+        )
+
+    return ids_fit
 
 
 def _rows_of_tables(classifier):

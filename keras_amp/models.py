@@ -281,14 +281,13 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             with self._without_our_compilation():
                 return super().make_train_function(force)
         if self.train_function is None or force:
+            ids_fit = input_check.ids_check(self.classifier)
             self.train_function = compilation.TrainFunction(
                 self.train_step,
                 self.steps_per_execution,
                 self._usual_batch,
                 self._compile_no_more,
-                lambda data: input_check.ids_fit(
-                    self.classifier, keras.utils.unpack_x_y_sample_weight(data)[0]
-                ),
+                lambda data: ids_fit(keras.utils.unpack_x_y_sample_weight(data)[0]),
             )
         return self.train_function
 

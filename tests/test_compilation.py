@@ -348,10 +348,10 @@ def test_ids_are_compared_with_the_tables_they_are_looked_up_in():
     for model in (outer, keras.Model([kinds, ids], outer([ids, kinds]))):
         for words, other, fit in ((high, low, True), (low, high, False)):
             given = {"ids": words[0], "kinds": other[0]}
-            assert input_check.ids_fit(model, given) == fit
+            assert input_check.ids_check(model)(given) == fit
             listed = [given[x.name] for x in model.inputs]
-            assert input_check.ids_fit(model, listed) == fit
-    assert not input_check.ids_fit(inner, low[0] + 28)
+            assert input_check.ids_check(model)(listed) == fit
+    assert not input_check.ids_check(inner)(low[0] + 28)
 
 
 def test_eager_execution_can_be_asked_for_later():
