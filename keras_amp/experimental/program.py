@@ -292,8 +292,25 @@ class AuthorsProgram(AdversarialMixing):
         return {**super().get_config(), **own}
 
 
+class _LossOfProbabilities(keras.losses.Loss):
+    """A loss of probabilities and class indices; NaN where a label is no class."""
+
+    def call(self, y_true, y_pred):
+        """Returns each example's loss.
+
+        Args:
+            y_true: Labels ``(batch_size,)`` or ``(batch_size, 1)``.
+            y_pred: Probabilities ``(batch_size, num_classes)``.
+
+        Returns:
+            A tensor ``(batch_size,)``.
+        """
+        target, y_pred = _targets(y_true, y_pred)
+        return _known(target, self._loss(target, y_pred))
+
+
 @keras.saving.register_keras_serializable(package="keras_amp")
-class DoubleSoftmaxCrossentropy(keras.losses.Loss):
+class DoubleSoftmaxCrossentropy(_LossOfProbabilities):
     """The cross-entropy of a softmax of probabilities: the softmax is applied twice.
 
         loss = -log softmax(p)_y,    p = softmax(logits)
@@ -331,23 +348,13 @@ class DoubleSoftmaxCrossentropy(keras.losses.Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true, y_pred):
-        """Returns each example's loss.
-
-        Args:
-            y_true: Labels ``(batch_size,)`` or ``(batch_size, 1)``.
-            y_pred: Probabilities ``(batch_size, num_classes)``.
-
-        Returns:
-            A tensor ``(batch_size,)``.
-        """
-        target, y_pred = _targets(y_true, y_pred)
+    def _loss(self, target, y_pred):
         given = ops.sum(ops.where(target, y_pred, ops.zeros_like(y_pred)), axis=-1)
-        return _known(target, ops.logsumexp(y_pred, axis=-1) - given)
+        return ops.logsumexp(y_pred, axis=-1) - given
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")
-class SummedBinaryCrossentropy(keras.losses.Loss):
+class SummedBinaryCrossentropy(_LossOfProbabilities):
     """The binary cross-entropies of all classes' probabilities, summed.
 
         loss = -sum_c (t_c log p_c + (1 - t_c) log(1 - p_c)),    t_c = 1 where c = y
@@ -386,21 +393,11 @@ class SummedBinaryCrossentropy(keras.losses.Loss):
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true, y_pred):
-        """Returns each example's loss.
-
-        Args:
-            y_true: Labels ``(batch_size,)`` or ``(batch_size, 1)``.
-            y_pred: Probabilities ``(batch_size, num_classes)``.
-
-        Returns:
-            A tensor ``(batch_size,)``.
-        """
-        target, y_pred = _targets(y_true, y_pred)
+    def _loss(self, target, y_pred):
         # `ops.binary_crossentropy` would take a softmax layer's logits for a sigmoid's.
         epsilon = keras.config.epsilon()
         p = ops.clip(y_pred, epsilon, 1 - epsilon)
-        return _known(target, -ops.sum(ops.log(ops.where(target, p, 1 - p)), axis=-1))
+        return -ops.sum(ops.log(ops.where(target, p, 1 - p)), axis=-1)
 
 
 def _targets(y_true, y_pred):
