@@ -62,20 +62,6 @@ def insert_mix_layer(model, after, name="mix", masks=None):
     >>> [layer.name for layer in mixed.layers][1:3]
     ['embedding', 'mix']
     """
-    mixed = _inserted(model, after, name, masks)
-    methods = [m for m in (*HONOURED, *REFUSED) if is_overridden(model, m)]
-    if methods:
-        warnings.warn(
-            f"'{model.name}' overrides {', '.join(f'`{m}()`' for m in methods)}; the "
-            "model with a MixLayer, a plain keras.Model, does not. Pass the model itself "
-            f"to `keras_amp.MixupAMPModel(model, mix_at={after!r})`.",
-            stacklevel=2,
-        )
-    return mixed
-
-
-def _inserted(model, after, name, masks):
-    """Inserts the layer; see ``insert_mix_layer``."""
     function = as_function(model, "model")
     site = _find(function, after, model)
     _check_site(site)
@@ -83,6 +69,14 @@ def _inserted(model, after, name, masks):
         raise ValueError(
             f"Expected `name` to be new to the model. Received: name={name!r}, which a "
             "layer of the model already has. Pass another `name`."
+        )
+    methods = [m for m in (*HONOURED, *REFUSED) if is_overridden(model, m)]
+    if methods:
+        warnings.warn(
+            f"'{model.name}' overrides {', '.join(f'`{m}()`' for m in methods)}; the "
+            "model with a MixLayer, a plain keras.Model, does not. Pass the model itself "
+            f"to `keras_amp.MixupAMPModel(model, mix_at={after!r})`.",
+            stacklevel=2,
         )
     layer = MixLayer(masks=masks, name=name)
     return _insert(model, {site.operation: layer}, site.opened)
@@ -537,12 +531,17 @@ def _find(function, name, model):
         for place in _places(function)
         if isinstance(place.operation, keras.layers.Layer)
     ]
-    near = difflib.get_close_matches(str(name), known, n=3)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise ValueError(
-        f"Expected the name of a layer of '{model.name}'. Received: {name!r}.{hint} Its "
+        f"Expected the name of a layer of '{model.name}'. Received: {name!r}."
+        f"{_nearest(str(name), known)} Its "
         f"layers are: {', '.join(known)}"
     )
+
+
+def _nearest(name, known):
+    """Asks whether one of the names most like an unknown one was meant."""
+    near = difflib.get_close_matches(name, known, n=3)
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def _check_site(place):
@@ -745,11 +744,9 @@ def _check_known(said, model):
     known = {place.operation.name for place in _places(model)}
     unknown = [name for name in said if name not in known]
     if unknown:
-        near = difflib.get_close_matches(unknown[0], known, n=3)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise ValueError(
             f"Expected `masks` to name layers or inputs of '{model.name}'. Received: "
-            f"{unknown[0]!r}.{hint}"
+            f"{unknown[0]!r}.{_nearest(unknown[0], known)}"
         )
 
 
