@@ -141,13 +141,13 @@ def is_first(function, tensors):
     Returns:
         A list with True, False or, where the shapes do not tell, None for each tensor.
     """
-    of_batch = {x.shape[0] for x in function.inputs if x.shape and x.shape[0]}
     for lengths in (_LENGTHS, ()):
         try:
             shapes = _shapes(function, tensors, lengths)
         except Exception:  # of any layer, which may fix the sizes that it takes
             continue
         return [_is_batch(shape, _BATCH_SIZE) for shape in shapes]
+    of_batch = {x.shape[0] for x in function.inputs if x.shape and x.shape[0]}
     if len(of_batch) == 1:  # the model fixes the size of its batches
         return [_is_batch(tuple(x.shape), *of_batch) for x in tensors]
     return [None] * len(tensors)
@@ -165,9 +165,9 @@ def _shapes(function, tensors, lengths):
     """The shapes of tensors of a graph whose batch has the size ``_BATCH_SIZE``."""
 
     def resized(x):
-        sizes = dict(enumerate(lengths, start=1))
-        rest = (sizes.get(i) if n is None else n for i, n in enumerate(x.shape))
-        shape = (_BATCH_SIZE, *list(rest)[1:]) if x.shape else ()
+        sizes = dict(enumerate(lengths))
+        rest = [sizes.get(i) if n is None else n for i, n in enumerate(x.shape[1:])]
+        shape = (_BATCH_SIZE, *rest) if x.shape else ()
         return keras.KerasTensor(shape, dtype=x.dtype, sparse=x.sparse, ragged=x.ragged)
 
     def outputs_of(operation, *args, **kwargs):
