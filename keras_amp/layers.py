@@ -2,8 +2,8 @@
 
 import keras
 
-from keras_amp.masks import check_meanings
-from keras_amp.policy import mix
+from keras_amp.policies import mix
+from keras_amp.validation import check_meanings
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")

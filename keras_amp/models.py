@@ -9,22 +9,24 @@ import keras
 import tensorflow as tf
 from keras import ops, tree
 
-from keras_amp import (
-    checks,
+from keras_amp.graph.cuts import cut
+from keras_amp.graph.lookup import as_function
+from keras_amp.graph.overrides import check_overrides, is_overridden
+from keras_amp.policies import AdversarialMixing
+from keras_amp.policies.operators import expand_like
+from keras_amp.saving import weights_files
+from keras_amp.saving.exporting import ExportsClassifier
+from keras_amp.training import (
     compilation,
-    foreign,
     input_check,
-    monitoring,
+    metrics,
     overrides,
-    passes,
-    surgery,
-    weights_files,
+    passes_,
+    side_effects,
+    validation,
 )
-from keras_amp.axes import column
-from keras_amp.exporting import ExportsClassifier
-from keras_amp.losses import ExampleLoss
-from keras_amp.masks import check_meanings
-from keras_amp.policy import AdversarialMixing
+from keras_amp.training.losses import ExampleLoss
+from keras_amp.validation import check_meanings
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")
@@ -59,7 +61,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
     Each label's loss carries its own example's sample or class weight:
     ``lam * w * loss(y) + (1 - lam) * w_partner * loss(y_partner)``; the compiled loss's
     reduction follows, over the positions that the masks of the predictions and of the
-    loss itself (``ignore_class``) let count: ``keras_amp.losses`` states the rule. A loss
+    loss itself (``ignore_class``) let count: ``keras_amp.training.losses`` states the rule. A loss
     that becomes NaN or infinite is warned of at the end of its epoch; add
     ``keras.callbacks.TerminateOnNaN()`` to stop at once (it reads the ``loss`` that every
     step reports).
@@ -84,9 +86,9 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         seed: Integer seed of the coefficients and partners; None for a random one.
         rewrite: Whether a training step may compute the classifier by other operations,
             at the same result up to rounding. LSTMs run faster
-            (``keras_amp.recurrence``), and the adversarial step mixes as far up as
+            (``keras_amp.graph.lstm``), and the adversarial step mixes as far up as
             affine layers allow: what they compute is then computed once a step, not
-            three times (``keras_amp.sinking``); ``mixed_behind`` says where that is.
+            three times (``keras_amp.graph.affine``); ``mixed_behind`` says where that is.
             (Not with ``step_per="dimension"``, where it would be another result.)
         masks: Dict from names of layers, operations or inputs to what True means in
             the mask that they yield, where it reaches the layers above around the mix
@@ -94,7 +96,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             ``"hide"`` where it is padding (PyTorch's ``key_padding_mask``), ``"select"``
             where it is picked out (``ids == end``, to pool there). In a mixture a
             position is kept or selected if it is in either example, and hidden if it is
-            in both. See ``keras_amp.masks``.
+            in both. See ``keras_amp.graph.masks``.
         **kwargs: Keras' own arguments, such as ``name``.
 
     Raises:
@@ -136,12 +138,12 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         masks=None,
         **kwargs,
     ):
-        checks.check_backend()
-        checks.check_classifier(classifier)
-        overrides.check_overrides(classifier)
+        validation.check_backend()
+        validation.check_classifier(classifier)
+        check_overrides(classifier)
         policy = AdversarialMixing() if policy is None else policy
-        checks.check_policy(policy)
-        mix_at, seed = checks.check_mix_at(mix_at), checks.check_seed(seed)
+        validation.check_policy(policy)
+        mix_at, seed = validation.check_mix_at(mix_at), validation.check_seed(seed)
         # The classifier converts its own inputs; its precision decides on loss scaling.
         kwargs.setdefault("dtype", classifier.dtype_policy)
         super().__init__(autocast=False, **kwargs)
@@ -156,13 +158,13 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         # One evaluation a step gains nothing from mixing further up.
         sink = policy.adversarial and policy.step_per == "example"
         self._mixing = _Mixing(
-            surgery.splits(classifier, self.mix_at, self.rewrite, sink, self.masks)
+            cut(classifier, self.mix_at, self.rewrite, sink, self.masks)
         )
         self._overrides = overrides.Overrides()
         if isinstance(mix_at, tuple):
             self.mix_at = self.mix_points
-        self._reported = monitoring.means()
-        self._histograms = _Untracked(monitoring.histograms())
+        self._reported = metrics.means()
+        self._histograms = _Untracked(metrics.histograms())
         self._monitored = False
         self._usual_batch = None
         self._auto_compiles = self._compiles_step = self._compiles_update = False
@@ -219,7 +221,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             metric
             for metric in super().metrics
             if self._monitored
-            or not any(metric is self._reported[n] for n in monitoring.MONITORED)
+            or not any(metric is self._reported[n] for n in metrics.MONITORED)
         ]
         return [*found, *overrides.own_metrics(self.classifier, found)]
 
@@ -258,7 +260,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
         Where there is no accelerator, ``jit_compile="auto"`` compiles the training step
         of a classifier with attention or an LSTM whose inputs have known shapes, and the
-        weights' update of any other (``keras_amp.compilation``), as far as XLA can; Keras
+        weights' update of any other (``keras_amp.training.compilation``), as far as XLA can; Keras
         itself would compile nothing. ``jit_compile`` says whether the step is compiled.
         Evaluation and prediction are left as Keras has them.
         """
@@ -355,13 +357,13 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             given["callbacks"] = [
                 *tree.flatten(callbacks or []),
-                checks.NonFiniteLoss(),
+                validation.NonFiniteLoss(),
             ]
         try:
             with input_check.clearer_errors(self.classifier):
                 return super().fit(**given)
         except tf.errors.InvalidArgumentError as error:
-            raise checks.as_value_error(error) or error from None
+            raise validation.as_value_error(error) or error from None
 
     def train_on_batch(self, x, y=None, sample_weight=None, *args, **kwargs):
         """Takes one training step, as ``keras.Model.train_on_batch`` does, by mixing.
@@ -435,17 +437,17 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
     @property
     def _label_check(self):
-        return checks.LabelCheck(self.classifier, getattr(self, "loss", None))
+        return validation.LabelCheck(self.classifier, getattr(self, "loss", None))
 
     def train_step(self, data):
         """One step of mixing, search and descent on a batch; returns what it reports."""
         x, y, sample_weight = given = keras.utils.unpack_x_y_sample_weight(data)
         y, sample_weight = _single(y, "y"), _single(sample_weight, "sample_weight")
-        y, batch_size = checks.check_batch(
+        y, batch_size = validation.check_batch(
             self.classifier, x, y, sample_weight, self._label_check
         )
 
-        lam, permutation = checks.check_draw(
+        lam, permutation = validation.check_draw(
             *self.policy.draw(batch_size, self.seed_generator), batch_size, self.policy
         )
         labels = _Labels(y, sample_weight, lam, permutation)
@@ -467,9 +469,9 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self._loss_tracker.update_state(result.loss * replicas, sample_weight=batch_size)
         for name, value in result.report.items():
-            if self._monitored or name in monitoring.REPORTED:
+            if self._monitored or name in metrics.REPORTED:
                 self._reported[name].update_state(_size_of(name, value))
-            if self._monitored and name in monitoring.EDGES:
+            if self._monitored and name in metrics.EDGES:
                 self._histograms.value[name].update_state(value)
         y_major, weight_major = labels.of_larger_share()
         y_major = tree.pack_sequence_as(result.y_pred, [y_major])
@@ -514,7 +516,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
     def test_step(self, data):
         """The classifier's evaluation; what only mixing defines is not reported."""
-        if overrides.is_overridden(self.classifier, "test_step"):
+        if is_overridden(self.classifier, "test_step"):
             with self._overrides.lent(self):
                 return self.classifier.test_step(data)
         logs = super().test_step(data)
@@ -522,7 +524,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
     def predict_step(self, data):
         """The classifier's predictions."""
-        if overrides.is_overridden(self.classifier, "predict_step"):
+        if is_overridden(self.classifier, "predict_step"):
             with self._overrides.lent(self):
                 return self.classifier.predict_step(data)
         return super().predict_step(data)
@@ -553,7 +555,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
                 beside = self._mixing.examined.of(
                     split, lambda: evaluate(lam), self.policy, loss_of.loss
                 )
-            choice, y_pred, example_loss = passes.run(
+            choice, y_pred, example_loss = passes_.run(
                 evaluate, lam, self.policy, tape, split.noise_states, beside
             )
             loss = loss_of.reduce(self._weigh(example_loss, choice))
@@ -576,7 +578,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
     def _build_loss(self, y):
         """Builds the compiled loss as evaluation does, in the output's structure."""
         if self._compile_loss is not None and not self._compile_loss.built:
-            output = surgery.as_function(self.classifier, "classifier").output
+            output = as_function(self.classifier, "classifier").output
             if isinstance(output, (list, tuple)):
                 (output,) = output  # as a call returns it
             self._compile_loss.build(tree.pack_sequence_as(output, [y]), output)
@@ -709,7 +711,7 @@ class _Labels:
         def larger(own, other):
             if own is None:
                 return None
-            major = column(self.lam >= 0.5, own)
+            major = expand_like(self.lam >= 0.5, own)
             return ops.where(major, own, other)
 
         return larger(self.y, self.y_partner), larger(self.w, self.w_partner)
@@ -727,7 +729,7 @@ class _Mixing:
 
     def __init__(self, splits):
         self.splits = splits
-        self.examined = foreign.Examined()
+        self.examined = side_effects.Examined()
 
     def at_random_point(self, step, seed_generator):
         """Runs ``step(split)`` at one mix point, picked uniformly of several."""

@@ -90,3 +90,16 @@ def tiny_preset(folder, words, max_sequence_length=40):
     ).save_to_preset(folder)  # fmt: skip
     hub.tokenizers.BertTokenizer(vocabulary=words, lowercase=True).save_to_preset(folder)
     return folder
+
+
+HALF = 6  # a replica's share of a batch of 12
+
+
+class WithinHalves(keras_amp.AdversarialMixing):
+    """The same draws whether a batch comes whole or in two halves."""
+
+    def draw(self, batch_size, seed_generator):
+        position = ops.arange(batch_size, dtype="int32")
+        lam = ops.take(np.linspace(0.1, 0.9, HALF), position % HALF)
+        partner = position // HALF * HALF + HALF - 1 - position % HALF
+        return ops.cast(lam, "float32"), partner

@@ -7,7 +7,7 @@ import numpy as np
 from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import Result, write_json, write_predictions
 from keras_amp.experiments.settings import Method
-from keras_amp.files import whole_file, write_columns
+from keras_amp.runtime.files import whole_file, write_columns
 
 CLASSES = ["one", "two", "three"]
 AMP = {"alpha": 1.0, "step_size": 0.002, "max_gradient": 1.0}

@@ -63,7 +63,7 @@ def test_the_readmes_programs_run(tmp_path, monkeypatch, capsys):
 def test_examples_exist():
     """The test above would pass if no example were found."""
     finder = doctest.DocTestFinder()
-    tests = finder.find(keras_amp.policy, extraglobs={})
+    tests = finder.find(keras_amp.policies, extraglobs={})
     assert sum(len(test.examples) for test in tests) > 8
 
 
@@ -88,7 +88,7 @@ def test_public_names_are_the_promised_ones():
     promised = {"AdversarialMixing", "MixLayer", "Mixup", "MixupAMPModel", "data"}
     assert promised | {"insert_mix_layer", "policy"} <= set(keras_amp.__all__)
     for operator in ("mix", "rand_op", "max_op", "min_op"):
-        assert callable(getattr(keras_amp.policy, operator))
+        assert callable(getattr(keras_amp.policies, operator))
 
 
 def public_objects():

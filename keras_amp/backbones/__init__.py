@@ -4,7 +4,7 @@ from keras_amp.backbones.attention import AttentionPooling
 from keras_amp.backbones.bert import BertPreprocessor, bert
 from keras_amp.backbones.bilstm_attention import bilstm_attention
 from keras_amp.backbones.cnn import text_cnn
-from keras_amp.backbones.points import MIX_POINTS, mix_point
+from keras_amp.backbones.mix_points import MIX_POINTS, mix_point
 
 __all__ = [
     "MIX_POINTS",

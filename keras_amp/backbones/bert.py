@@ -12,9 +12,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_amp.backbones.seeds import layer_seeds
+from keras_amp.backbones.seeding import layer_seeds
 from keras_amp.data.text import as_texts, report_cut
-from keras_amp.extras import require
+from keras_amp.runtime.extras import require
 
 DEFAULT_PRESET = "bert_base_en_uncased"
 

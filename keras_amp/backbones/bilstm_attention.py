@@ -3,8 +3,8 @@
 import keras
 
 from keras_amp.backbones.attention import AttentionPooling
-from keras_amp.backbones.seeds import layer_seeds
-from keras_amp.backbones.words import word_embedding
+from keras_amp.backbones.embedding import word_embedding
+from keras_amp.backbones.seeding import layer_seeds
 
 
 def bilstm_attention(

@@ -2,9 +2,9 @@
 
 import keras
 
-from keras_amp.backbones.seeds import layer_seeds
-from keras_amp.backbones.words import word_embedding
-from keras_amp.values import check_number
+from keras_amp.backbones.embedding import word_embedding
+from keras_amp.backbones.seeding import layer_seeds
+from keras_amp.validation import check_number
 
 
 def text_cnn(

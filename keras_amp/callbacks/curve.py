@@ -8,16 +8,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_amp.curves import LambdaCurve
-from keras_amp.extras import require
-from keras_amp.files import whole_file, write_columns
-from keras_amp.mixtures import (
+from keras_amp.analysis.curve import LambdaCurve
+from keras_amp.analysis.pair_evaluator import (
     Mixtures,
     checked_lambdas,
     checked_pairs,
     read_examples,
 )
-from keras_amp.values import check_count
+from keras_amp.runtime.extras import require
+from keras_amp.runtime.files import whole_file, write_columns
+from keras_amp.validation import check_count
 
 TAG = "loss_along_lambda"
 
@@ -136,7 +136,7 @@ class LossAlongLambda(keras.callbacks.Callback):
         }
         if self._writer is None:
             return
-        from keras_amp.figures import loss_along_lambda
+        from keras_amp.analysis.figures import loss_along_lambda
 
         drawn = self._named(self.curves[epoch])
         figure = loss_along_lambda(

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_amp.extras import require
+from keras_amp.runtime.extras import require
 
 
 def write_hparams(log_dir, settings, scores, name):

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from keras_amp.callbacks import projector
 from keras_amp.callbacks.steps import steps_taken
-from keras_amp.extras import require
-from keras_amp.monitoring import EDGES
-from keras_amp.values import check_count
+from keras_amp.runtime.extras import require
+from keras_amp.training.metrics import EDGES
+from keras_amp.validation import check_count
 
 # The tags of what the steps and the schedules report; other names keep Keras' tags.
 TAGS = {

@@ -10,10 +10,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from keras_amp import process
 from keras_amp.cli.errors import say_error, user_errors
 from keras_amp.cli.flags import flattened
-from keras_amp.experimental import AuthorsProgram
 from keras_amp.experiments import Comparison, Settings, methods
 from keras_amp.experiments.environment import use_threads
 from keras_amp.experiments.settings import (
@@ -23,8 +21,10 @@ from keras_amp.experiments.settings import (
     program_parameters,
 )
 from keras_amp.experiments.times import IMPORTS, REPORT, Times
-from keras_amp.policy import AdversarialMixing
+from keras_amp.paper import AuthorsProgram
+from keras_amp.policies import AdversarialMixing
 from keras_amp.report import write_report
+from keras_amp.runtime import process
 
 
 def comparing(recipe, command):

@@ -9,15 +9,15 @@ from typing import Literal
 import numpy as np
 
 from keras_amp import data
+from keras_amp.analysis.curve import loss_along_lambda
+from keras_amp.analysis.pair_evaluator import checked_lambdas
 from keras_amp.backbones import mix_point
 from keras_amp.cli.errors import user_errors
-from keras_amp.curves import loss_along_lambda
 from keras_amp.experiments.examples import SPLITS, divide
 from keras_amp.experiments.settings import Method, Settings
-from keras_amp.extras import require
-from keras_amp.files import check_new_file, whole_file, write_columns
-from keras_amp.mixtures import checked_lambdas
 from keras_amp.runs import CONFIG, load_run
+from keras_amp.runtime.extras import require
+from keras_amp.runtime.files import check_new_file, whole_file, write_columns
 
 IMAGES = (".svg", ".png")
 TABLE = ".csv"
@@ -55,7 +55,7 @@ def curve(
         write_columns(sys.stdout, columns)
         return
     if out.suffix in IMAGES:
-        from keras_amp.figures import loss_along_lambda as draw
+        from keras_amp.analysis.figures import loss_along_lambda as draw
 
         figure = draw(
             {name: (shares, losses) for name, losses in curves.items()},

@@ -11,7 +11,7 @@ from keras_amp.cli.flags import command_line
 from keras_amp.grid import GridRun, load_grid
 from keras_amp.grid.records import FAILED
 from keras_amp.grid.verifying import KEY_LENGTH, Verification
-from keras_amp.values import check_count
+from keras_amp.validation import check_count
 
 
 def grid(

@@ -13,8 +13,8 @@ from keras_amp.data.tables import read_texts
 from keras_amp.data.text import as_texts
 from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import write_probabilities
-from keras_amp.files import check_new_file, whole_file
 from keras_amp.runs import load_run
+from keras_amp.runtime.files import check_new_file, whole_file
 
 
 def predict(

@@ -3,7 +3,7 @@
 Needs the extra ``keras-amp[experiments]``.
 """
 
-from keras_amp.extras import require
+from keras_amp.runtime.extras import require
 
 require("experiments", "cyclopts", "pandas", "rich", "tensorboard")
 

@@ -21,9 +21,9 @@ from keras_amp.experiments.results import (
 from keras_amp.experiments.settings import chosen_folds, methods
 from keras_amp.experiments.times import DATA, WRITING, Times
 from keras_amp.experiments.training import build_classifier, train
-from keras_amp.policy import AdversarialMixing
+from keras_amp.policies import AdversarialMixing
 from keras_amp.runs import CONFIG
-from keras_amp.values import check_count
+from keras_amp.validation import check_count
 
 READING = "Reading texts"
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow.python.framework import config as tf_config  # turns determinism off
 from tensorflow.python.util import _pywrap_util_port  # whether oneDNN is on
 
-from keras_amp.values import check_count
+from keras_amp.validation import check_count
 from keras_amp.version import __version__
 
 ENVIRONMENT = "environment.json"  # in a run's folder

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from keras_amp.experiments.evaluation import confusion
-from keras_amp.files import whole_file
+from keras_amp.runtime.files import whole_file
 
 
 @dataclass(frozen=True)

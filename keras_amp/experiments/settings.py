@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from keras_amp import backbones
-from keras_amp.experimental import AuthorsProgram
-from keras_amp.experimental.program import OWN
-from keras_amp.policy import AdversarialMixing, Mixup
-from keras_amp.values import check_count, check_number, check_one_of
+from keras_amp.paper import AuthorsProgram
+from keras_amp.paper.authors_program import OWN
+from keras_amp.policies import AdversarialMixing, Mixup
+from keras_amp.validation import check_count, check_number, check_one_of
 
 BACKBONES = {
     "cnn": backbones.text_cnn,

@@ -6,10 +6,9 @@ import time
 import keras
 
 from keras_amp import data
+from keras_amp.analysis.curve import write_curve
 from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
 from keras_amp.callbacks.hparams import write_hparams
-from keras_amp.curves import write_curve
-from keras_amp.experimental import DoubleSoftmaxCrossentropy, SummedBinaryCrossentropy
 from keras_amp.experiments.environment import (
     ENVIRONMENT,
     deterministic_operations,
@@ -25,6 +24,7 @@ from keras_amp.experiments.results import (
 from keras_amp.experiments.settings import BACKBONES
 from keras_amp.experiments.times import EVALUATION, TRACING, WRITING, FitTimes, Times
 from keras_amp.models import MixupAMPModel
+from keras_amp.paper import DoubleSoftmaxCrossentropy, SummedBinaryCrossentropy
 from keras_amp.runs import RESULT, save_run
 
 EVALUATION_BATCH = 250

@@ -3,14 +3,14 @@
 Needs the extra ``keras-amp[experiments]``.
 """
 
-from keras_amp.extras import require
+from keras_amp.runtime.extras import require
 
 require("experiments", "cyclopts", "joblib", "pandas", "rich", "tensorboard")
 
 from keras_amp.grid.cells import Cell
 from keras_amp.grid.config import Grid, load_grid, parse_grid, shipped
 from keras_amp.grid.records import read_records
-from keras_amp.grid.running import GridRun, run_grid
+from keras_amp.grid.runner import GridRun, run_grid
 from keras_amp.grid.verifying import Repeated, Verification, verify
 
 __all__ = [

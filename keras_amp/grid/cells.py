@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from keras_amp.experiments.settings import Method, Settings
-from keras_amp.policy import AdversarialMixing, Mixup
+from keras_amp.policies import AdversarialMixing, Mixup
 
 # Settings that no error depends on: where data lies, and what else a run writes.
 WITHOUT_EFFECT = ("data_dir", "save_classifier", "save_curve")

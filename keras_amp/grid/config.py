@@ -19,8 +19,8 @@ from keras_amp.experiments.settings import (
     program_parameters,
 )
 from keras_amp.grid.cells import Cell
-from keras_amp.policy import AdversarialMixing
-from keras_amp.values import check_count
+from keras_amp.policies import AdversarialMixing
+from keras_amp.validation import check_count
 
 CONFIGS = Path(__file__).parent / "configs"
 FILE = "grid.toml"

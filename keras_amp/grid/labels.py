@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from keras_amp.experiments.telling import telling
+from keras_amp.experiments.distinguishing_settings import telling
 from keras_amp.grid.config import NOTHING
 
 # What a method's name says, or what cells of one name differ by.

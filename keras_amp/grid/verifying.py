@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from keras_amp.experiments.environment import DETERMINISTIC
-from keras_amp.extras import require
-from keras_amp.grid.engines import on_cluster, on_this_machine
+from keras_amp.grid.executors import on_cluster, on_this_machine
 from keras_amp.grid.labels import label_cells
 from keras_amp.grid.records import FAILED, FINISHED, keys_of_files, read_records
-from keras_amp.grid.running import divide, try_cells
+from keras_amp.grid.runner import divide, try_cells
+from keras_amp.runtime.extras import require
 
 KEY_LENGTH = 16
 ERRORS = ("test_error", "dev_error")

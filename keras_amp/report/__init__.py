@@ -6,7 +6,7 @@ Needs the extra ``keras-amp[experiments]``.
 # What is missing is said before the modules that need it are imported.
 # ruff: noqa: E402
 
-from keras_amp.extras import require
+from keras_amp.runtime.extras import require
 
 require("experiments", "jinja2", "matplotlib", "pandas", "scipy")
 

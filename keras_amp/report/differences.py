@@ -3,7 +3,13 @@
 import math
 from dataclasses import dataclass, replace
 
-from keras_amp.significance import holm, pair, relative_improvement, t_test, verdict
+from keras_amp.analysis.significance import (
+    holm,
+    pair,
+    relative_improvement,
+    t_test,
+    verdict,
+)
 
 
 @dataclass(frozen=True)

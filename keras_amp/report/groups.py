@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from keras_amp.experiments.telling import telling
+from keras_amp.experiments.distinguishing_settings import telling
 from keras_amp.report.reading import LeftOut
 
 # What a configuration holds beside the settings that a result depends on.

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from keras_amp import figures
+from keras_amp.analysis import figures
+from keras_amp.analysis.significance import LEVEL
 from keras_amp.report import pictures, tables
 from keras_amp.report.differences import differences
 from keras_amp.report.svg import ON_DARK, variable
-from keras_amp.significance import LEVEL
 from keras_amp.version import __version__
 
 GENERATOR = "keras_amp report"  # by which a former report is known

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from keras_amp import figures
+from keras_amp.analysis import figures
 from keras_amp.experiments.evaluation import calibration_bins
 from keras_amp.report.svg import inline_svg
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from keras_amp.curves import CURVE
+from keras_amp.analysis.curve import CURVE
 from keras_amp.experiments.results import Result
 from keras_amp.runs import CONFIG, RESULT, intact, read_json
 

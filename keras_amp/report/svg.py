@@ -4,7 +4,7 @@ import io
 import re
 from xml.etree import ElementTree
 
-from keras_amp.figures import COLORS, FAINT, INK, SHADE
+from keras_amp.analysis.figures import COLORS, FAINT, INK, SHADE
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 # What the colours of figures become on a dark page.
@@ -44,7 +44,7 @@ def inline_svg(figure, name, alt):
     it, and its ids begin with its name, as a page holds several figures.
 
     Args:
-        figure: A figure of ``keras_amp.figures``.
+        figure: A figure of ``keras_amp.analysis.figures``.
         name: Identifier of the figure within the page.
         alt: What is seen, for those who do not see it.
 
@@ -52,7 +52,7 @@ def inline_svg(figure, name, alt):
         A string.
 
     Example:
-    >>> from keras_amp.figures import learning_curves
+    >>> from keras_amp.analysis.figures import learning_curves
     >>> from keras_amp.report.svg import inline_svg
     >>> text = inline_svg(learning_curves({"none": [[0.9, 0.5]]}), "loss", "Loss falls.")
     >>> text.startswith("<svg "), 'aria-label="Loss falls."' in text

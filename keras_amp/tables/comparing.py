@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_amp import significance
+from keras_amp.analysis import significance
 from keras_amp.report.differences import is_baseline
 from keras_amp.tables.groups import Group
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from keras_amp import figures
+from keras_amp.analysis import figures
 from keras_amp.grid.labels import label_cells
 from keras_amp.report import pictures
 

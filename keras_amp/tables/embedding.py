@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from keras_amp.files import whole_file
+from keras_amp.runtime.files import whole_file
 
 BEGIN, END = "<!-- results: {} -->", "<!-- end -->"
 

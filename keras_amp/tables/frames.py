@@ -5,9 +5,9 @@ from dataclasses import fields
 
 import pandas as pd
 
+from keras_amp.analysis.significance import DIGITS, by_seed
 from keras_amp.experiments.results import QUANTITIES, Result
 from keras_amp.report.tables import DASH
-from keras_amp.significance import DIGITS, by_seed
 from keras_amp.tables.comparing import READINGS
 from keras_amp.tables.groups import WITHIN
 from keras_amp.tables.layout import label_dimensions, spread

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from keras_amp.experiments.distinguishing_settings import ABSENT, telling, values_at
 from keras_amp.experiments.settings import ON_WORDS
-from keras_amp.experiments.telling import ABSENT, telling, values_at
 from keras_amp.report.groups import shown
 from keras_amp.report.tables import DASH
 

@@ -3,8 +3,8 @@
 import statistics
 from dataclasses import dataclass
 
+from keras_amp.analysis.significance import by_seed
 from keras_amp.report.tables import DASH, SPACE, Table, interval, number, p_value
-from keras_amp.significance import by_seed
 from keras_amp.tables.comparing import FAMILIES
 from keras_amp.tables.groups import Group
 from keras_amp.tables.paper import reported

@@ -5,9 +5,9 @@ from textwrap import shorten
 
 from jinja2 import ChoiceLoader, PackageLoader
 
+from keras_amp.analysis.significance import LEVEL, RESAMPLES, least_wilcoxon
 from keras_amp.report.page import TEMPLATES, colors
 from keras_amp.report.tables import DASH
-from keras_amp.significance import LEVEL, RESAMPLES, least_wilcoxon
 from keras_amp.tables import drawings, latex, layout
 from keras_amp.tables.comparing import DEVELOPMENT, FAMILIES, READINGS, compare
 from keras_amp.tables.groups import arrange

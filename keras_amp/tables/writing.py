@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from keras_amp.files import whole_file
+from keras_amp.runtime.files import whole_file
 from keras_amp.tables import frames, page
 from keras_amp.tables.drawings import as_svg
 

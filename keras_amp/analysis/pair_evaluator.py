@@ -1,0 +1,422 @@
+"""Pairs of examples, mixed at chosen coefficients: what a model's loss is there.
+
+Training draws one lambda for each pair; here every pair is evaluated at many, without
+noise. ``keras_amp.analysis.curve`` makes curves of it.
+"""
+
+import numbers
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops, tree
+
+from keras_amp.graph import traversal
+from keras_amp.graph.cuts import cut
+from keras_amp.graph.lookup import as_function
+from keras_amp.graph.masks import SHARED
+from keras_amp.graph.split import Hidden, Pair
+from keras_amp.models import MixupAMPModel
+from keras_amp.training import input_check, side_effects, validation
+from keras_amp.training.losses import ExampleLoss
+from keras_amp.validation import check_count, check_meanings
+
+
+class Mixtures:
+    """Pairs of examples that are mixed at one place of a model, whenever it is asked.
+
+    For who evaluates them again and again while the model is trained: the model is cut
+    and its parts are compiled once, and read the weights as they are then.
+
+    The arguments are those of ``keras_amp.loss_along_lambda``.
+
+    Attributes:
+        place: Name of the layer behind which examples are mixed.
+        lambdas: Float64 array ``(num_lambdas,)``.
+
+    Raises:
+        ValueError: As ``loss_along_lambda``.
+        TypeError: As ``loss_along_lambda``.
+
+    Example:
+    >>> from keras_amp.analysis.pair_evaluator import Mixtures
+    >>> classifier = keras_amp.backbones.text_cnn(9, 2, 5, embedding_dim=4, filters=2)
+    >>> data = np.ones((4, 5), int), np.arange(4) % 2
+    >>> mixtures = Mixtures(classifier, data, "sentence", lambdas=3)
+    >>> mixtures.losses().shape, mixtures.place
+    ((4, 3), 'sentence')
+    """
+
+    def __init__(
+        self,
+        model,
+        data,
+        mix_at=None,
+        lambdas=21,
+        partner="reversed",
+        pairs=None,
+        batch_size=256,
+        seed=None,
+        loss=None,
+        masks=None,
+    ):
+        validation.check_backend()
+        mixes = isinstance(model, MixupAMPModel)
+        classifier = model.classifier if mixes else model
+        validation.check_classifier(classifier)
+        if masks is None and mixes:
+            masks = model.masks
+        masks = check_meanings(masks)
+        self._split = _the_split(model, classifier, mixes, mix_at, masks)
+        self.place = self._split.place
+        self.lambdas = checked_lambdas(lambdas)
+        self._compile_loss, loss = _loss_of(model, classifier, loss)
+        self._x, self._y = read_examples(data)
+        input_check.check_inputs(classifier, self._x, "the inputs of `data`")
+        label_check = validation.LabelCheck(classifier, loss)
+        label_check.check_arrays(self._x, self._y, "the labels of `data`")
+        self._first = checked_pairs(pairs, len(self._y))
+        self._second = _checked_partners(partner, len(self._y), seed)[self._first]
+        # A model may know the size of its batches.
+        static = tree.flatten(self._split.below.inputs)[0].shape[0]
+        self._batch_size = static or check_count("batch_size", batch_size)
+        self._fixed = static is not None
+        self._below, self._above = self._run_below, self._run_above
+        if not (model.compiled and model.run_eagerly):
+            jit = model.compiled and model.jit_compile
+            jit = jit and not getattr(model, "_compiles_step", False)  # of its own accord
+            self._below, self._above = (
+                tf.function(part, autograph=False, jit_compile=jit)
+                for part in (self._run_below, self._run_above)
+            )
+
+    def losses(self):
+        """Evaluates the pairs at the model's present weights.
+
+        Returns:
+            A float64 array ``(num_pairs, num_lambdas)``.
+        """
+        shape = (len(self._first), len(self.lambdas))
+        first, second, lam = (
+            np.broadcast_to(v, shape).ravel()
+            for v in (self._first[:, None], self._second[:, None], self.lambdas)
+        )
+        # Seen from its other example a pair is the same mixture at 1 - lam.
+        lam = np.where(first > second, 1 - lam, lam).astype("float32")
+        rows = [np.minimum(first, second), np.maximum(first, second), lam]
+        rows, place_of = np.unique(np.stack(rows, axis=1), axis=0, return_inverse=True)
+        examples, pairs = np.unique(rows[:, :2].astype(int), return_inverse=True)
+        pairs, lam = pairs.reshape(-1, 2), rows[:, 2].astype("float32")
+        hidden = self._in_batches(
+            lambda batch: self._below(_taken(self._x, examples[batch])), len(examples)
+        )
+
+        def of_batch(batch):
+            both = np.concatenate([pairs[batch, 0], pairs[batch, 1]])
+            labels = self._y[examples[both]]
+            return [self._above(_taken(hidden, both), labels, lam[batch])]
+
+        (values,) = self._in_batches(of_batch, len(rows))
+        return values[place_of.reshape(shape)].astype("float64")
+
+    def _in_batches(self, function, number):
+        """Calls a function on batches of indices; returns its results as whole arrays.
+
+        The last batch is filled up with its last index: one shape, traced once.
+        """
+        size = self._batch_size if self._fixed else min(self._batch_size, number)
+        results = [
+            _as_arrays(function(np.minimum(np.arange(i, i + size), number - 1)))
+            for i in range(0, number, size)
+        ]
+        return [
+            None if parts[0] is None else np.concatenate(parts)[:number]
+            for parts in zip(*results, strict=True)
+        ]
+
+    def _run_below(self, x):
+        """The hidden states of a batch, Keras' masks of them, and the other masks.
+
+        All of them have the batch as their first axis.
+        """
+        hidden = side_effects.without_effect(
+            lambda: self._split.run_below(x, training=False), self._split.below
+        )
+        implicit = [getattr(tensor, "_keras_mask", None) for tensor in hidden.tensors]
+        size = ops.shape(hidden.tensors[0])[0]
+        masks = [
+            ops.repeat(mask[None], size, axis=0) if meaning == SHARED else mask
+            for mask, meaning in zip(hidden.masks, hidden.meanings, strict=True)
+        ]
+        return [*hidden.tensors, *implicit, *masks]
+
+    def _run_above(self, values, y, lam):
+        """The losses of mixtures, ``(batch_size,)``.
+
+        Args:
+            values: What ``_run_below`` returns, of the first examples and then of their
+                partners, each ``(2 * batch_size, ...)``.
+            y: Their labels, ``(2 * batch_size, ...)``.
+            lam: Float32 ``(batch_size,)``.
+        """
+        values = [v if v is None else ops.convert_to_tensor(v) for v in values]
+        count, size = len(self._split.mixed_behind), lam.shape[0]
+        for tensor, mask in zip(values[:count], values[count : 2 * count], strict=True):
+            if mask is not None:
+                tensor._keras_mask = mask
+        meanings = self._split.mask_meanings
+        # A mask that all examples share is united with itself.
+        united_as = ["keep" if m == SHARED else m for m in meanings]
+        hidden = Hidden(values[:count], values[2 * count :], united_as)
+        # Every row is paired with the one of the other half; the first half is kept.
+        other = np.roll(np.arange(2 * size, dtype="int32"), size)
+        pair = Pair(
+            *(
+                [v if v is None else v[:size] for v in part]
+                for part in hidden.pair(ops.concatenate([lam, lam]), other)
+            )
+        )
+        masks = zip(pair.masks, meanings, strict=True)
+        pair = pair._replace(masks=[v[0] if m == SHARED else v for v, m in masks])
+        y_pred = side_effects.without_effect(
+            lambda: self._split.run_above(pair, lam, training=False), self._split.above
+        )
+        if not self._compile_loss.built:
+            # In the structure of the output, by which a loss may be compiled.
+            self._compile_loss.build(tree.pack_sequence_as(y_pred, [y[:size]]), y_pred)
+        loss_of = ExampleLoss(self._compile_loss, alone=True)
+        (y_pred,) = tree.flatten(y_pred)
+        return side_effects.without_effect(
+            lambda: loss_of.mixture(y_pred, (y[:size], None), (y[size:], None), lam),
+            self._split.above,
+            loss_of.loss,
+        )
+
+
+def read_examples(data):
+    """Returns the inputs and the labels of ``data`` as arrays.
+
+    Args:
+        data: As ``loss_along_lambda``.
+
+    Returns:
+        A tuple of a structure of arrays ``(num_examples, ...)``, and such an array.
+
+    Raises:
+        ValueError: As ``loss_along_lambda``.
+        TypeError: As ``loss_along_lambda``.
+
+    Example:
+    >>> from keras_amp.analysis.pair_evaluator import read_examples
+    >>> dataset = keras_amp.data.batches(np.zeros((5, 3)), np.arange(5), 2)
+    >>> [array.shape for array in read_examples(dataset)]
+    [(5, 3), (5,)]
+    """
+    if isinstance(data, tf.data.Dataset):
+        data = _joined(data)
+    if not isinstance(data, (tuple, list)):
+        raise TypeError(
+            "Expected `data` to be a tuple (x, y) of arrays or a tf.data.Dataset of "
+            f"batches. Received: {type(data).__name__}"
+        )
+    if len(data) not in (2, 3):
+        raise ValueError(
+            "Expected `data` to hold inputs and labels, (x, y). Received: "
+            f"{len(data)} of them."
+        )
+    x = tree.map_structure(lambda v: v if v is None else np.asarray(v), data[0])
+    labels = [np.asarray(v) for v in tree.flatten(data[1]) if v is not None]
+    if len(labels) != 1:
+        raise ValueError(
+            "Expected `data` to hold one array of labels. Received: "
+            f"{len(labels) or 'no'} arrays."
+        )
+    if any(v is not None and not v.shape for v in [*tree.flatten(x), *labels]):
+        raise ValueError(
+            "Expected `data` to hold arrays of examples, (num_examples, ...). Received: "
+            "a single number."
+        )
+    if not len(labels[0]):
+        raise ValueError("Expected `data` to hold at least one example. Received: none.")
+    return x, labels[0]
+
+
+def checked_lambdas(lambdas):
+    """Returns ``lambdas`` of ``loss_along_lambda`` as a float64 array ``(n,)``.
+
+    Raises:
+        ValueError: If it is neither an integer >= 2 nor a sequence of numbers in [0, 1].
+
+    Example:
+    >>> keras_amp.analysis.pair_evaluator.checked_lambdas(3)
+    array([0. , 0.5, 1. ])
+    """
+    counted = isinstance(lambdas, numbers.Integral) and not isinstance(lambdas, bool)
+    if counted and lambdas >= 2:
+        return np.linspace(0.0, 1.0, int(lambdas))
+    try:
+        values = np.array(lambdas, "float64")
+    except (TypeError, ValueError):
+        values = np.array(np.nan)
+    if counted or values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
+        received = f"lambdas={lambdas!r}"
+    elif not values.size:
+        received = "none."
+    else:
+        return values
+    raise ValueError(
+        "Expected `lambdas` to be an integer >= 2, the number of values from 0 to 1, or "
+        "a sequence of values in [0, 1]: outside of it a label would have a negative "
+        f"share. Received: {received}"
+    )
+
+
+def checked_pairs(pairs, number):
+    """Returns ``pairs`` of ``loss_along_lambda`` as an integer array of indices.
+
+    Args:
+        pairs: None for all, an integer for the first so many, or indices.
+        number: Integer, the number of examples.
+
+    Raises:
+        ValueError: If there are not as many examples.
+
+    Example:
+    >>> keras_amp.analysis.pair_evaluator.checked_pairs(3, 8).tolist()
+    [0, 1, 2]
+    """
+    if pairs is None:
+        return np.arange(number)
+    if isinstance(pairs, numbers.Integral) and not isinstance(pairs, bool):
+        if 1 <= pairs <= number:
+            return np.arange(pairs)
+    elif _are_indices(pairs, number) and np.size(pairs):
+        return np.asarray(pairs)
+    raise ValueError(
+        f"Expected `pairs` to be None, an integer from 1 to {number}, or a list of "
+        f"indices from 0 to {number - 1}: there are {number} examples. Received: "
+        f"pairs={pairs!r}"
+    )
+
+
+def _the_split(model, classifier, mixes, mix_at, masks):
+    """Cuts a classifier at the one place to mix at."""
+    together = isinstance(mix_at, tuple) and all(isinstance(n, str) for n in mix_at)
+    if mix_at is not None and not isinstance(mix_at, str) and not together:
+        raise TypeError(
+            "Expected `mix_at` to be the name of one layer, a tuple of names that are "
+            f"mixed together, or None. Received: mix_at={mix_at!r}"
+        )
+    if together:
+        mix_at = [mix_at]
+    if mix_at is None and mixes:
+        mix_at = model.mix_at
+    # Mixing as far up as it makes no difference: less to evaluate at every lambda.
+    rewrite = model.rewrite if mixes else True
+    splits = cut(classifier, mix_at, rewrite, sink=True, masks=masks)
+    if len(splits) > 1:
+        names = ", ".join(repr(split.place) for split in splits)
+        raise ValueError(
+            f"Expected `mix_at` to name one of the mix points {names} of '{model.name}'. "
+            "Received: mix_at=None"
+        )
+    return splits[0]
+
+
+def _loss_of(model, classifier, loss):
+    """The compiled loss, and what it was compiled from."""
+    if loss is None and model.compiled:
+        return model._compile_loss, model.loss
+    function = as_function(classifier, "model")
+    if loss is None:
+        _check_probabilities(classifier, function)
+        loss = "crossentropy"  # Keras tells which from the shapes
+    # Of the same layers: the user's model stays as it was compiled.
+    compiled = keras.Model(function.input, function.output)
+    compiled.compile(loss=loss)
+    return compiled._compile_loss, loss
+
+
+def _check_probabilities(classifier, function):
+    """Raises unless it is seen that the output are probabilities."""
+    last = traversal.node_of(function.outputs[0]).operation
+    activation = getattr(last, "activation", last)
+    name = getattr(activation, "__name__", type(activation).__name__)
+    if name.lower() not in ("softmax", "sigmoid"):
+        raise ValueError(
+            "Expected a model that is compiled, or whose output a softmax or sigmoid "
+            f"yields, so that its loss is known. Received: '{classifier.name}', not "
+            f"compiled, whose output is that of '{last.name}'. Pass `loss`, such as "
+            "keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
+        )
+
+
+def _joined(dataset):
+    """The batches of a data set put together, as ``(x, y)``."""
+    spec = dataset.element_spec
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        raise ValueError(
+            "Expected `data` to be a data set of batches (x, y). Received: elements of "
+            f"the structure {spec}"
+        )
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "Expected `data` to end. Received: a data set that repeats for ever; take a "
+            "part of it by `take`."
+        )
+    if any(leaf.shape.rank == 0 for leaf in tree.flatten(spec)):
+        raise ValueError(
+            "Expected `data` to be a data set of batches. Received: one of single "
+            "examples; `data.batch(256)` makes batches."
+        )
+    batches = [tree.flatten(batch[:2]) for batch in dataset.as_numpy_iterator()]
+    if not batches:
+        raise ValueError("Expected `data` to hold at least one batch. Received: none.")
+    arrays = []
+    for parts in zip(*batches, strict=True):
+        shapes = {part.shape[1:] for part in parts}
+        if len(shapes) > 1:
+            raise ValueError(
+                "Expected `data` to hold examples of one shape. Received: batches of "
+                f"{' and '.join(map(str, sorted(shapes)))}; pad them alike."
+            )
+        arrays.append(np.concatenate(parts))
+    return tree.pack_sequence_as(spec[:2], arrays)
+
+
+def _checked_partners(partner, number, seed):
+    """The index of each example's partner."""
+    if isinstance(partner, str) and partner == "reversed":
+        return np.arange(number)[::-1]
+    if isinstance(partner, str) and partner == "seeded":
+        if validation.check_seed(seed) is None:
+            raise ValueError(
+                "Expected `seed` to be an integer with partner='seeded'. Received: None"
+            )
+        return np.random.default_rng(seed).permutation(number)
+    if _are_indices(partner, number) and len(partner) == number:
+        return np.asarray(partner)
+    raise ValueError(
+        "Expected `partner` to be 'reversed', 'seeded' or an integer array of the shape "
+        f"({number},) with values from 0 to {number - 1}. Received: partner={partner!r}"
+    )
+
+
+def _are_indices(values, number):
+    """Whether values are a one-dimensional array of indices below a number."""
+    try:
+        values = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        return False
+    if values.ndim != 1 or values.dtype.kind not in "iu":
+        return False
+    return bool(((values >= 0) & (values < number)).all())
+
+
+def _taken(arrays, indices):
+    """Rows of a structure of arrays, in which None stands for what is not there."""
+    return tree.map_structure(lambda v: v if v is None else v[indices], arrays)
+
+
+def _as_arrays(tensors):
+    return [v if v is None else ops.convert_to_numpy(v) for v in tensors]

@@ -1,0 +1,59 @@
+"""Which of Keras' methods a user's class overrides.
+
+A classifier's class may say how it is evaluated (``test_step``, ``predict_step``), and
+``compute_loss`` may add to the loss. What a ``train_step`` or ``compute_metrics`` of the
+classifier would do to mixtures is not known; these are refused.
+"""
+
+REFUSED = ("train_step", "compute_metrics")
+
+HONOURED = ("compute_loss", "test_step", "predict_step")
+
+
+def defining_class(model, name):
+    """Returns the class that defines a method of a model, or None if Keras does.
+
+    Args:
+        model: A Keras model.
+        name: The method's name.
+    """
+    owner = next(c for c in type(model).__mro__ if name in vars(c))
+    return None if owner.__module__.split(".")[0] == "keras" else owner
+
+
+def is_overridden(model, name):
+    """Whether a user's class, or code that sets it on the model, overrides a method."""
+    return name in vars(model) or defining_class(model, name) is not None
+
+
+def check_overrides(classifier):
+    """Raises if a classifier overrides a method that would be lost.
+
+    Args:
+        classifier: A Keras model.
+
+    Raises:
+        ValueError: If it overrides ``train_step`` or ``compute_metrics``.
+    """
+    for name in REFUSED:
+        if is_overridden(classifier, name):
+            raise ValueError(
+                f"Expected `classifier` to be trained by Keras' own `{name}()`: it is "
+                f"trained on mixtures, of which that method knows nothing. Received: "
+                f"'{classifier.name}', whose class {type(classifier).__name__} overrides "
+                f"`{name}()`. {_INSTEAD[name]}"
+            )
+
+
+_INSTEAD = {
+    "train_step": (
+        "Put penalties into `compute_loss()`, on top of `super().compute_loss(...)`, or "
+        "into layers, by `add_loss`; or wrap `keras.Model(classifier.inputs, "
+        "classifier.outputs)`, which is trained without that method."
+    ),
+    "compute_metrics": (
+        "Override it in a subclass of `keras_amp.MixupAMPModel`, which calls it with the "
+        "mixtures' predictions and the labels of the larger share, or pass metrics to "
+        "`compile()`; and wrap `keras.Model(classifier.inputs, classifier.outputs)`."
+    ),
+}

@@ -1,0 +1,161 @@
+"""Where cells run: in processes of this machine, or on a Ray cluster."""
+
+from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from keras_amp.runtime import process
+from keras_amp.runtime.extras import require
+
+LEAST = 2  # joblib runs a single job in the calling process, which must survive
+
+
+def on_this_machine(
+    cells, jobs, threads, data_dir=None, gpus_per_cell=None, variables=None
+):
+    """Runs cells in processes of their own, by joblib.
+
+    A process that dies takes none of the others' cells with it: the cells in flight are
+    run again, each alone, and one that dies then, too, has failed.
+
+    Args:
+        cells: List of ``Cell``s.
+        jobs: Integer, cells at a time.
+        threads: Integer, the threads of each.
+        data_dir: Folder with public data sets, or None.
+        gpus_per_cell: Float, the share of a GPU that a cell needs; None leaves GPUs to
+            TensorFlow.
+        variables: Dict of variables that the processes have besides, where the user has
+            not set them; see ``keras_amp.runtime.process``.
+
+    Yields:
+        Records, as cells end; see ``run_cell``.
+    """
+    left = {cell.key: cell for cell in cells}
+    how = threads, data_dir, gpus_per_cell, variables
+    while left:
+        dispatched = []
+        try:
+            for record in _parallel(_noting(left.values(), dispatched), jobs, *how):
+                del left[record["key"]]
+                yield record
+        except TerminatedWorkerError:
+            for key in [key for key in dispatched if key in left]:
+                yield _alone(left.pop(key), *how)
+
+
+def on_cluster(
+    cells,
+    address,
+    threads,
+    data_dir=None,
+    gpus_per_cell=None,
+    jobs=None,
+    variables=None,
+):
+    """Runs cells on a Ray cluster.
+
+    Args:
+        cells: List of ``Cell``s.
+        address: The cluster's address, as ``ray.init`` takes it; ``"local"`` starts one
+            on this machine.
+        threads: Integer, the cores that a cell occupies.
+        data_dir: Folder with public data sets on the cluster's machines, or None.
+        gpus_per_cell: Float, the share of a GPU that a cell occupies; None for none.
+        jobs: Integer, cells at a time on a local cluster; others have their own limits.
+        variables: Dict of variables that the processes have besides.
+
+    Yields:
+        Records, as cells end; see ``run_cell``.
+
+    Raises:
+        ImportError: If Ray is not installed.
+        ConnectionError: If there is no such cluster.
+    """
+    require("cluster", "ray")
+    import ray
+
+    local = {"num_cpus": jobs * threads} if address == "local" and jobs else {}
+    ray.init(
+        address,
+        log_to_driver=False,
+        configure_logging=False,
+        runtime_env={
+            "env_vars": {process.WORKER: "1", **process.VARIABLES, **(variables or {})}
+        },
+        **local,
+    )
+    try:
+        resources = {"num_cpus": threads, "num_gpus": gpus_per_cell or 0}
+        work = ray.remote(**resources, max_retries=0)(_work_on_cluster)
+        running = {
+            work.remote(cell, data_dir, threads, bool(gpus_per_cell)): cell
+            for cell in cells
+        }
+        while running:
+            (ready,), _ = ray.wait(list(running), num_returns=1)
+            cell = running.pop(ready)
+            try:
+                yield ray.get(ready)
+            except ray.exceptions.RayError as error:
+                yield _died(cell, f"{type(error).__name__}: {error}")
+    finally:
+        ray.shutdown()
+
+
+def _parallel(cells, jobs, threads, data_dir, gpus_per_cell, variables):
+    work = delayed(_work)
+    workers = parallel_config(
+        "loky",
+        n_jobs=max(jobs, LEAST),
+        inner_max_num_threads=threads,
+        initializer=_prepare,
+        # Of the variables only that others take other processes.
+        initargs=(threads, bool(gpus_per_cell), True, tuple((variables or {}).items())),
+    )
+    with process.variables(variables), workers:
+        parallel = Parallel(
+            return_as="generator_unordered", batch_size=1, pre_dispatch=jobs
+        )
+        yield from parallel(work(cell, data_dir) for cell in cells)
+
+
+def _alone(cell, *how):
+    try:
+        (record,) = _parallel([cell], 1, *how)
+    except TerminatedWorkerError as error:
+        record = _died(cell, str(error))
+    return record
+
+
+def _noting(cells, dispatched):
+    """The cells, whose keys are noted as they are handed out."""
+    for cell in list(cells):
+        dispatched.append(cell.key)
+        yield cell
+
+
+def _prepare(threads, shares_gpu, watch=False, variables=()):
+    """Sets a worker up; TensorFlow is imported there."""
+    del variables  # it was started with them
+    from keras_amp.grid.worker import prepare_process
+
+    prepare_process(threads, shares_gpu, watch)
+
+
+def _work(cell, data_dir):
+    """What a worker does."""
+    from keras_amp.grid.worker import run_cell
+
+    return run_cell(cell, data_dir)
+
+
+def _work_on_cluster(cell, data_dir, threads, shares_gpu):
+    """The same; Ray's workers are set up by the first cell that they get."""
+    _prepare(threads, shares_gpu)
+    return _work(cell, data_dir)
+
+
+def _died(cell, why):
+    from keras_amp.grid.worker import died
+
+    return died(cell, why)

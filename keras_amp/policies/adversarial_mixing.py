@@ -1,0 +1,153 @@
+"""AdversarialMixing: the paper's policy, RandOp, then MaxOp, then MinOp."""
+
+from typing import ClassVar, Literal
+
+import keras
+from keras import ops
+
+from keras_amp.policies.mixup import Mixup
+from keras_amp.policies.operators import harder, max_op, normalized
+from keras_amp.validation import check_count, check_number, check_one_of
+
+
+@keras.saving.register_keras_serializable(package="keras_amp")
+class AdversarialMixing(Mixup):
+    """The Adversarial Mixing Policy: RandOp, then MaxOp, then MinOp.
+
+    Args:
+        alpha: Float > 0. The coefficients follow Beta(alpha, alpha); the paper uses 1.
+        step_size: Float >= 0, the paper's epsilon; 0 is plain mixup.
+        max_gradient: Float > 0, the bound on the absolute gradient of lambda (the paper
+            clips to 1), or None for no bound.
+        min_op: Whether each example's larger loss is minimised (Eq. 18-21). With False
+            the loss at lambda' always is: the paper's ablation "+MaxOp".
+        noise: ``"shared"``: all evaluations of a step see the same dropout masks, so
+            that they differ by lambda alone. ``"independent"``: those at lambda and at
+            lambda' draw their own above the mix point, and the chosen of their two
+            losses is itself what is minimised, masks included, as in the authors'
+            program: MinOp is then mostly a choice of the harder masks. Batch statistics
+            and penalties are those at lambda'. What lies below the mix point is computed
+            once a step in either case. Noise is Keras' (``keras.random``, its global
+            generator included) or that of a ``tf.random.Generator``; the other operations
+            of ``tf.random``, and NumPy, draw anew in every pass, of which a model warns.
+        gradient: ``"example"``: the gradient of each example's own loss (the paper).
+            ``"mean"``: the gradient of the batch's mean loss (the authors' program),
+            smaller by the batch size. With ``lam_per="batch"`` the two coincide.
+        lam_per: ``"example"`` draws one coefficient per example, ``"batch"`` one for
+            all examples of a batch; then the step is shared too, the mean of the
+            examples' gradients, clipped.
+        probability: Float in [0, 1], the share of batches that are mixed at all.
+        clip_lam: Whether lambda' is pushed back into [0, 1].
+        ascent_steps: Integer >= 1, how many steps lambda takes up the gradient, which is
+            taken anew at each (the paper: one). Each further one costs a forward and a
+            backward pass above the mix point.
+        step_per: ``"example"``: one lambda' for all of an example's hidden state (the
+            paper). ``"dimension"``: each of its dimensions has a lambda' of its own,
+            though all begin at the example's lambda, and the gradient is theirs. The
+            mixture may then leave the line between the two examples and moves as far as
+            they differ there: adversarial training of the hidden state (Miyato et al.,
+            ICLR 2017), scaled by the partner. Their gradients are small, as each
+            dimension decides little; ``normalize`` makes up for it.
+        normalize: Whether an example's gradient is divided by its root mean square over
+            the dimensions before it is clipped. One lambda per example then moves by
+            ``step_size`` exactly, however flat the loss; dimensions by that on average,
+            if ``max_gradient`` does not bound them.
+
+    A layer that couples the examples of a batch above the mix point (batch
+    normalization in training) adds the effect on the other examples' losses to each
+    example's gradient.
+
+    Raises:
+        ValueError: If an argument lies outside its range.
+
+    Example:
+    >>> policy = keras_amp.AdversarialMixing(step_size=0.1)
+    >>> policy.perturb(np.array([0.5, 0.5]), np.array([-4.0, 0.2])).numpy()
+    array([0.4 , 0.52])
+
+    Reference:
+        Liu et al., EMNLP 2021, Section 3 (see the module's docstring).
+    """
+
+    adversarial = True
+    _ranges: ClassVar = {**Mixup._ranges, "step_size": {"at_least": 0}}
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        step_size: float = 0.002,
+        max_gradient: float | None = 1.0,
+        min_op: bool = True,
+        noise: Literal["shared", "independent"] = "shared",
+        gradient: Literal["example", "mean"] = "example",
+        lam_per: Literal["example", "batch"] = "example",
+        probability: float = 1.0,
+        clip_lam: bool = False,
+        ascent_steps: int = 1,
+        step_per: Literal["example", "dimension"] = "example",
+        normalize: bool = False,
+    ):
+        super().__init__(alpha=alpha, lam_per=lam_per, probability=probability)
+        self.step_size = step_size
+        self.max_gradient = (
+            None
+            if max_gradient is None
+            else check_number("max_gradient", max_gradient, above=0)
+        )
+        self.min_op = check_one_of("min_op", min_op, (True, False))
+        self.noise = check_one_of("noise", noise, ("shared", "independent"))
+        self.gradient = check_one_of("gradient", gradient, ("example", "mean"))
+        self.clip_lam = check_one_of("clip_lam", clip_lam, (True, False))
+        self.ascent_steps = check_count("ascent_steps", ascent_steps)
+        self.step_per = check_one_of("step_per", step_per, ("example", "dimension"))
+        self.normalize = check_one_of("normalize", normalize, (True, False))
+
+    def perturb(self, lam, lam_gradient):
+        """MaxOp (Eq. 15): one step from lambda up the gradient of the loss.
+
+        Called ``ascent_steps`` times, each time with the lambda of the last.
+
+        Args:
+            lam: Float32 tensor ``(batch_size,)``; with ``step_per="dimension"`` of the
+                shape of the hidden states, ``(batch_size, ...)``.
+            lam_gradient: Float32 tensor of its shape, dL/dlambda.
+
+        Returns:
+            A float32 tensor of the shape of ``lam``.
+        """
+        if self.lam_per == "batch":
+            lam_gradient = ops.broadcast_to(
+                ops.mean(lam_gradient, axis=0, keepdims=True), ops.shape(lam_gradient)
+            )
+        if self.normalize:
+            lam_gradient = normalized(lam_gradient)
+        return max_op(lam, lam_gradient, self.step_size, self.max_gradient, self.clip_lam)
+
+    def select(self, loss, adversarial_loss):
+        """MinOp's mask (Eq. 21): where the step on lambda raised the loss.
+
+        Called only with ``min_op=True``; otherwise lambda' is always taken.
+
+        Args:
+            loss: Float32 tensor ``(batch_size,)``.
+            adversarial_loss: Float32 tensor ``(batch_size,)``.
+
+        Returns:
+            A tensor ``(batch_size,)``, true or 1 where the adversarial loss is taken.
+        """
+        return harder(loss, adversarial_loss)
+
+    def get_config(self):
+        """Returns the arguments that rebuild this policy."""
+        return {
+            **super().get_config(),
+            "step_size": self.scheduled().get("step_size", self.step_size),
+            "max_gradient": self.max_gradient,
+            "min_op": self.min_op,
+            "noise": self.noise,
+            "gradient": self.gradient,
+            "clip_lam": self.clip_lam,
+            "ascent_steps": self.ascent_steps,
+            "step_per": self.step_per,
+            "normalize": self.normalize,
+        }

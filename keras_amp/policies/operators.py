@@ -1,0 +1,183 @@
+"""The operators: free functions that read like the paper's equations.
+
+Reference:
+    Liu et al., *Adversarial Mixing Policy for Relaxing Locally Linear Constraints in
+    Mixup*, EMNLP 2021. Equation numbers in this package are that paper's.
+"""
+
+import keras
+from keras import ops
+
+from keras_amp.validation import about_integers
+
+
+def mix(inputs, partner, lam):
+    """Convex combination of each example with its partner (Eq. 5, 6, 11, 12, 17).
+
+        mixed_i = lam_i * inputs_i + (1 - lam_i) * partner_i
+
+    The combination is computed in float32 (float64 inputs: float64) and cast back once:
+    bfloat16 would lose a quarter of the adversarial steps on ``lam``. ``lam = 1``
+    returns ``inputs`` exactly.
+
+    Args:
+        inputs: Floating-point tensor ``(batch_size, ...)``: hidden states, or losses.
+        partner: Tensor of the same shape.
+        lam: Float32 tensor ``(batch_size,)``, one coefficient per example; a scalar is
+            shared by all, and a tensor of the shape of ``inputs`` mixes every dimension
+            by its own.
+
+    Returns:
+        A tensor of the shape and dtype of ``inputs``.
+
+    Raises:
+        ValueError: If ``inputs`` are not floating-point numbers.
+
+    Example:
+    >>> keras_amp.policies.mix(np.array([2.0]), np.array([4.0]), np.array([0.75])).numpy()
+    array([2.5])
+    """
+    inputs = ops.convert_to_tensor(inputs)
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
+    if not keras.backend.is_float_dtype(dtype):
+        raise ValueError(
+            "Expected `inputs` to be floating-point hidden states. Received: inputs of "
+            f"dtype {dtype} and shape {tuple(inputs.shape)}. "
+            f"{about_integers(dtype, len(inputs.shape))}"
+        )
+    precise = keras.backend.result_type(dtype, "float32")
+    lam = ops.cast(lam, precise)
+    if 0 < len(lam.shape) < len(inputs.shape):
+        lam = expand_like(lam, inputs)
+    mixed = lam * ops.cast(inputs, precise) + (1 - lam) * ops.cast(partner, precise)
+    return ops.cast(mixed, dtype)
+
+
+def rand_op(inputs, lam, permutation):
+    """RandOp: mixes every example with a random one of its batch (Eq. 10-13).
+
+    Args:
+        inputs: Floating-point tensor ``(batch_size, ...)``.
+        lam: Float32 tensor ``(batch_size,)``, drawn from Beta(alpha, alpha).
+        permutation: Int32 tensor ``(batch_size,)``: example ``i`` is mixed with example
+            ``permutation[i]``.
+
+    Returns:
+        ``mix(inputs, inputs[permutation], lam)``.
+
+    Example:
+    >>> keras_amp.policies.rand_op(np.array([2.0, 4.0]), np.array([0.5, 1.0]), [1, 0])
+    <tf.Tensor: shape=(2,), dtype=float64, numpy=array([3., 4.])>
+    """
+    return mix(inputs, ops.take(inputs, permutation, axis=0), lam)
+
+
+def normalized(lam_gradient):
+    """Divides each example's gradient by its own size: only its direction is left.
+
+        direction_i = gradient_i / rms(gradient_i),    0 where the gradient is 0
+
+    The root mean square is taken over the example's dimensions. One coefficient per
+    example becomes its sign.
+
+    Args:
+        lam_gradient: Float tensor ``(batch_size, ...)``.
+
+    Returns:
+        A tensor of its shape.
+
+    Example:
+    >>> keras_amp.policies.normalized(np.array([[3e-30, 4e-30], [0.0, 0.0]])).numpy()
+    array([[0.84852814, 1.13137085],
+           [0.        , 0.        ]])
+    """
+    axes = tuple(range(1, len(lam_gradient.shape)))
+    # By the largest first, whose square would be lost where the gradients are tiny.
+    largest = ops.abs(lam_gradient)
+    largest = ops.max(largest, axis=axes, keepdims=True) if axes else largest
+    gradient = lam_gradient / ops.where(largest > 0, largest, ops.ones_like(largest))
+    square = ops.square(gradient)
+    square = ops.mean(square, axis=axes, keepdims=True) if axes else square
+    rms = ops.sqrt(square)
+    return gradient / ops.where(rms > 0, rms, ops.ones_like(rms))
+
+
+def max_op(lam, lam_gradient, step_size=0.002, max_gradient=1.0, clip_lam=False):
+    """MaxOp: moves lambda a small step up the gradient of the loss (Eq. 14-16).
+
+        lam' = lam + step_size * clip(dL/dlam, -max_gradient, max_gradient)
+
+    Only the inputs are mixed with lambda'; the labels keep lambda.
+
+    Args:
+        lam: Float32 tensor ``(batch_size, ...)``.
+        lam_gradient: Float32 tensor of its shape, dL/dlambda.
+        step_size: Float >= 0, the paper's epsilon. 0 is plain mixup.
+        max_gradient: Float > 0, the largest absolute gradient; None does not clip.
+        clip_lam: Whether lambda' is pushed back into [0, 1]. The paper does not.
+
+    Returns:
+        A float32 tensor of the shape of ``lam``, the adversarial lambda.
+
+    Example:
+    >>> keras_amp.policies.max_op(np.array([0.5]), np.array([3.0]), step_size=0.1).numpy()
+    array([0.6])
+    """
+    if max_gradient is not None:
+        lam_gradient = ops.clip(lam_gradient, -max_gradient, max_gradient)
+    adversarial_lam = lam + step_size * lam_gradient
+    return ops.clip(adversarial_lam, 0.0, 1.0) if clip_lam else adversarial_lam
+
+
+def harder(loss, adversarial_loss):
+    """MinOp's mask: whether the step on lambda raised the loss (Eq. 21).
+
+    Args:
+        loss: Tensor ``(batch_size,)``, the losses at lambda.
+        adversarial_loss: Tensor ``(batch_size,)``, the losses at lambda'.
+
+    Returns:
+        A boolean tensor ``(batch_size,)``; False where the two are equal.
+
+    Example:
+    >>> keras_amp.policies.harder(np.array([1.0, 2.0]), np.array([1.5, 2.0])).numpy()
+    array([ True, False])
+    """
+    return ops.greater(adversarial_loss, loss)
+
+
+def min_op(loss, adversarial_loss):
+    """MinOp: of each example's two losses, the larger is minimised (Eq. 18-21).
+
+        L_final = L * (1 - mask) + L' * mask,    mask = L' > L
+
+    Args:
+        loss: Tensor ``(batch_size,)``, the losses at lambda.
+        adversarial_loss: Tensor ``(batch_size,)``, the losses at lambda'.
+
+    Returns:
+        A tensor ``(batch_size,)``.
+
+    Example:
+    >>> keras_amp.policies.min_op(np.array([1.0, 2.0]), np.array([1.5, 0.5])).numpy()
+    array([1.5, 2. ])
+    """
+    return ops.where(harder(loss, adversarial_loss), adversarial_loss, loss)
+
+
+def expand_like(values, like):
+    """Gives values ``(batch_size,)`` the axes of a tensor ``(batch_size, ...)``.
+
+    Args:
+        values: Tensor ``(batch_size,)``.
+        like: Tensor of at least one axis.
+
+    Returns:
+        A tensor ``(batch_size, 1, ...)``.
+
+    Example:
+    >>> from keras_amp.policies.operators import expand_like
+    >>> expand_like(np.array([True, False]), np.zeros((2, 3, 4))).shape
+    TensorShape([2, 1, 1])
+    """
+    return ops.reshape(values, (-1,) + (1,) * (len(like.shape) - 1))

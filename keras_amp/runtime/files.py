@@ -1,0 +1,82 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import csv
+import os
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole_file(path, binary=False):
+    """Opens a file that takes its place only once it is complete.
+
+    Args:
+        path: Path of the file; one that exists is replaced.
+        binary: Whether bytes are written, not text (UTF-8, line ends as they are).
+
+    Example:
+    >>> from keras_amp.runtime.files import whole_file
+    >>> with whole_file("notes.txt") as file:
+    ...     _ = file.write("whole")
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    how = {"mode": "wb"} if binary else {"mode": "w", "encoding": "utf-8", "newline": ""}
+    try:
+        with open(partial, **how) as file:
+            yield file
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_new_file(path, purpose=""):
+    """Raises unless a file can be made at a path without replacing another.
+
+    Args:
+        path: ``pathlib.Path`` of the file.
+        purpose: What it is for, as the message says it, such as ``" for the figure"``.
+
+    Raises:
+        FileExistsError: If there is something at the path.
+        FileNotFoundError: If there is no such folder.
+
+    Example:
+    >>> from pathlib import Path
+    >>> from keras_amp.runtime.files import check_new_file
+    >>> check_new_file(Path("nowhere/a.csv"))
+    Traceback (most recent call last):
+    FileNotFoundError: Expected a file in an existing folder. Received: nowhere/a.csv;
+    there is no folder nowhere.
+    """
+    if path.exists():
+        raise FileExistsError(
+            f"Expected a new file{purpose}. Received: {path}, which exists."
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Expected a file in an existing folder{purpose}. Received: {path}; there is "
+            f"no folder {path.parent}."
+        )
+
+
+def write_columns(file, columns):
+    """Writes columns of numbers as CSV, with nine digits.
+
+    Args:
+        file: File opened for writing text.
+        columns: Dict from names to arrays of equal length.
+
+    Example:
+    >>> import sys
+    >>> from keras_amp.runtime.files import write_columns
+    >>> write_columns(sys.stdout, {"lam": [0, 0.5], "word": [1.5, 2.25]})
+    lam,word
+    0,1.5
+    0.5,2.25
+    """
+    writer = csv.writer(file)
+    writer.writerow(columns)
+    writer.writerows(
+        [f"{value:.9g}" for value in row] for row in zip(*columns.values(), strict=True)
+    )

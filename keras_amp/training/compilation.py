@@ -1,0 +1,345 @@
+"""What ``jit_compile="auto"`` compiles on a CPU; Keras itself compiles nothing there.
+
+Measured on two cores (``benchmarks/step_time.py``). XLA fuses what surrounds the products
+of attention and of an LSTM's loop: the adversarial step at the words then takes three
+quarters of its time in graph mode. XLA's convolutions are slower than TensorFlow's own by
+half; there only the update of the weights is compiled, as an optimizer's formulas are a
+dozen passes over all weights in graph mode and one in XLA.
+
+XLA compiles anew for every shape, which takes seconds, and lacks some of TensorFlow's
+operations. So what is compiled is first traced without it:
+
+- Where the trace holds an operation that XLA has not, it stays in graph mode. So it does
+  where it holds an assertion, which XLA drops; the package's own have other checks there.
+- Batches shaped as the first one of a ``fit`` run compiled, all others by the same trace
+  in graph mode: an odd last batch costs no second compilation. So are batches with ids
+  beyond an embedding's table, whose lookup fails there as it does in Keras.
+- Where another dimension than the batch's is unknown, nothing is compiled that depends on
+  it.
+- Evaluation and prediction stay in graph mode, as Keras leaves them: a compilation costs
+  them more than it saves in the few batches that they usually have.
+"""
+
+import functools
+import itertools
+import warnings
+
+import keras
+import tensorflow as tf
+from keras import tree
+from keras.src.trainers.trainer import model_supports_jit  # public nowhere
+from tensorflow.python.framework import kernels, op_def_registry  # public nowhere
+
+from keras_amp.training import traced_graph
+
+OWN_ASSERTION = "keras_amp_assertion"  # the name of an operation
+_COMPILED = (keras.layers.MultiHeadAttention, keras.layers.LSTM)
+
+
+def on_cpu():
+    """Whether there is no accelerator, whose rules are Keras' own."""
+    return not any(keras.distribution.list_devices(kind) for kind in ("gpu", "tpu"))
+
+
+def step_pays(model):
+    """Whether the whole training step can be compiled, and that pays on a CPU.
+
+    Args:
+        model: The ``MixupAMPModel`` that is trained.
+    """
+    pays = any(isinstance(layer, _COMPILED) for layer in model._flatten_layers())
+    inputs = tree.flatten(model.classifier.inputs)
+    return pays and all(map(_is_fixed, inputs)) and model_supports_jit(model)
+
+
+def update_pays(optimizer):
+    """Whether the update of the weights can be compiled by itself.
+
+    Args:
+        optimizer: The optimizer: one of Keras' own, as another may hold what XLA has not.
+    """
+    return _is_keras_own(optimizer)
+
+
+def _is_keras_own(thing):
+    return type(thing).__module__.startswith("keras.src.")
+
+
+def is_fixed(data):
+    """Whether all dimensions of all tensors are known but the first, the batch's.
+
+    Args:
+        data: A structure of tensors or of their specifications; entries may be None.
+    """
+    return all(_is_fixed(v) for v in tf.nest.flatten(data) if v is not None)
+
+
+def _is_fixed(tensor):
+    composite = isinstance(tensor, (tf.TypeSpec, tf.__internal__.CompositeTensor))
+    if composite and not isinstance(tensor, tf.TensorSpec):
+        return False  # sparse or ragged
+    shape = tf.TensorShape(tensor.shape)
+    return shape.rank is not None and shape[1:].is_fully_defined()
+
+
+class UsualBatch:
+    """The shapes of the first batch of a ``fit``: what is compiled, is for these."""
+
+    def __init__(self):
+        self.shapes = None
+        with tf.init_scope():
+            self._rows = tf.Variable(0, trainable=False)
+
+    def forget(self):
+        """Has the next batch be the usual one."""
+        self.shapes = None
+        self._rows.assign(0)
+
+    def has_shapes(self, data):
+        """Whether a batch is shaped like the first one.
+
+        Args:
+            data: A structure of eager tensors; entries may be None.
+        """
+        shapes = [v.shape for v in tf.nest.flatten(data) if v is not None]
+        self.shapes = self.shapes or shapes
+        return self.shapes == shapes
+
+    def has_rows(self, rows):
+        """Whether gradients have as many rows as those of the first batch; a tensor.
+
+        Args:
+            rows: Integer scalar tensor.
+        """
+        usual = tf.where(self._rows == 0, rows, self._rows)
+        self._rows.assign(usual)
+        return usual == rows
+
+
+class TrainFunction:
+    """Takes Keras' place as ``train_function``: a step that is traced once.
+
+    Batches of the usual shapes are trained compiled, all others by the same trace in
+    graph mode. So are all of them if XLA cannot compile it: what XLA is known to lack is
+    seen before; where compiling fails, that batch and all later ones are trained in
+    graph mode, after a warning.
+
+    Args:
+        step: Function ``step(data)`` that returns a structure of tensors.
+        steps_per_execution: How many batches a call takes.
+        usual: The ``UsualBatch``.
+        refused: Function that is called when nothing is compiled from now on.
+        fits: Function that says whether a batch's values may be computed compiled.
+    """
+
+    def __init__(self, step, steps_per_execution, usual, refused, fits):
+        self._step = tf.function(step, autograph=False, reduce_retracing=True)
+        self._steps = steps_per_execution
+        self._usual = usual
+        self._refused, self._fits = refused, fits
+        self._compiled = {}  # by the traced step
+        self._compiles = True
+
+    def __call__(self, iterator):
+        """Trains on the next batches; returns what the last step reports."""
+        spec = getattr(iterator, "element_spec", None)  # of a `tf.data.Iterator`
+        logs = None
+        for data in itertools.islice(iterator, self._steps):
+            logs = self._train(*_without_optionals(data, spec))
+        if logs is None:
+            raise StopIteration
+        return logs
+
+    def _train(self, data, spec):
+        if not self._compiles or tf.config.functions_run_eagerly() or not is_fixed(spec):
+            return self._in_graph_mode(data, spec)
+        step = self._step.get_concrete_function(spec)
+        if not self._usual.has_shapes(data) or not self._fits(data):
+            return step(data)
+        if step not in self._compiled:
+            if unsupported(step.graph):
+                self._refuse()
+                return step(data)
+            self._compiled[step] = _compiled(step, spec)
+        try:
+            return self._compiled[step](data)
+        except tf.errors.OpError as error:
+            # It was raised by the compiler: the step has not begun.
+            logs = step(data)
+            self._refuse()
+            _warn("training step", error)
+            return logs
+
+    def _in_graph_mode(self, data, spec):
+        if tf.config.functions_run_eagerly():
+            return self._step(data)
+        return self._step.get_concrete_function(spec)(data)
+
+    def _refuse(self):
+        self._compiles = False
+        self._compiled.clear()
+        self._refused()
+
+
+def compiled_update(optimizer, gradients, weights, usual, fixed):
+    """Applies gradients as ``optimizer.apply`` does, compiled by XLA if it can be.
+
+    Args:
+        optimizer: A built ``keras.optimizers.Optimizer``.
+        gradients: List of tensors, ``IndexedSlices`` or None, in a graph.
+        weights: The variables, as many.
+        usual: The ``UsualBatch``: gradients of an embedding have a row for every word,
+            so that they are compiled for one size of the batch only.
+        fixed: Whether the number of rows depends on the size of the batch alone.
+    """
+
+    @tf.function(autograph=False)
+    def update(gradients):
+        optimizer.apply(gradients, weights)
+
+    spec = [g if g is None else tf.type_spec_from_value(g) for g in gradients]
+    update = update.get_concrete_function(spec)
+    rows = [tf.size(g.indices) for g in gradients if isinstance(g, tf.IndexedSlices)]
+    if (rows and not fixed) or unsupported(update.graph):
+        update(gradients)
+        return
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    parts = [inner, inner._learning_rate, *(w.constraint for w in weights)]
+    error = None
+    if not all(part is None or _is_keras_own(part) for part in parts):
+        error = _compiler_error(update, gradients, weights)
+    if error is not None:
+        _warn("update of the weights", error)
+        update(gradients)
+        return
+    compiled = _compiled(update, spec)
+    if rows:
+        tf.cond(
+            usual.has_rows(tf.add_n(rows)),
+            lambda: _then_zero(compiled, gradients),
+            lambda: _then_zero(update, gradients),
+        )
+    else:
+        compiled(gradients)
+
+
+def unsupported(graph):
+    """Names of the operations in a graph that XLA has not for a CPU or drops, sorted.
+
+    Args:
+        graph: A ``tf.Graph``.
+    """
+    _load_xla()
+    return sorted({n.op for n in traced_graph.operations(graph) if not _has_kernel(n)})
+
+
+@functools.cache
+def _load_xla():
+    """Has XLA register its operations, which it does when it first compiles."""
+    tf.function(lambda x: x + 1, autograph=False, jit_compile=True)(tf.constant(1))
+
+
+def _has_kernel(node):
+    if node.op == "Assert":
+        return OWN_ASSERTION in node.name
+    if node.op == "Placeholder" or op_def_registry.get(node.op) is None:
+        return True  # an argument, a function
+    return any(
+        all(types.issuperset(_types(node.attr[name])) for name, types in kernel)
+        for kernel in _kernels(node.op)
+    )
+
+
+def _types(value):
+    """The types that an attribute holds: one or a list."""
+    return [value.type] if value.type else value.list.type
+
+
+@functools.cache
+def _kernels(op):
+    """For each of XLA's versions of an operation: its attributes' allowed types."""
+    return [
+        [(c.name, set(c.allowed_values.list.type)) for c in kernel.constraint]
+        for kernel in kernels.get_registered_kernels_for_op(op).kernel
+        if kernel.device_type == "XLA_CPU_JIT"
+    ]
+
+
+def _compiled(function, spec):
+    """A traced function of one argument, compiled where it is called."""
+
+    @tf.function(autograph=False, jit_compile=True)
+    def compiled(argument):
+        return function(argument)
+
+    return compiled.get_concrete_function(spec)
+
+
+def _compiler_error(update, gradients, weights):
+    """Why XLA cannot compile an update; None if it can.
+
+    Inside of a graph it is too late to find out by calling it. This takes XLA's first
+    stage alone, without variables' values, so that what depends on those fails, too: it
+    would be compiled for every step anew.
+    """
+
+    def specs(gradient, weight):
+        if isinstance(gradient, tf.IndexedSlices):
+            rows = gradient.indices.shape.num_elements() or 1
+            values = tf.TensorSpec((rows, *weight.shape[1:]), gradient.dtype)
+            return [values, tf.TensorSpec((rows,), gradient.indices.dtype)]
+        return [] if gradient is None else [tf.TensorSpec(weight.shape, gradient.dtype)]
+
+    def of_parts(gradient, weight, parts):
+        if isinstance(gradient, tf.IndexedSlices):
+            shape = gradient.dense_shape
+            shape = shape if shape is None else tf.constant([*weight.shape], shape.dtype)
+            return tf.IndexedSlices(next(parts), next(parts), shape)
+        return gradient if gradient is None else next(parts)
+
+    pairs = list(zip(gradients, weights, strict=True))
+
+    @tf.function(autograph=False, jit_compile=True)
+    def compiled(*parts):
+        parts = iter(parts)
+        update([of_parts(*pair, parts) for pair in pairs])
+
+    parts = [spec for pair in pairs for spec in specs(*pair)]
+    with tf.init_scope():
+        try:
+            compiled.experimental_get_compiler_ir(*parts)(stage="hlo")
+        except (ValueError, tf.errors.OpError) as error:
+            return error
+    return None
+
+
+def _then_zero(function, argument):
+    """Calls a function, and returns what a branch must: a tensor."""
+    function(argument)
+    return tf.constant(0)
+
+
+def _without_optionals(data, spec):
+    """A batch and its specification, both with None where an entry is missing."""
+
+    def tensor_or_none(value):
+        if isinstance(value, (tf.experimental.Optional, tf.OptionalSpec)):
+            return None
+        return value if value is None or spec else tf.convert_to_tensor(value)
+
+    data = tf.nest.map_structure(tensor_or_none, data)
+    if spec is None:
+        return data, tf.nest.map_structure(
+            lambda v: v if v is None else tf.type_spec_from_value(v), data
+        )
+    return data, tf.nest.map_structure(tensor_or_none, spec)
+
+
+def _warn(what, error):
+    said = str(getattr(error, "message", error)).strip().partition("\n")[0][:200]
+    warnings.warn(
+        f"XLA cannot compile the {what}, which stays in graph mode. Pass "
+        f"`jit_compile=False` to `compile` to leave it there without this warning. XLA "
+        f"said: {said}",
+        stacklevel=2,
+    )

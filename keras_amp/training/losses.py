@@ -1,0 +1,188 @@
+"""The compiled loss, one number per example, and its own reduction.
+
+Mixup interpolates two losses and MinOp compares losses example by example, so both need
+the compiled loss before its reduction.
+
+Keras averages a loss over the positions that count: where the predictions carry a mask,
+or the loss puts one on its own values (``ignore_class``). With ``l`` the losses, ``w``
+the sample weights and ``m`` the mask (the product of both), each over examples and
+positions:
+
+    sum(m * w * l) / sum(m)           "sum_over_batch_size", "mean"
+    sum(m * w * l) / sum(m * w)       "mean_with_sample_weight"
+
+Each of a mixture's two labels has its own losses, weights and mask, and a position counts
+for as much as the label's share. With a dash for the partner's:
+
+    sum(lam * m * w * l + (1 - lam) * m' * w' * l')
+    -----------------------------------------------
+             sum(lam * m + (1 - lam) * m')
+
+and with ``m * w`` for ``m`` below the line for the weighted mean. So ``lam = 1`` is
+Keras' mean exactly, and so is every lambda where the two labels are equal. What is below
+the line is a constant of the batch: an example's own loss, which MaxOp and MinOp see, is
+its part of the sum above times ``batch_size`` over that constant; the batch's loss is the
+mean of these. An example of which nothing counts has the loss 0.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+from keras.src.losses.loss import apply_mask  # public nowhere
+
+from keras_amp.policies import mix
+from keras_amp.training import validation
+
+
+class ExampleLoss:
+    """The compiled loss of a single-output model, split into examples and reduction.
+
+    Args:
+        compile_loss: The compiled loss container of a Keras model
+            (``model._compile_loss`` after ``compile``), built.
+        alone: Whether each example counts as a batch of its own, so that its loss does
+            not depend on what else is in the batch.
+
+    Raises:
+        ValueError: If the model was compiled without a loss.
+    """
+
+    def __init__(self, compile_loss, alone=False):
+        if compile_loss is None:
+            raise ValueError(
+                "Expected `compile()` to receive a `loss`: mixup interpolates the losses "
+                'of two labels. Received: loss=None. Pass, for instance, loss="sparse_'
+                'categorical_crossentropy".'
+            )
+        # The resolved loss object stands nowhere in Keras' public interface.
+        _, self.loss, self.weight, _ = compile_loss._flat_losses[0]
+        self.reduction = self.loss.reduction
+        self.alone = alone
+        self._positions = 1  # of an example; known when its loss is
+
+    def mixture(self, y_pred, label, partner_label, lam):
+        """Returns each example's interpolated loss (Eq. 17), float32 ``(batch_size,)``.
+
+        Losses of several positions (one label per word, say) are averaged over those that
+        count, or summed where the compiled loss sums; see the module's docstring.
+
+        Args:
+            y_pred: Predictions ``(batch_size, ...)``, with Keras' mask if there is one.
+            label: Tuple of labels and sample weights ``(batch_size, ...)``; None for no
+                weights.
+            partner_label: The same of the partners.
+            lam: Float32 tensor ``(batch_size,)``, the share of ``label``; a constant.
+
+        Raises:
+            ValueError: If the loss is one number for the whole batch, or another number
+                of values than there are examples.
+        """
+        own, partner = (self._of_label(y, y_pred, w) for y, w in (label, partner_label))
+        losses = (
+            validation.check_losses(each.loss, lam, self.loss) for each in (own, partner)
+        )
+        loss = mix(*losses, lam)
+        if own.counts is not None:
+            counts = mix(own.counts, partner.counts, lam)
+            counts = counts if self.alone else ops.mean(counts)
+            loss = ops.divide_no_nan(loss, counts)
+        return loss
+
+    def _of_label(self, y, y_pred, sample_weight):
+        """``_LabelLoss`` of one label."""
+        values, mask = self._values(y, y_pred, sample_weight)
+        if len(values.shape) == 0:
+            raise ValueError(
+                "Expected the compiled loss to return one loss per example before its "
+                "reduction, shape (batch_size,): mixup weighs every example's losses by "
+                f"its own lambda. Received: loss={self.loss!r}, which returns a single "
+                "number. Leave the mean over the batch to the loss's `reduction`."
+            )
+        self._positions = math.prod(ops.shape(values)[1:])
+        loss = _over_positions(ops.mean if self._averages else ops.sum, values)
+        if self.weight is not None:
+            loss = loss * self.weight
+        counts = None
+        if self.reduction == "mean_with_sample_weight":
+            weight = apply_mask(sample_weight, mask, values.dtype, self.reduction)
+            if weight is not None:
+                counts = _over_positions(ops.sum, ops.cast(weight, "float32"))
+                counts = counts / ops.cast(self._positions, "float32")
+        elif self._averages and mask is not None:
+            counts = _over_positions(ops.mean, ops.cast(mask, "float32"))
+        return _LabelLoss(ops.cast(loss, "float32"), counts)
+
+    def _values(self, y, y_pred, sample_weight):
+        """The masked, weighted losses ``(batch_size, ...)``, and their mask or None."""
+        # A plain copy; `copy.copy` would go through Keras' pickling, that is a file.
+        unreduced = object.__new__(type(self.loss))
+        unreduced.__dict__.update(self.loss.__dict__)
+        unreduced.reduction = None
+        masks = [getattr(y_pred, "_keras_mask", None)]
+        call = unreduced.call
+
+        def noting_its_mask(y, y_pred):
+            losses = call(y, y_pred)
+            masks.append(getattr(losses, "_keras_mask", None))
+            return losses
+
+        unreduced.call = noting_its_mask
+        values = unreduced(y, y_pred, sample_weight)
+        masks = [mask for mask in masks if mask is not None]
+        return values, ops.logical_and(*masks) if len(masks) == 2 else (*masks, None)[0]
+
+    def reduce(self, values):
+        """Reduces the examples' losses as the compiled loss does.
+
+        Keras' own reduction runs, so the result is scaled for distributed training as
+        in ``Model.compute_loss``.
+
+        Args:
+            values: Float32 tensor ``(batch_size,)``, from ``mixture``.
+
+        Returns:
+            A scalar; where the loss was compiled with no reduction, ``(batch_size,
+            positions)``, each an equal part of its example's.
+        """
+        if self.reduction in ("none", None):
+            shape = (ops.shape(values)[0], self._positions)
+            part = values / ops.cast(self._positions, values.dtype)
+            return ops.broadcast_to(ops.expand_dims(part, axis=1), shape)
+        reduction = "sum_over_batch_size" if self._averages else self.reduction
+        return _Reduction(reduction)(values, values)
+
+    @property
+    def _averages(self):
+        return self.reduction not in ("sum", "none", None)
+
+
+class _LabelLoss(NamedTuple):
+    """The losses against one of a mixture's labels.
+
+    Attributes:
+        loss: Float32 ``(batch_size,)``: the mean over all positions, of which those that
+            do not count are 0, or the sum.
+        counts: Float32 ``(batch_size,)``: by whose mean over the batch that mean is too
+            small, the share (or weight) of what counts; None where it is 1.
+    """
+
+    loss: Any
+    counts: Any
+
+
+def _over_positions(reduce, values):
+    """Reduces ``(batch_size, ...)`` to ``(batch_size,)``."""
+    positions = tuple(range(1, len(values.shape)))
+    return reduce(values, axis=positions) if positions else values
+
+
+class _Reduction(keras.losses.Loss):
+    """Keras' reduction of losses that are already computed."""
+
+    def __init__(self, reduction):
+        super().__init__(name="mixup", reduction=reduction, dtype="float32")
+
+    def call(self, y_true, y_pred):
+        return y_pred

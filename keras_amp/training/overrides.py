@@ -1,0 +1,226 @@
+"""Runs the methods of Keras that a user's class overrides, on mixtures.
+
+A classifier is evaluated by its own ``test_step`` and ``predict_step``. It may override
+``compute_loss``, as may a subclass of ``MixupAMPModel``: in training the call of
+``super()`` yields the mixture's loss.
+
+While such a method of the classifier runs, it finds the loss, metrics and optimizer that
+the mixing model was compiled with; what it was compiled with itself is put back.
+"""
+
+import contextlib
+import threading
+
+import keras
+from keras import ops, tree
+
+from keras_amp.graph.overrides import is_overridden
+
+# What `compile` sets. Of these a method of the classifier sees the mixing model's.
+_COMPILED = (
+    "compiled",
+    "optimizer",
+    "loss",
+    "steps_per_execution",
+    "_compile_loss",
+    "_compile_metrics",
+    "_loss_tracker",
+    "_compile_config",
+    "_jit_compile",
+    "_run_eagerly",
+)
+
+
+def own_metrics(classifier, found):
+    """The metrics that a classifier's class has beside those of ``compile``.
+
+    Args:
+        classifier: The classifier.
+        found: Metrics that are known already.
+
+    Returns:
+        A list of further ``keras.metrics.Metric``s.
+    """
+    known = {id(metric) for metric in found}
+    known.update(
+        id(vars(classifier).get(n)) for n in ("_loss_tracker", "_compile_metrics")
+    )
+    if classifier._compile_loss is not None:
+        known.update(id(metric) for metric in classifier._compile_loss.metrics)
+    return [metric for metric in classifier.metrics if id(metric) not in known]
+
+
+class Mixture:
+    """The loss of a batch of mixtures, for a ``compute_loss`` that builds on it.
+
+    Args:
+        loss: The mixtures' reduced loss, without regularization losses.
+        y: What the method is given as labels, and has to hand on as it is; so for
+            ``y_pred`` and ``sample_weight``.
+        y_pred: Predictions.
+        sample_weight: Weights or None.
+    """
+
+    def __init__(self, loss, y, y_pred, sample_weight):
+        self._loss, self.taken = loss, False
+        self.y, self.y_pred, self.sample_weight = y, y_pred, sample_weight
+
+    def take(self, y, y_pred, sample_weight):
+        """Returns the loss in the place of that of the given labels and predictions.
+
+        Raises:
+            ValueError: If they are others than those that the method was given.
+        """
+        for name, given in (
+            ("y", y),
+            ("y_pred", y_pred),
+            ("sample_weight", sample_weight),
+        ):
+            if not _same(getattr(self, name), given):
+                raise ValueError(
+                    f"Expected `compute_loss()` to hand its `{name}` on to "
+                    "`super().compute_loss(...)` as it is: in training that call returns "
+                    "the loss of mixtures, between the labels of two examples. "
+                    f"Received: {given!r}. Change labels and weights in the data, and "
+                    "predictions in the network."
+                )
+        self.taken = True
+        return self._loss
+
+
+def _same(expected, given):
+    """Whether two structures hold the same tensors."""
+    expected, given = (
+        [leaf for leaf in tree.flatten(value) if leaf is not None]
+        for value in (expected, given)
+    )
+    return len(expected) == len(given) and all(
+        a is b for a, b in zip(expected, given, strict=True)
+    )
+
+
+class Overrides:
+    """Runs the methods that a mixing model's class and its classifier's override.
+
+    Not a Keras object, so that nothing in it is saved.
+    """
+
+    def __init__(self):
+        # Each replica of a distributed step runs in a thread of its own, on one model.
+        self._here = threading.local()
+        self._borrowers, self._own = 0, {}
+
+    def training_loss(self, model, x, mixture):
+        """Calls the model's ``compute_loss`` on a mixture, once.
+
+        Args:
+            model: A ``MixupAMPModel``.
+            x: The batch's inputs.
+            mixture: A ``Mixture``.
+
+        Returns:
+            The loss to be differentiated.
+
+        Raises:
+            ValueError: If an override does not build on ``super()``.
+        """
+        self._here.mixture = mixture
+        try:
+            loss = model._compute_loss(
+                x, mixture.y, mixture.y_pred, mixture.sample_weight, training=True
+            )
+        finally:
+            self._here.mixture = None
+        _check_taken(mixture, model)
+        return loss
+
+    def compute_loss(self, model, x, y, y_pred, sample_weight, training):
+        """What ``MixupAMPModel.compute_loss`` returns: a mixture's loss or a batch's."""
+        mixture = getattr(self._here, "mixture", None)
+        classifier = model.classifier
+        if not is_overridden(classifier, "compute_loss"):
+            if mixture is None:
+                return keras.Model.compute_loss(
+                    model, x, y, y_pred, sample_weight, training
+                )
+            return _with_penalties(model, mixture.take(y, y_pred, sample_weight))
+        with self.lent(model), _losses_of(model):
+            loss = classifier._compute_loss(
+                x, y, y_pred, sample_weight, training=training
+            )
+        if mixture is not None:
+            _check_taken(mixture, classifier)
+        return loss
+
+    @contextlib.contextmanager
+    def lent(self, model):
+        """Has the classifier be compiled as the model is, for a while."""
+        mine = vars(model.classifier)  # not through Keras' tracking
+        if not self._borrowers:
+            self._own = {name: mine[name] for name in _COMPILED if name in mine}
+            lent = {n: vars(model)[n] for n in _COMPILED if n in vars(model)}
+            if lent["_compile_loss"] is not None:
+                lent["_compile_loss"] = _InPlace(lent["_compile_loss"], self._here)
+            mine.update(lent)
+        self._borrowers += 1
+        try:
+            yield
+        finally:
+            self._borrowers -= 1
+            if not self._borrowers:
+                for name in _COMPILED:
+                    mine.pop(name, None)
+                mine.update(self._own)
+
+
+class _InPlace:
+    """A compiled loss that returns a mixture's while there is one."""
+
+    def __init__(self, compiled, here):
+        self._compiled, self._here = compiled, here
+
+    def __call__(self, y, y_pred, sample_weight=None):
+        mixture = getattr(self._here, "mixture", None)
+        if mixture is None:
+            return self._compiled(y, y_pred, sample_weight)
+        return mixture.take(y, y_pred, sample_weight)
+
+    def __getattr__(self, name):
+        return getattr(self._compiled, name)
+
+
+@contextlib.contextmanager
+def _losses_of(model):
+    """Has the classifier's ``losses`` be the model's, if a subclass has more of them."""
+    classifier, losses = model.classifier, model.losses
+    if len(losses) == len(classifier.losses):
+        yield
+        return
+    vars(classifier)["_losses_override"] = losses
+    try:
+        yield
+    finally:
+        vars(classifier)["_losses_override"] = []
+
+
+def _with_penalties(model, loss):
+    """Adds regularization losses to that of a batch."""
+    for additional in model.losses:
+        # A loss compiled without reduction is a vector, whose gradient is that of its
+        # sum; the penalty counts once in that sum.
+        penalty = ops.cast(model._aggregate_additional_loss(additional), loss.dtype)
+        loss = loss + penalty / ops.cast(ops.size(loss), loss.dtype)
+    return loss
+
+
+def _check_taken(mixture, model):
+    """Raises unless the mixture's loss is part of what a model's override returned."""
+    if mixture.taken:
+        return
+    raise ValueError(
+        "Expected `compute_loss()` to build on `super().compute_loss(...)`: in training "
+        "that call returns the loss of mixtures, which one of its own cannot be. "
+        f"Received: {type(model).__name__}, whose `compute_loss()` does not call it. "
+        "Pass the loss of labels and predictions to `compile(loss=...)`, and let "
+        "`compute_loss()` add the rest."
+    )

@@ -1,0 +1,226 @@
+"""State and noise that are not Keras' own: TensorFlow's variables and random operations.
+
+Keras can run a pass and keep its own variables as they were. Of a layer that holds a
+``tf.Variable``, a ``tf.random.Generator`` included, it knows nothing. What a pass does to
+these is found by tracing it once, without running it: they are then read before a pass
+and put back after it. Nothing can be put back of ``tf.random``'s operations. The same
+holds for what users' functions, callable objects and losses do. What Python code draws or
+changes that a graph calls (``tf.numpy_function``) is not seen.
+"""
+
+import inspect
+import re
+import warnings
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from keras_amp.training import numpy_noise, traced_graph
+
+# Layers, losses and functions of these packages hold no such thing.
+_KNOWN = {"keras", "keras_hub", "keras_amp"}
+# Operations that draw from a state that cannot be read.
+_DRAWS = {
+    "Multinomial",
+    "ParameterizedTruncatedNormal",
+    "RandomGamma",
+    "RandomPoisson",
+    "RandomPoissonV2",
+    "RandomShuffle",
+    "RandomStandardNormal",
+    "RandomUniform",
+    "RandomUniformInt",
+    "TruncatedNormal",
+}
+# Operations that move the variable in which a `tf.random.Generator` keeps its state.
+_MOVES = re.compile(r"Rng\w*Skip|NonDeterministicInts|Stateful(?!PartitionedCall)\w+")
+_CHANGES = re.compile(
+    r"Assign\w*VariableOp|ResourceScatter\w+|Resource(Sparse)?Apply\w+"
+    r"|ResourceStridedSliceAssign|ResourceCountUpTo"
+)
+
+
+class Foreign(NamedTuple):
+    """What a pass does beside Keras.
+
+    Attributes:
+        variables: Handles of the variables that it changes, resource tensors.
+        generators: Handles of the variables of random generators that it moves on.
+        noise: Strings that say what draws noise that cannot be put back.
+    """
+
+    variables: list
+    generators: list
+    noise: list
+
+
+NOTHING = Foreign([], [], [])
+
+
+def examine(function, model, loss=None):
+    """Finds what a function does beside Keras, without doing it.
+
+    Args:
+        function: Callable of no arguments; what it reads may be tensors of any graph.
+        model: The functional model whose layers it runs.
+        loss: The ``keras.losses.Loss`` that it computes, if any.
+
+    Returns:
+        ``Foreign``. Of a function that cannot be traced, as it runs eagerly only, it
+        names the variables that the layers hold.
+
+    Example:
+    >>> import tensorflow as tf
+    >>> from keras_amp.training.side_effects import examine
+    >>> shuffle = keras.layers.Lambda(tf.random.shuffle, name="shuffle")
+    >>> model = keras.Sequential([keras.Input((2,)), shuffle])
+    >>> examine(lambda: model(np.ones((3, 2))), model).noise
+    ["layer 'shuffle', which draws by tf.random (RandomShuffle)"]
+    """
+    layers = model._flatten_layers()
+    losses = [] if loss is None else [loss]
+    own = list(_own([*layers, *getattr(model, "operations", []), *losses]))
+    if not own:
+        return NOTHING
+    graph = tf.__internal__.FuncGraph("examined")
+    try:
+        with (
+            numpy_noise.watched(own) as drew,
+            keras.StatelessScope(),
+            graph.as_default(),
+        ):
+            function()
+    except Exception:  # whatever a layer's code raises where it cannot be traced
+        held = _held(getattr(part, "__dict__", {}) for part in [*layers, *own])
+        handles = {id(variable): variable.handle for variable in held}
+        return Foreign(list(handles.values()), [], drew)
+    captures = zip(graph.external_captures, graph.internal_captures, strict=True)
+    variables, generators = [], []
+    for handle, placeholder in captures:
+        if handle.dtype == tf.resource:
+            kinds = set(traced_graph.consumers(graph, placeholder))
+            if any(map(_MOVES.fullmatch, kinds)):
+                generators.append(handle)
+            elif any(map(_CHANGES.fullmatch, kinds)):
+                variables.append(handle)
+    names = {each.name: f"loss '{each.name}'" for each in losses}
+    names |= {layer.name: f"layer '{layer.name}'" for layer in layers}
+    return Foreign(variables, generators, _noise(graph, names) + drew)
+
+
+def without_effect(function, model, loss=None):
+    """Calls a function and puts back what it changes, be it Keras' or TensorFlow's.
+
+    Args:
+        function: Callable of no arguments.
+        model: The functional model that it runs.
+        loss: The ``keras.losses.Loss`` that it computes, if any.
+
+    Returns:
+        What the function returns.
+    """
+    found = examine(function, model, loss)
+    handles = found.variables + found.generators
+    before = read(handles)
+    with keras.StatelessScope():
+        result = function()
+    put_back(handles, before)
+    return result
+
+
+def read(handles):
+    """Returns the values of variables, to be put back."""
+    return [tf.raw_ops.ReadVariableOp(resource=h, dtype=_dtype(h)) for h in handles]
+
+
+def put_back(handles, values):
+    """Sets variables to values that were read."""
+    for handle, value in zip(handles, values, strict=True):
+        tf.raw_ops.AssignVariableOp(resource=handle, value=value)
+
+
+class Examined:
+    """Examines each split of a model once, and warns once of what it finds."""
+
+    def __init__(self):
+        self._found, self._warned = {}, False
+
+    def of(self, split, function, policy, loss):
+        """What a pass above a mix point does beside Keras.
+
+        Args:
+            split: ``keras_amp.graph.split.Split``.
+            function: Callable of no arguments that runs the pass.
+            policy: The policy, whose passes are to see the same noise or not.
+            loss: The ``keras.losses.Loss`` that the pass ends with.
+
+        Returns:
+            ``Foreign``.
+        """
+        if not policy.adversarial:
+            return NOTHING
+        found = self._found.get(split)
+        if found is None:
+            found = examine(function, split.above, loss)
+            if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+                self._found[split] = found  # else each replica has its own variables
+        if found.noise and policy.noise == "shared" and not self._warned:
+            self._warned = True
+            warnings.warn(
+                "Expected all noise above the mix point to be drawn by keras.random, so "
+                "that the passes of a step see the same (noise='shared'). Received: "
+                f"{'; '.join(found.noise)}. That cannot be put back: every pass draws "
+                "anew, and the choice of the larger loss is one between noises, too. "
+                "Draw by keras.random or a tf.random.Generator, or pass "
+                "noise='independent' to the policy.",
+                stacklevel=2,
+            )
+        return found
+
+
+def _noise(graph, names):
+    """Says which operations of a graph draw by ``tf.random``, and where.
+
+    Args:
+        graph: A ``tf.Graph``.
+        names: Dict from the names of layers and losses to what they are called here.
+    """
+    found = {}
+    for node in traced_graph.operations(graph):
+        if node.op in _DRAWS:
+            # A scope is its layer's name, numbered.
+            scopes = [re.sub(r"_\d+$", "", scope) for scope in node.name.split("/")]
+            scopes = [s for s in [*node.name.split("/"), *scopes] if s in names]
+            where = names[scopes[-1]] if scopes else "a layer"
+            found[f"{where}, which draws by tf.random ({node.op})"] = None
+    return list(found)
+
+
+def _own(parts):
+    """Of layers and losses, and of what they call, those that are a user's own."""
+    for part in parts:
+        called = [v for v in vars(part).values() if callable(v)]
+        called = [getattr(v, "func", v) for v in called if not isinstance(v, type)]
+        for value in [part, *called]:
+            origin = value if inspect.isroutine(value) else type(value)
+            module = getattr(origin, "__module__", None) or ""  # built-ins have none
+            if module.split(".")[0] not in _KNOWN:
+                yield value
+
+
+def _held(values):
+    """The TensorFlow variables in nested lists and dicts."""
+    for value in values:
+        if isinstance(value, tf.Variable):
+            yield value
+        elif isinstance(value, tf.Module) and not isinstance(value, keras.layers.Layer):
+            yield from value.variables
+        elif isinstance(value, dict):
+            yield from _held(value.values())
+        elif isinstance(value, (list, tuple)):
+            yield from _held(value)
+
+
+def _dtype(handle):
+    return tf.as_dtype(handle._handle_data.shape_and_type[0].dtype)

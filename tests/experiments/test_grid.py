@@ -1,0 +1,693 @@
+"""Grids: their configurations, their cells, and what is kept of them."""
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from helpers import tiny_preset
+
+pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
+
+from rich.console import Console
+
+import keras_amp
+from keras_amp import cli
+from keras_amp.cli.grid import grid as grid_command
+from keras_amp.cli.grid import run as run_command
+from keras_amp.experiments import Method, Settings
+from keras_amp.grid import (
+    Cell,
+    load_grid,
+    parse_grid,
+    read_records,
+    run_grid,
+    shipped,
+    worker,
+)
+from keras_amp.grid.cells import flat_values, key_of
+from keras_amp.grid.progress import Board
+from keras_amp.grid.runner import divide
+from keras_amp.tables import make_table
+
+ROOT = Path(__file__).parents[2]
+SMALL = """
+title = "Small"
+seeds = {seeds}
+[settings]
+data = "questions"
+filters = 3
+embedding_dim = 4
+train_fraction = 0.1
+steps = {steps}
+jit_compile = false
+mix = ["none", "word"]
+policy = ["mixup"]
+"""
+
+
+def small(seeds=1, steps=2, more=""):
+    return parse_grid(SMALL.format(seeds=seeds, steps=steps) + more, "small")
+
+
+def said(console):
+    return console.file.getvalue()
+
+
+@pytest.fixture
+def console():
+    return Console(file=StringIO(), width=200)
+
+
+# The configuration.
+
+
+def test_a_list_is_an_axis_and_methods_are_combined_as_in_the_paper():
+    grid = parse_grid(
+        """
+        seeds = 2
+        first_seed = 5
+        [settings]
+        vectors = ["random", "glove.6B.50d"]
+        mix = ["none", "word"]
+        policy = ["mixup", "maxop", "amp"]
+        """,
+        "mine",
+    )
+    assert [(c.method, c.settings.vectors) for c in grid.cells[:8]] == [
+        (method, vectors)
+        for vectors in (None, "glove.6B.50d")
+        for method in ("none", "WordMixup", "WordMaxOp", "WordAMP")
+    ]
+    # Seed by seed, so that a part of the grid is paired already.
+    assert [c.seed for c in grid.cells] == [5] * 8 + [6] * 8
+
+
+def test_settings_that_a_policy_does_not_have_make_no_cells():
+    grid = parse_grid(
+        "[settings]\nmix = ['none', 'word']\nstep_size = [0.1, 0.2, 0.3]\n"
+        "alpha = [0.5, 1.0]\nstep_schedule = ['constant', 'rising']",
+        "mine",
+    )
+    methods = [cell.method for cell in grid.cells]
+    # none knows none of them, mixup alpha alone.
+    counts = {m: methods.count(m) for m in methods}
+    assert counts == {"none": 1, "WordMixup": 2, "WordAMP": 12}
+
+
+def test_blocks_have_settings_of_their_own_and_begin_with_the_recipes():
+    grid = parse_grid(
+        """
+        [settings]
+        mix = "none"
+        [[cells]]
+        backbone = "cnn"
+        kernel_sizes = [2, 3]
+        dropout = [0.1, 0.5]
+        [[cells]]
+        backbone = "bilstm"
+        units = 8
+        """,
+        "mine",
+    )
+    values = [cell.values for cell in grid.cells]
+    assert [v["backbone"] for v in values] == ["cnn", "cnn", "bilstm"]
+    assert [v["dropout"] for v in values] == [0.1, 0.5, 0.5]
+    assert values[0]["kernel_sizes"] == [2, 3]
+    assert values[0]["filters"] == 100  # the recipe's
+    assert values[2]["units"] == 8
+
+
+def test_the_paper_s_words_for_policies():
+    text = "[settings]\nmix = 'word'\npolicy = ['maxop', 'program']\nstep_size = 0.5"
+    maxop, program = parse_grid(text, "mine").cells
+    assert isinstance(maxop.policy, keras_amp.AdversarialMixing)
+    assert not maxop.policy.min_op
+    assert maxop.policy.step_size == program.policy.step_size == 0.5
+    assert isinstance(program.policy, keras_amp.paper.AuthorsProgram)
+
+
+def test_sets_to_be_cross_validated_have_a_cell_for_each_fold():
+    ten = parse_grid("[settings]\ndata = 'subj'\nmix = 'none'", "mine")
+    assert [cell.fold for cell in ten.cells] == list(range(10))
+    one = parse_grid("[settings]\ndata = 'subj'\nmix = 'none'\nfold = [3]", "mine")
+    assert [cell.fold for cell in one.cells] == [3]
+    trec = parse_grid("[settings]\ndata = 'trec'\nmix = 'none'", "mine")
+    assert [cell.fold for cell in trec.cells] == [None]
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_configurations(name):
+    grid = load_grid(name)
+    assert grid.name == name
+    assert len({cell.key for cell in grid.cells}) == len(grid.cells)
+    seeds = {cell.seed for cell in grid.cells}
+    assert seeds == set(range(2 if name == "quick" else 10))
+
+
+def test_the_paper_s_tables_have_the_paper_s_cells():
+    table2 = [c for c in load_grid("table2").cells if c.seed == 0 and c.fold in (None, 0)]
+    assert len(table2) == 5 * 5 * 5  # backbones, methods, data sets
+    assert len(load_grid("table3").cells) == 9 * 2 * 10
+    assert len(load_grid("table4").cells) == 2 * 7 * 10
+    alphas = {c.values["alpha"] for c in load_grid("table5").cells}
+    assert alphas == {0.2, 0.5, 1.0, 1.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[settings]\nstepsize = 1", "stepsize. Did you mean step_size"),
+        ("seed = 3", "name of a part. Received: seed. Did you mean seeds"),
+        ("[table]\nrow = ['data']", "part of `table`. Received: row"),
+        ("[table]\nrows = ['dta']", "Received: dta. Did you mean data"),
+        ("[table]\nrows = 'data'", "list of settings"),
+        ("seeds = 0", "`seeds`"),
+        ("seeds = true", "`seeds`"),
+        ("[settings]\nmix = 'words'", "`mix` among none, word, sentence, random"),
+        ("[settings]\npolicy = 'adv'", "`policy` among mixup, maxop, amp, program"),
+        ("[settings]\nbackbone = 'rnn'", "`backbone` to be one of cnn, bilstm, bert"),
+        ("[settings]\nbackbone = 'cnn'\nunits = 3", "which 'bilstm' has"),
+        ("[settings]\nalpha = 0", "`alpha`.*> 0"),
+        ("[settings]\nepochs = []", "at least one value of `epochs`"),
+        ("[settings]\nepochs = {a = 1}", "a value or a list"),
+        ("[settings]\nepochs = 0.5", "`epochs`"),
+        ("[settings]\nloss = 'mse'", "`loss`"),
+        ("[settings]\ndata = 'subj'\nfold = 10", "fold=10 with 10 folds"),
+        ("[settings]\nfold = 0", "fold=0 with no cross-validation"),
+        ("settings = 3", "settings to be a table"),
+        ("cells = 3", "as blocks"),
+        ("[settings\n", "Expected TOML.*line 1"),
+    ],
+)
+def test_what_is_wrong_with_a_configuration_is_said(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_grid(text, "mine")
+
+
+def test_an_unknown_configuration(tmp_path):
+    with pytest.raises(FileNotFoundError, match="Did you mean table2"):
+        load_grid("tabel2")
+    with pytest.raises(FileNotFoundError, match="folder of a grid"):
+        load_grid(tmp_path)
+
+
+# Cells.
+
+
+def test_a_key_names_all_that_a_result_depends_on():
+    def key(**changes):
+        arguments = {
+            "settings": Settings(),
+            "how": Method("word", "amp"),
+            "policy": keras_amp.AdversarialMixing(),
+            "seed": 0,
+        }
+        return Cell(**{**arguments, **changes}).key
+
+    other = [
+        key(settings=Settings(data="trec")),
+        key(settings=Settings(backbone_arguments={"filters": 3})),
+        key(settings=Settings(batch_size=3)),
+        key(settings=Settings(step_schedule="rising")),
+        key(how=Method("sentence", "amp")),
+        key(policy=keras_amp.AdversarialMixing(step_size=0.5)),
+        key(policy=keras_amp.AdversarialMixing(noise="independent")),
+        key(seed=1),
+        key(fold=0),
+    ]
+    assert len({key(), *other}) == 1 + len(other)
+    # Where the data lie and what else is written is nothing to the result.
+    assert key(settings=Settings(data_dir=Path("x"), save_curve=False)) == key()
+
+
+# Keys of before these settings: the cells' places in their grids and their keys.
+KEYS_OF_BEFORE = {
+    "table4": {
+        0: "e8b8b88fcb4d9923",
+        1: "c8a48820dac0b934",
+        70: "2e9c0fb3add1c2c3",
+        139: "a689f97894a5b417",
+    },
+    str(ROOT / "results" / "trec_cnn"): {
+        0: "8735d0e922e979a5",
+        1: "7759ee42ac710d83",
+        16: "8b2088a18716f16d",
+        120: "43f684d338c84d30",
+        239: "ffe53a7519ba579b",
+    },
+    str(ROOT / "results" / "trec10_search"): {
+        0: "0c67a68e14632b81",
+        1: "ce4d31923bb88765",
+        81: "72cdf0c131b820bc",
+        161: "60df6e716825a57a",
+    },
+}
+
+
+def test_settings_that_came_later_leave_the_keys_as_they_were():
+    for name, keys in KEYS_OF_BEFORE.items():
+        found = [cell.key for cell in load_grid(name).cells]
+        assert {place: found[place] for place in keys} == keys
+
+
+def test_settings_that_came_later_are_part_of_the_key_where_they_are_set():
+    def key(how="amp", policy=None, **changes):
+        policy = policy or keras_amp.AdversarialMixing()
+        return Cell(Settings(**changes), Method("word", how), policy, 0).key
+
+    program = keras_amp.paper.AuthorsProgram
+    keys = [
+        key(),
+        key(test_every=10),
+        key(dev_fraction=0),
+        key(loss="program"),
+        key(backbone_arguments={"convolution_gain": 2.0}),
+        key("program", program()),
+        key("program", program(reading="earlier")),
+        key("program", program(reweigh=False)),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_records_of_the_earlier_reading_are_no_results_of_the_published_one(tmp_path):
+    text = "[settings]\nmix = 'word'\npolicy = 'program'\n"
+    (published,) = parse_grid(text, "mine").cells
+    (earlier,) = parse_grid(f"{text}reading = 'earlier'", "mine").cells
+    assert "reading" not in earlier.config["policy_arguments"]  # as in those of before
+    (tmp_path / "cells").mkdir()
+    for cell in (published, earlier):
+        record = {"config": cell.config, "status": "finished", "result": {}}
+        record["key"] = key_of(cell.config)
+        path = tmp_path / "cells" / f"{cell.key}.json"
+        path.write_text(json.dumps(record))
+        assert list(read_records([tmp_path])) == [cell.key]
+        path.unlink()
+
+
+def test_what_the_program_has_besides_is_an_axis():
+    text = "[settings]\nmix = ['none', 'word']\npolicy = ['mixup', 'program']\n"
+    text += "reweigh = [true, false]\nloss = 'program'\ndev_fraction = 0\n"
+    cells = parse_grid(text + "dropout = 0.0\ntrainable_vectors = false", "mine").cells
+    assert [(c.method, c.values.get("reweigh")) for c in cells] == [
+        ("none", None),
+        ("WordMixup", None),
+        ("WordProgram", True),
+        ("WordProgram", False),
+    ]
+    assert {c.settings.dev_fraction for c in cells} == {0}
+    assert {c.values["dropout"] for c in cells} == {0.0}
+
+
+def test_methods_of_a_seed_share_their_examples_and_no_other():
+    grid = small(seeds=2)
+    keys = [cell.examples_key for cell in grid.cells]
+    assert keys[0] == keys[1] != keys[2] == keys[3]
+
+
+def test_a_record_of_before_a_setting_existed_is_still_the_cell_s(tmp_path):
+    cell = small().cells[1]
+    config = cell.config
+    for name in ("loss", "clip_norm"):  # as if they were new
+        del config[name]
+    del config["policy_arguments"]["probability"]
+    record = {"key": key_of(config), "config": config, "status": "finished", "result": {}}
+    assert record["key"] != cell.key
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / f"{record['key']}.json").write_text(json.dumps(record))
+    assert list(read_records([tmp_path])) == [cell.key]
+
+
+# Running.
+
+
+def test_quick_runs_every_kind_of_cell(tmp_path, console):
+    grid = load_grid("quick")
+    # In place of the encoder that a user's machine fetches.
+    words = ["what", "is", "the", "who", "how", "many", "of", "in", "?"]
+    preset = tmp_path / "data" / "presets" / "bert_tiny_en_uncased"
+    preset.mkdir(parents=True)
+    tiny_preset(preset, words)
+    records = run_grid(
+        grid, tmp_path / "out", data_dir=tmp_path / "data", console=console
+    )
+    failed = [r["error"] for r in records.values() if r["status"] == "failed"]
+    assert not failed
+    values = [flat_values(record["config"]) for record in records.values()]
+    names = ("backbone", "mix", "policy", "train_fraction", "seed", "jit_compile")
+    kinds = {name: {v[name] for v in values} for name in names}
+    assert kinds["backbone"] == {"cnn", "bilstm", "bert"}
+    assert kinds["mix"] == {"none", "word", "sentence", "random"}
+    assert kinds["policy"] == {None, "mixup", "maxop", "amp", "program"}
+    assert {1.0, 0.2} <= {v.get("alpha") for v in values}
+    assert {0.002, 0.5} <= {v.get("step_size") for v in values}
+    assert {None, "shared", "independent"} == {v.get("noise") for v in values}
+    assert kinds["train_fraction"] == {None, 0.2}
+    assert kinds["seed"] == {0, 1}
+    assert kinds["jit_compile"] == {False, True}
+    table = make_table(grid, records)
+    assert "Cells finished: 16 of 16" in table.markdown
+
+
+def test_a_grid_runs_once_and_goes_on_where_it_was(tmp_path, console):
+    out = tmp_path / "out"
+    records = run_grid(small(), out, jobs=2, threads=1, console=console)
+    assert [r["status"] for r in records.values()] == ["finished"] * 2
+    for cell in small().cells:
+        kept = json.loads((out / "cells" / f"{cell.key}.json").read_text())
+        assert kept["config"] == cell.config
+        result, curves = kept["result"], kept["curves"]
+        assert result["method"] == cell.method
+        assert result["steps"] == 2
+        assert len(curves["test_error"]) == len(curves["loss"]) == result["epochs"]
+        assert min(curves["test_error"]) == pytest.approx(
+            result["best_test_error"], abs=1e-3
+        )
+        chosen = result["epoch"] - 1
+        assert curves["test_error"][chosen] == pytest.approx(
+            result["test_error"], abs=1e-3
+        )
+        assert kept["machine"]["threads"] == 1
+        assert set(kept["versions"]) >= {"keras_amp", "keras", "tensorflow"}
+    before = {p: p.stat().st_mtime_ns for p in (out / "cells").iterdir()}
+    # With one seed more, and one setting that differs: new cells, beside the old ones.
+    more = small(seeds=2)
+    again = run_grid(more, out, jobs=2, console=console)
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    assert len(again) == 4
+    assert again.items() >= records.items()
+    assert "2 cells to run, 2 have run before" in said(console)
+    changed = small(steps=3)
+    assert not {c.key for c in changed.cells} & set(again)
+    assert load_grid(out).cells[0].key in again  # the folder says what it is
+    # Another grid takes what it shares.
+    reused = run_grid(small(), tmp_path / "other", reuse=[out], console=console)
+    assert reused == records == read_records([tmp_path / "other"])
+    assert "0 cells to run" in said(console)
+
+
+def test_a_seed_s_cells_begin_alike_and_the_same_seed_is_the_same_run():
+    one, other = (worker.run_cell(small().cells[1]) for _ in range(2))
+    for name in ("test_error", "nll", "dev_error"):
+        assert one["result"][name] == other["result"][name]
+    # A step of 0 is mixup: same examples, weights, batches, dropout, lambda.
+    text = "policy = 'amp'\nstep_size = 0.0\nmix = 'word'\n"
+    still = parse_grid(
+        SMALL.replace('mix = ["none", "word"]\npolicy = ["mixup"]\n', text).format(
+            seeds=1, steps=2
+        ),
+        "mine",
+    )
+    unmoved = worker.run_cell(still.cells[0])
+    assert unmoved["config"]["policy"] == "amp"
+    np.testing.assert_allclose(unmoved["result"]["nll"], one["result"]["nll"], rtol=1e-5)
+
+
+def test_a_cell_keeps_its_curve_along_lambda_where_it_is_told_to():
+    (cell,) = parse_grid(
+        SMALL.format(seeds=1, steps=1).replace('["none", "word"]', '"none"')
+        + "save_curve = true",
+        "mine",
+    ).cells
+    along = worker.run_cell(cell)["along_lambda"]
+    assert set(along) == {"lam", "word", "sentence"}
+    assert along["lam"][0] == 0
+    assert along["lam"][-1] == 1
+    # At the ends nothing is mixed: the mean loss of the same test texts.
+    ends = [along[place][i] for place in ("word", "sentence") for i in (0, -1)]
+    np.testing.assert_allclose(ends, ends[0], rtol=1e-4)
+
+
+def test_a_terminal_sees_what_is_done_what_runs_and_what_failed(tmp_path):
+    grid = small(seeds=3)
+    console = Console(file=StringIO(), width=100, force_terminal=True)
+    records = {}
+    board = Board(grid, records, tmp_path, 2, console)
+    with board:
+        board.start(6)
+        for cell, error in zip(grid.cells[:3], (10.0, None, 30.0), strict=True):
+            records[cell.key] = {
+                "status": "failed" if error is None else "finished",
+                "error": {"type": "E", "message": "bad"},
+                "result": {"test_error": error, "dev_error": 1.0},
+                "seconds": 1.0,
+            }
+            board.ended(records[cell.key], cell)
+        with console.capture() as shown:
+            console.print(board.live.get_renderable())
+    lines = [" ".join(line.split()) for line in shown.get().splitlines()]
+    assert "none 2 20.00" in lines
+    assert "WordMixup 0" in lines
+    assert "2 done, 2 running, 1 failed" in lines
+    assert any("3 of 6 cells" in line for line in lines)
+    assert "Failed: WordMixup, seed 0: E: bad" in said(console)
+
+
+def test_workers_take_turns_with_the_gpus(monkeypatch):
+    chosen = {}
+    config = SimpleNamespace(
+        threading=SimpleNamespace(
+            set_intra_op_parallelism_threads=lambda n: chosen.update(intra=n),
+            set_inter_op_parallelism_threads=lambda n: chosen.update(inter=n),
+        ),
+        list_physical_devices=lambda kind: ["first", "second"],
+        set_visible_devices=lambda gpu, kind: chosen.update(gpu=gpu, kind=kind),
+        experimental=SimpleNamespace(
+            set_memory_growth=lambda gpu, on: chosen.update(grows=(gpu, on))
+        ),
+    )
+    monkeypatch.setattr(worker.tf, "config", config)
+    monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    for name, gpu in (("LokyProcess-4", "first"), ("LokyProcess-7", "second")):
+        monkeypatch.setattr(worker, "_prepared", [])
+        process = SimpleNamespace(name=name)
+        monkeypatch.setattr(worker.multiprocessing, "current_process", lambda p=process: p)
+        worker.prepare_process(3, shares_gpu=True)
+        assert chosen == {
+            "intra": 3, "inter": 3, "gpu": gpu, "kind": "GPU", "grows": (gpu, True),
+        }  # fmt: skip
+
+
+class _Fails(keras_amp.Mixup):
+    def draw(self, batch_size, seed_generator):
+        raise ArithmeticError("no lambda today")
+
+
+class _Dies(keras_amp.Mixup):
+    def draw(self, batch_size, seed_generator):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_failed_cells_are_kept_and_retried_on_request(tmp_path, console):
+    grid = small()
+    plain, mixup = grid.cells
+    broken = Cell(mixup.settings, mixup.how, _Fails(), 0)
+    # A worker that dies takes no other cell with it.
+    dying = Cell(mixup.settings, mixup.how, _Dies(alpha=0.5), 0)
+    grid.cells[:] = [broken, dying, plain]
+    run_grid(grid, tmp_path / "out", jobs=2, threads=1, console=console)
+    records = read_records([tmp_path / "out"])
+    assert records[plain.key]["status"] == "finished"
+    failed = records[broken.key]
+    assert failed["status"] == "failed"
+    assert failed["error"]["type"] == "ArithmeticError"
+    assert "no lambda today" in failed["error"]["message"]
+    assert "draw" in failed["error"]["traceback"]
+    assert "result" not in failed
+    assert records[dying.key]["error"]["type"] == "WorkerDied"
+    assert "1 of 3 cells are finished, 2 failed" in said(console)
+    # Not again by itself; on request, and then it may work.
+    assert broken.key == mixup.key  # by its settings it is the same cell
+    grid.cells[:] = [mixup, plain]
+    again = run_grid(grid, tmp_path / "out", jobs=2, console=console)
+    assert again[broken.key]["status"] == "failed"
+    again = run_grid(grid, tmp_path / "out", jobs=2, retry=True, console=console)
+    assert again[broken.key]["status"] == "finished"
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="holds something else"):
+        run_grid(small(), tmp_path)
+    with pytest.raises(FileExistsError, match="which is a file"):
+        run_grid(small(), tmp_path / "mine.txt")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.txt"]
+
+
+def test_what_cannot_be_trained_is_found_before_anything_is(tmp_path):
+    grid = parse_grid("[settings]\ndata = 'missing.csv'", "mine")
+    with pytest.raises(FileNotFoundError, match="missing.csv"):
+        run_grid(grid, tmp_path / "out")
+    grid = parse_grid("[settings]\nvectors = 'glove.6B.51d'", "mine")
+    with pytest.raises((ValueError, FileNotFoundError), match="glove.6B.51d"):
+        run_grid(grid, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Runs `keras-amp grid`; returns status, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, call=lambda a: cli.main(["grid", *a])):
+        status = 0
+        try:
+            call([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            status = stop.code or 0
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_runs_a_file_and_goes_on_with_its_folder(command, tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        SMALL.format(seeds=1, steps=1).replace('["none", "word"]', '"none"')
+    )
+    status, shown, errors = command("mine.toml", "--jobs", 1, "--threads", 1)
+    assert (status, errors) == (0, "")
+    assert "1 of 1: none, seed 0: dev error" in shown
+    assert "1 of 1 cells are finished" in shown
+    assert len(list((tmp_path / "runs" / "mine" / "cells").iterdir())) == 1
+    # Its folder is a grid, too; and a cell that has failed is not passed over in silence.
+    (path,) = (tmp_path / "runs" / "mine" / "cells").iterdir()
+    record = json.loads(path.read_text())
+    record["status"], record["error"] = "failed", {"type": "E", "message": "bad"}
+    path.write_text(json.dumps(record))
+    status, shown, _ = command("runs/mine")
+    assert status == 1
+    assert "0 cells to run, 1 have run before (1 failed)" in shown
+    assert "--retry runs them again" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tabel2"], "Did you mean table2"),
+        (["quick", "--jobs", "0"], "`jobs`"),
+        (["quick", "--gpus-per-cell", "-1"], "`gpus_per_cell`"),
+        (["quick", "--reuse", "nowhere"], "nowhere, which is no folder"),
+        (["quick", "--out", "there.txt"], "which is a file"),
+        (["wrong.toml"], "In wrong.toml: expected the name of a setting"),
+    ],
+)
+def test_mistakes_on_the_command_line(command, tmp_path, arguments, message):
+    (tmp_path / "there.txt").write_text("mine")
+    (tmp_path / "wrong.toml").write_text("[settings]\nstep = 0.1")
+    status, shown, errors = command(*arguments)
+    assert (status, shown) == (2, "")
+    assert message in " ".join(errors.split())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_recipe_is_the_command(command, monkeypatch):
+    recipe = runpy.run_path(str(ROOT / "recipes" / "grid.py"))
+    assert recipe["run"] is run_command
+    assert command("tabel2", call=run_command)[0] == 2
+    for name in shipped():
+        assert name in " ".join(grid_command.__doc__.split())
+
+
+def test_damaged_records_are_named(tmp_path):
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / "ab.json").write_text('{"status": "finished"}')
+    with pytest.raises(ValueError, match="ab.json.*damaged"):
+        read_records([tmp_path])
+
+
+def test_cores_are_divided_among_jobs(monkeypatch):
+    monkeypatch.setattr("keras_amp.grid.runner.cores", lambda: 8)
+    assert divide() == (8, 1)
+    assert divide(jobs=3) == (3, 2)
+    assert divide(threads=4) == (2, 4)
+    assert divide(jobs=16) == (16, 1)
+    monkeypatch.setattr("keras_amp.grid.runner._gpus", lambda: 2)
+    assert divide(gpus_per_cell=0.25) == (8, 1)
+    assert divide(gpus_per_cell=1) == (2, 4)
+    for wrong in ({"jobs": 0}, {"threads": 1.5}, {"gpus_per_cell": 0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            divide(**wrong)
+
+
+def test_killed_twice_a_grid_loses_the_cells_in_flight_alone(tmp_path):
+    config, out = tmp_path / "small.toml", tmp_path / "out"
+    config.write_text(SMALL.format(seeds=4, steps=20))
+    keys = {cell.key for cell in load_grid(config).cells}
+    command = [sys.executable, "-m", "keras_amp", "grid", config, "--out", out]
+    command += ["--jobs", "2", "--threads", "1"]
+    kept = {}
+    for _ in range(2):
+        grid = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        more = len(kept) + 2
+        wait_for(lambda more=more: len(cells_in(out)) >= more)
+        assert grid.poll() is None  # it has not come to its end
+        workers = children(grid.pid)
+        grid.kill()  # SIGKILL
+        grid.wait()
+        assert cells_in(out).items() >= kept.items()
+        kept = cells_in(out)
+        for content in kept.values():
+            assert json.loads(content)["status"] == "finished"  # whole
+        # Nobody trains on for a grid that is gone.
+        wait_for(lambda pids=workers: not any(map(alive, pids)))
+    assert len(kept) < len(keys)
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"{len(keys) - len(kept)} cells to run" in ended.stdout
+    assert cells_in(out).items() >= kept.items()  # not one of them was run again
+    assert set(cells_in(out)) == {f"{key}.json" for key in keys}
+
+
+def cells_in(out):
+    return {path.name: path.read_text() for path in (out / "cells").glob("*.json")}
+
+
+def children(pid):
+    """The processes that a process has started, and theirs."""
+    own = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [*map(int, own), *(p for child in own for p in children(int(child)))]
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def wait_for(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_a_local_ray_of_two_workers(tmp_path, console):
+    pytest.importorskip("ray", reason='pip install "keras-amp[cluster]"')
+    grid = small()
+    broken = Cell(Settings(data="missing.csv"), Method("none"), None, 0)
+    grid.cells.append(broken)
+    records = run_grid(
+        grid, tmp_path / "out", cluster="local", jobs=2, threads=1, console=console
+    )
+    assert [r["status"] for r in records.values()] == ["finished"] * 2 + ["failed"]
+    assert records[broken.key]["error"]["type"] == "FileNotFoundError"
+    # The same cells as by the other engine.
+    here = worker.run_cell(grid.cells[0])
+    there = records[grid.cells[0].key]
+    assert there["result"]["test_error"] == here["result"]["test_error"]
+    assert read_records([tmp_path / "out"]).keys() == records.keys()
+
+
+def test_a_cluster_without_ray_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ImportError, match=r"keras-amp\[cluster\]"):
+        run_grid(small(), tmp_path / "out", cluster="local")

@@ -1,0 +1,111 @@
+"""The committed results are what the package makes of the committed cells."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
+
+from keras_amp.analysis import significance
+from keras_amp.grid import load_grid, read_records
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "results"
+STUDIES = sorted(path.parent.name for path in RESULTS.glob("*/grid.toml"))
+
+
+@pytest.fixture(scope="module")
+def tables():
+    spec = importlib.util.spec_from_file_location("tables", RESULTS / "tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def made(tables, tmp_path_factory):
+    """The tables and texts, made anew."""
+    out = tmp_path_factory.mktemp("results")
+    for path in (tables.README, tables.FINDINGS):
+        shutil.copy(path, out)
+    tables.main(out, out / tables.README.name, out / tables.FINDINGS.name)
+    return out
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_tables_made_anew_are_those_that_are_here(made, study):
+    new = {path.name: path.read_text() for path in (made / study).iterdir()}
+    assert {f"{study}.md", f"{study}.csv", f"{study}-differences.csv"} <= set(new)
+    for name, text in new.items():
+        assert (RESULTS / study / name).read_text() == text, name
+
+
+def test_what_the_texts_say_of_results_is_made_of_them(made, tables):
+    for path in (tables.README, tables.FINDINGS):
+        assert "<!-- results: " in path.read_text()
+        assert (made / path.name).read_text() == path.read_text(), path.name
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_cells_are_those_of_the_study_and_name_no_machine(study):
+    keys = {cell.key for cell in load_grid(RESULTS / study).cells}
+    records = read_records([RESULTS / study])
+    assert records.keys() <= keys
+    for path in (RESULTS / study / "cells").glob("*.json"):
+        assert not any(part in path.read_text() for part in ("/work", "/root", "/tmp"))
+
+
+# Two comparisons stand in no table.
+
+
+def test_what_the_reweighting_costs_is_as_the_findings_say(tables):
+    errors = {"program": {}, "amp": {}}
+    for record in read_records([RESULTS / "trec_steps"]).values():
+        config = record["config"]
+        if config["loss"] == "binary" and config["policy"] in errors:
+            error = record["result"]["test_error"]
+            errors[config["policy"]][config["seed"], None] = error
+    pairs = significance.pair(errors["program"], errors["amp"])
+    assert len(pairs) == 10
+    assert f"+{compared(pairs)}" in words_of(tables.FINDINGS)
+
+
+def test_what_random_lambdas_add_is_as_the_findings_say(tables):
+    errors = {1.0: {}, 0.01: {}}
+    for record in read_records([RESULTS / "trec10_control"]).values():
+        config = record["config"]
+        if config["policy"] == "amp":
+            of_alpha = errors[config["policy_arguments"]["alpha"]]
+            of_alpha[config["seed"], None] = record["result"]["test_error"]
+    pairs = significance.pair(errors[0.01], errors[1.0])
+    assert len(pairs) == 10
+    assert f"save another {compared(pairs)}" in words_of(tables.FINDINGS)
+
+
+def test_the_last_development_errors_are_as_the_findings_say(tables):
+    """Means over the runs of a fraction, in the last two epochs."""
+    curves = {}
+    for record in read_records([RESULTS / "trec_minilm"]).values():
+        of_fraction = curves.setdefault(record["config"]["train_fraction"], [])
+        of_fraction.append(record["curves"]["dev_error"][-2:])
+    said = [
+        "from {:.1f} to {:.1f}".format(*np.mean(curves[fraction], axis=0))
+        for fraction in sorted(curves)
+    ]
+    assert len(said) == 4
+    assert f"{', '.join(said[:3])} and {said[3]}%" in words_of(tables.FINDINGS)
+
+
+def compared(pairs):
+    """The mean difference of paired errors and its p-values, as the findings say it."""
+    difference = (pairs[:, 0] - pairs[:, 1]).mean()
+    p_t, _ = significance.t_test(pairs)
+    p_wilcoxon = significance.wilcoxon(pairs)
+    return f"{difference:.2f} points (p = {p_t:.3f} by the t-test, {p_wilcoxon:.3f} by"
+
+
+def words_of(path):
+    return " ".join(path.read_text().split())

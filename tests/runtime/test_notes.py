@@ -1,0 +1,143 @@
+"""What TensorFlow logs does not stand between a command and what it prints."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keras_amp.runtime import notes, process
+
+ROOT = Path(__file__).parents[2]
+NOTE = "E0000 00:00:1795782793.897175    5444 cuda_platform.cc:52] failed call to cuInit"
+WRITE = f"""
+import os
+from keras_amp.runtime.notes import withheld
+with withheld():
+    os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called\\n")
+    os.write(2, b"{NOTE}\\n")
+    os.write(2, b"ours\\n")
+"""
+
+
+def python(code, **given):
+    """Runs code in a process that imports no TensorFlow."""
+    package = "import sys, types; package = types.ModuleType('keras_amp')\n"
+    package += f"package.__path__ = [{str(ROOT / 'keras_amp')!r}]\n"
+    package += "sys.modules['keras_amp'] = package\n"
+    return subprocess.run(
+        [sys.executable, "-c", package + code], capture_output=True, text=True, **given
+    )
+
+
+def test_notes_are_withheld_and_the_rest_is_shown():
+    ended = python(WRITE + "os.write(2, b'after\\n')")
+    assert (ended.returncode, ended.stderr) == (0, "ours\nafter\n")
+
+
+def test_all_is_shown_where_the_import_fails():
+    ended = python(WRITE + "    raise ImportError('no such library')")
+    assert ended.returncode == 1
+    assert NOTE in ended.stderr
+    assert "ImportError: no such library" in ended.stderr
+
+
+def test_all_is_shown_where_the_process_dies():
+    fatal = "F0000 00:00:1795782793.9 1 feature.cc:9] no AVX on this machine"
+    ended = python(WRITE + f"    os.write(2, b'{fatal}\\n'); os.abort()")
+    assert ended.returncode != 0
+    assert {NOTE, fatal} <= set(ended.stderr.splitlines())
+
+
+def test_a_process_without_standard_error():
+    ended = python(
+        "import os; os.close(2)\nfrom keras_amp.runtime.notes import withheld\n"
+        "with withheld():\n    print('ours')"
+    )
+    assert (ended.returncode, ended.stdout) == (0, "ours\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "is_note"),
+    [
+        (NOTE, True),
+        ("2024-05-01 12:00:00.123456: I tensorflow/core/util/port.cc:113] one", True),
+        ("2024-05-01 12:00:00.123456: F tensorflow/core/platform/cpu.cc:8] no", False),
+        ("Traceback (most recent call last):", False),
+        ("UserWarning: 1 text was cut", False),
+    ],
+)
+def test_what_is_a_note(line, is_note):
+    assert bool(notes.LOGGED.match(line.encode())) == is_note
+
+
+@pytest.mark.parametrize("level", [None, "3", "0", "2"])
+def test_a_user_who_asks_for_notes_gets_them(level, monkeypatch):
+    called = []
+    monkeypatch.setattr(notes, "import_tensorflow", lambda: called.append(True))
+    monkeypatch.setattr(notes, "no_news_of_tracing", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["keras-amp", "train"])
+    for name in process.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that it is taken away again
+        monkeypatch.delenv(name)
+    if level is not None:
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+    process.begin()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == (level or "3")
+    assert bool(called) == (level in (None, "3"))
+
+
+# === The programs themselves ===
+
+TINY = "--embedding-dim 4 --filters 2 --kernel-sizes 2 --steps 1".split()
+GRID = """
+[settings]
+mix = "word"
+policy = "amp"
+steps = 1
+embedding_dim = 4
+filters = 2
+"""
+
+
+def program(tmp_path, *arguments):
+    """Runs a program of the package as a newcomer would: no variable is set."""
+    ours = (*process.VARIABLES, process.WORKER, "COLUMNS")
+    ended = subprocess.run(
+        [sys.executable, *map(str, arguments), "--out", tmp_path / "out"],
+        env={
+            **{name: value for name, value in os.environ.items() if name not in ours},
+            "PYTHONPATH": str(ROOT),
+        },
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+    return ended.stdout
+
+
+@pytest.mark.slow
+def test_nothing_stands_between_a_recipe_and_its_table(tmp_path):
+    """Six runs, so that TensorFlow would find that it traces too often."""
+    shown = program(
+        tmp_path, ROOT / "recipes" / "cnn.py", *TINY, *"--mix none word --seeds 2".split()
+    )
+    before = shown[: shown.index("\N{BOX DRAWINGS HEAVY DOWN AND RIGHT}")].splitlines()
+    assert before[0].startswith("Dataset('questions'")
+    assert before[1].startswith("6 runs of 1 steps")
+    run = re.compile(r"(none|WordMixup|WordAMP), seed \d: dev error .* s\)")
+    assert len(before) == 8
+    assert all(run.fullmatch(line) for line in before[2:])
+
+
+@pytest.mark.slow
+def test_nothing_stands_between_a_grid_and_what_it_says(tmp_path):
+    (tmp_path / "tiny.toml").write_text(GRID)
+    shown = program(tmp_path, "-m", "keras_amp", "grid", "tiny.toml")
+    assert "absl" not in shown
+    assert not notes.LOGGED.search(shown.encode())
