@@ -6,8 +6,8 @@
     python recipes/grid.py table2 --cluster ray://head:10001
 
 Each cell is kept as it ends, and the same command goes on where it was. The
-configurations are in keras_amp/grid/configs/; `results/` holds those of the studies that
-were run, with their cells.
+configurations are in keras_amp/experiments/configs/; `results/` holds those of the
+studies that were run, with their cells.
 """
 
 from keras_amp.cli.grid import run

@@ -7,11 +7,11 @@ from keras_amp.runtime.extras import require
 
 require("experiments", "cyclopts", "joblib", "pandas", "rich", "tensorboard")
 
-from keras_amp.grid.cells import Cell
-from keras_amp.grid.config import Grid, load_grid, parse_grid, shipped
-from keras_amp.grid.records import read_records
-from keras_amp.grid.runner import GridRun, run_grid
-from keras_amp.grid.verifying import Repeated, Verification, verify
+from keras_amp.experiments.cells import Cell
+from keras_amp.experiments.config import Grid, load_grid, parse_grid, shipped
+from keras_amp.experiments.runner import GridRun, run_grid
+from keras_amp.experiments.store import read_records
+from keras_amp.experiments.verifying import Repeated, Verification, verify
 
 __all__ = [
     "Cell",

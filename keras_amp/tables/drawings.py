@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from keras_amp.analysis import figures
-from keras_amp.grid.labels import label_cells
+from keras_amp.experiments.labels import label_cells
 from keras_amp.report import pictures
 
 MOST = 30  # entries of a figure that can be read

@@ -23,7 +23,10 @@ import keras_amp
 from keras_amp import cli
 from keras_amp.cli.grid import grid as grid_command
 from keras_amp.cli.grid import run as run_command
-from keras_amp.experiments import Method, Settings
+from keras_amp.experiments import Method, Settings, worker
+from keras_amp.experiments.cells import flat_values, key_of
+from keras_amp.experiments.progress import Board
+from keras_amp.experiments.runner import divide
 from keras_amp.grid import (
     Cell,
     load_grid,
@@ -31,11 +34,7 @@ from keras_amp.grid import (
     read_records,
     run_grid,
     shipped,
-    worker,
 )
-from keras_amp.grid.cells import flat_values, key_of
-from keras_amp.grid.progress import Board
-from keras_amp.grid.runner import divide
 from keras_amp.tables import make_table
 
 ROOT = Path(__file__).parents[2]
@@ -469,7 +468,9 @@ def test_workers_take_turns_with_the_gpus(monkeypatch):
     for name, gpu in (("LokyProcess-4", "first"), ("LokyProcess-7", "second")):
         monkeypatch.setattr(worker, "_prepared", [])
         process = SimpleNamespace(name=name)
-        monkeypatch.setattr(worker.multiprocessing, "current_process", lambda p=process: p)
+        monkeypatch.setattr(
+            worker.multiprocessing, "current_process", lambda p=process: p
+        )
         worker.prepare_process(3, shares_gpu=True)
         assert chosen == {
             "intra": 3, "inter": 3, "gpu": gpu, "kind": "GPU", "grows": (gpu, True),
@@ -604,12 +605,12 @@ def test_damaged_records_are_named(tmp_path):
 
 
 def test_cores_are_divided_among_jobs(monkeypatch):
-    monkeypatch.setattr("keras_amp.grid.runner.cores", lambda: 8)
+    monkeypatch.setattr("keras_amp.experiments.runner.cores", lambda: 8)
     assert divide() == (8, 1)
     assert divide(jobs=3) == (3, 2)
     assert divide(threads=4) == (2, 4)
     assert divide(jobs=16) == (16, 1)
-    monkeypatch.setattr("keras_amp.grid.runner._gpus", lambda: 2)
+    monkeypatch.setattr("keras_amp.experiments.runner._gpus", lambda: 2)
     assert divide(gpus_per_cell=0.25) == (8, 1)
     assert divide(gpus_per_cell=1) == (2, 4)
     for wrong in ({"jobs": 0}, {"threads": 1.5}, {"gpus_per_cell": 0}):

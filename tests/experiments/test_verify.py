@@ -12,8 +12,9 @@ pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
 from rich.console import Console
 
 from keras_amp import cli
-from keras_amp.grid import load_grid, parse_grid, run_grid, verify, verifying
-from keras_amp.grid.verifying import Repeated, choose
+from keras_amp.experiments import verifying
+from keras_amp.experiments.verifying import Repeated, choose
+from keras_amp.grid import load_grid, parse_grid, run_grid, verify
 
 SMALL = """
 title = "Small"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from keras_amp.experiments.environment import DETERMINISTIC
-from keras_amp.grid.executors import on_cluster, on_this_machine
-from keras_amp.grid.labels import label_cells
-from keras_amp.grid.records import FAILED, FINISHED, keys_of_files, read_records
-from keras_amp.grid.runner import divide, try_cells
+from keras_amp.experiments.executors import on_cluster, on_this_machine
+from keras_amp.experiments.labels import label_cells
+from keras_amp.experiments.runner import divide, try_cells
+from keras_amp.experiments.store import FAILED, FINISHED, keys_of_files, read_records
 from keras_amp.runtime.extras import require
 
 KEY_LENGTH = 16
@@ -248,7 +248,7 @@ def choose(kept, chosen, seed, files=None):
         files: Dict from the names of files to keys, or None.
 
     Example:
-    >>> from keras_amp.grid.verifying import choose
+    >>> from keras_amp.experiments.verifying import choose
     >>> kept = {"a1": {}, "b2": {}, "b3": {}}
     >>> choose(kept, ["a"], 0), len(choose(kept, 2, 0)), len(choose(kept, 9, 0))
     (['a1'], 2, 3)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from keras_amp import data
 from keras_amp.data.sources import SOURCES
+from keras_amp.experiments.cells import Cell
 from keras_amp.experiments.recipes import RECIPES
 from keras_amp.experiments.settings import (
     BACKBONES,
@@ -18,7 +19,6 @@ from keras_amp.experiments.settings import (
     methods,
     program_parameters,
 )
-from keras_amp.grid.cells import Cell
 from keras_amp.policies import AdversarialMixing
 from keras_amp.validation import check_count
 

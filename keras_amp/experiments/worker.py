@@ -19,8 +19,8 @@ from keras_amp.analysis.curve import CURVE
 from keras_amp.experiments.environment import ENVIRONMENT, environment, use_threads
 from keras_amp.experiments.examples import SPLITS, prepare
 from keras_amp.experiments.results import TEST_CURVE
+from keras_amp.experiments.store import FAILED, FINISHED
 from keras_amp.experiments.training import train
-from keras_amp.grid.records import FAILED, FINISHED
 from keras_amp.runs import read_json
 
 KEPT = 2  # sets of examples that a process keeps: those of the cells that come next
@@ -46,7 +46,7 @@ def run_cell(cell, data_dir=None):
     Example:
     >>> from keras_amp.experiments import Method, Settings
     >>> from keras_amp.grid import Cell
-    >>> from keras_amp.grid.worker import run_cell
+    >>> from keras_amp.experiments.worker import run_cell
     >>> small = {"filters": 2, "embedding_dim": 4}
     >>> cell = Cell(Settings(steps=1, backbone_arguments=small), Method("none"), None, 0)
     >>> record = run_cell(cell)

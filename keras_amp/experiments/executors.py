@@ -137,14 +137,14 @@ def _noting(cells, dispatched):
 def _prepare(threads, shares_gpu, watch=False, variables=()):
     """Sets a worker up; TensorFlow is imported there."""
     del variables  # it was started with them
-    from keras_amp.grid.worker import prepare_process
+    from keras_amp.experiments.worker import prepare_process
 
     prepare_process(threads, shares_gpu, watch)
 
 
 def _work(cell, data_dir):
     """What a worker does."""
-    from keras_amp.grid.worker import run_cell
+    from keras_amp.experiments.worker import run_cell
 
     return run_cell(cell, data_dir)
 
@@ -156,6 +156,6 @@ def _work_on_cluster(cell, data_dir, threads, shares_gpu):
 
 
 def _died(cell, why):
-    from keras_amp.grid.worker import died
+    from keras_amp.experiments.worker import died
 
     return died(cell, why)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from keras_amp.experiments.cells import key_of, with_defaults
+from keras_amp.experiments.config import FILE
 from keras_amp.experiments.results import write_json
-from keras_amp.grid.cells import key_of, with_defaults
-from keras_amp.grid.config import FILE
 from keras_amp.runs import intact, read_json
 
 CELLS = "cells"  # below a grid's folder

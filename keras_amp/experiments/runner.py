@@ -3,13 +3,19 @@
 from pathlib import Path
 
 from keras_amp import data
+from keras_amp.experiments.config import FILE
 from keras_amp.experiments.environment import cores
 from keras_amp.experiments.examples import prepare
+from keras_amp.experiments.executors import on_cluster, on_this_machine
+from keras_amp.experiments.progress import Board
+from keras_amp.experiments.store import (
+    CELLS,
+    FAILED,
+    FINISHED,
+    read_records,
+    write_record,
+)
 from keras_amp.experiments.training import build_classifier
-from keras_amp.grid.config import FILE
-from keras_amp.grid.executors import on_cluster, on_this_machine
-from keras_amp.grid.progress import Board
-from keras_amp.grid.records import CELLS, FAILED, FINISHED, read_records, write_record
 from keras_amp.runtime.extras import require
 from keras_amp.runtime.files import whole_file
 from keras_amp.validation import check_count
@@ -176,7 +182,7 @@ def divide(jobs=None, threads=None, gpus_per_cell=None):
         ValueError: If an argument lies outside its range.
 
     Example:
-    >>> from keras_amp.grid.runner import divide
+    >>> from keras_amp.experiments.runner import divide
     >>> divide(jobs=3, threads=2)
     (3, 2)
     """

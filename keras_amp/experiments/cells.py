@@ -110,7 +110,7 @@ def key_of(config):
     """Returns the 16 hexadecimal digits that name a configuration.
 
     Example:
-    >>> from keras_amp.grid.cells import key_of
+    >>> from keras_amp.experiments.cells import key_of
     >>> key_of({"seed": 0, "data": "trec"}) == key_of({"data": "trec", "seed": 0})
     True
     """
@@ -124,7 +124,7 @@ def with_defaults(config):
     Their defaults are what the package did before it had them.
 
     Example:
-    >>> from keras_amp.grid.cells import with_defaults
+    >>> from keras_amp.experiments.cells import with_defaults
     >>> with_defaults({"mix": "none", "policy": None, "policy_arguments": {}})["loss"]
     'cross-entropy'
     """
@@ -143,7 +143,7 @@ def flat_values(config):
     """Returns a configuration's settings by their own names, with the method's name.
 
     Example:
-    >>> from keras_amp.grid.cells import flat_values
+    >>> from keras_amp.experiments.cells import flat_values
     >>> config = {"mix": "word", "policy": "amp", "policy_arguments": {"alpha": 0.2}}
     >>> flat_values(config)["method"], flat_values(config)["alpha"]
     ('WordAMP', 0.2)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from keras_amp.experiments.config import NOTHING
 from keras_amp.experiments.distinguishing_settings import telling
-from keras_amp.grid.config import NOTHING
 
 # What a method's name says, or what cells of one name differ by.
 UNSAID = ("method", "mix", "policy", "seed", "fold")
@@ -20,7 +20,7 @@ def label_cells(cells):
 
     Example:
     >>> from keras_amp.grid import parse_grid
-    >>> from keras_amp.grid.labels import label_cells
+    >>> from keras_amp.experiments.labels import label_cells
     >>> text = "[settings]\nmix = 'word'\npolicy = 'amp'\nstep_size = [0.002, 0.5]"
     >>> list(label_cells(parse_grid(text, "mine").cells).values())
     ['WordAMP, step_size 0.002', 'WordAMP, step_size 0.5']
