@@ -4,7 +4,7 @@ import warnings
 
 from keras_amp.graph.insertion import insert, open_mix_layers
 from keras_amp.graph.lookup import all_places, as_function, check_site, find
-from keras_amp.graph.split import NestedPlacesError, Split
+from keras_amp.graph.split import NestedPlacesError, SplitModel
 from keras_amp.layers import MixLayer
 
 
@@ -16,16 +16,16 @@ def cut(model, mix_at, rewrite=False, sink=False, masks=None):
         mix_at: A layer's name or path; a tuple of them, to be mixed together; a list of
             both, one of which is taken at a time; or None for each of the ``MixLayer``s
             that the model holds. The name of a ``MixLayer`` denotes that layer itself.
-        rewrite: As ``Split``.
-        sink: As ``Split``.
-        masks: As ``Split``.
+        rewrite: As ``SplitModel``.
+        sink: As ``SplitModel``.
+        masks: As ``SplitModel``.
 
     Returns:
-        A list of ``Split``, one for each mix point.
+        A list of ``SplitModel``, one for each mix point.
 
     Raises:
-        ValueError: As ``insert_mix_layer`` and ``Split``; if ``mix_at`` is empty or names
-            a place twice; if it is None and the model holds no ``MixLayer``.
+        ValueError: As ``insert_mix_layer`` and ``SplitModel``; if ``mix_at`` is empty or
+            names a place twice; if it is None and the model holds no ``MixLayer``.
     """
     if mix_at is None:
         opened, layers = open_mix_layers(model)
@@ -36,7 +36,8 @@ def cut(model, mix_at, rewrite=False, sink=False, masks=None):
                 "its embedding, or put a `keras_amp.MixLayer` into the network."
             )
         return [
-            Split(opened, [layer], [layer.name], rewrite, sink, masks) for layer in layers
+            SplitModel(opened, [layer], [layer.name], rewrite, sink, masks)
+            for layer in layers
         ]
     if isinstance(mix_at, tuple) and all(isinstance(name, str) for name in mix_at):
         try:
@@ -75,4 +76,6 @@ def _split_at(model, names, rewrite, sink, masks):
         inserted[place.operation] = MixLayer(name=layer_name)
         layers.append(inserted[place.operation])
     opened = [nested for place in places for nested in place.opened]
-    return Split(insert(model, inserted, opened), layers, names, rewrite, sink, masks)
+    return SplitModel(
+        insert(model, inserted, opened), layers, names, rewrite, sink, masks
+    )

@@ -24,7 +24,7 @@ class NestedPlacesError(ValueError):
     """Places that are to be mixed together, of which one lies above another."""
 
 
-class Split:
+class SplitModel:
     """A functional model, cut at a mix point into what lies below and above.
 
     A mix point is one ``MixLayer``, or several that mix together, by the same lambda. The

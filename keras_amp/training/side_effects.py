@@ -150,7 +150,7 @@ class Examined:
         """What a pass above a mix point does beside Keras.
 
         Args:
-            split: ``keras_amp.graph.split.Split``.
+            split: ``keras_amp.graph.split.SplitModel``.
             function: Callable of no arguments that runs the pass.
             policy: The policy, whose passes are to see the same noise or not.
             loss: The ``keras.losses.Loss`` that the pass ends with.
