@@ -1,8 +1,8 @@
-"""The words and phrases that fill the slots of the grammar of ``questions``.
+"""The words and phrases that fill the slots of the templates of ``questions``.
 
-One entry per slot. Fillers are separated by commas or ends of lines, and may hold slots
-and choices themselves. Fillers behind ``//`` are rare: see ``grammar.RARE_SHARE``. A verb
-carries its forms, ``steal~stole~stolen``: ``{take}`` is "steal", ``{take.past}`` is
+One entry per slot. Commas or ends of lines separate its fillers, which may hold slots and
+choices themselves. Fillers after ``//`` are rare: see ``grammar.RARE_SHARE``. A verb has
+its forms with it, ``steal~stole~stolen``: ``{take}`` is "steal", ``{take.past}`` is
 "stole" and ``{take.done}`` is "stolen".
 """
 

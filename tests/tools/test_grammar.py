@@ -1,6 +1,7 @@
 """The data set `questions`: the shipped files, the grammar and its notation."""
 
 import collections
+import doctest
 import itertools
 import pathlib
 import random
@@ -10,10 +11,12 @@ import sys
 
 import pytest
 
-from keras_amp.data import grammar
-from keras_amp.data.grammar_words import FILLERS
+from tools.questions import grammar
+from tools.questions.templates import TEMPLATES
+from tools.questions.words import FILLERS
 
-FOLDER = pathlib.Path(grammar.__file__).parent / "questions"
+ROOT = pathlib.Path(__file__).parents[2]
+FOLDER = ROOT / "keras_amp" / "data" / "questions"
 COUNTS = {"train": grammar.TRAIN_COUNTS, "test": grammar.TEST_COUNTS}
 SPLITS = list(COUNTS)
 
@@ -145,7 +148,7 @@ def test_sample_excludes_given_questions():
 
 
 def test_every_slot_of_the_tables_has_fillers_and_every_filler_is_used():
-    listings = [*grammar.TEMPLATES.values(), *FILLERS.values()]
+    listings = [*TEMPLATES.values(), *FILLERS.values()]
     slots = set(re.findall(r"\{(\w+)", "\n".join(listings)))
     assert slots == set(FILLERS)
 
@@ -191,9 +194,13 @@ def test_conjugate_picks_one_form_of_the_verb():
 
 
 def test_command_line_writes_the_files(tmp_path):
-    command = [sys.executable, "-m", "keras_amp.data.grammar"]
-    subprocess.run([*command, str(tmp_path)], check=True, capture_output=True)
+    command = [sys.executable, "-m", "tools.questions"]
+    subprocess.run([*command, tmp_path], check=True, capture_output=True, cwd=ROOT)
     assert {path.name for path in tmp_path.iterdir()} == {"train.tsv", "test.tsv"}
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert result.returncode != 0
-    assert "usage: python -m keras_amp.data.grammar FOLDER" in result.stderr
+    assert "usage: python -m tools.questions FOLDER" in result.stderr
+
+
+def test_examples_run():
+    assert doctest.testmod(grammar) == (0, 2)
