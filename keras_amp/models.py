@@ -346,13 +346,13 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         input_check.check_weights(given.get("sample_weight"))
         if self._usual_batch is not None:
             self._usual_batch.forget()
-        validation = given.get("validation_data")
-        if validation is not None:
+        held_out = given.get("validation_data")
+        if held_out is not None:
             name = "`validation_data`"
-            if isinstance(validation, (tuple, list)):
-                self._checked(*validation[:2], name, f"the labels of {name}")
+            if isinstance(held_out, (tuple, list)):
+                self._checked(*held_out[:2], name, f"the labels of {name}")
             else:
-                given["validation_data"] = self._checked(validation, None, name, name)
+                given["validation_data"] = self._checked(held_out, None, name, name)
         callbacks = given.get("callbacks")
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             given["callbacks"] = [
