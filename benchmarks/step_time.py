@@ -45,7 +45,7 @@ def measure(
 
     Args:
         backbone: The backbones.
-        mode: How the steps run: as they do by default (`keras_amp.training.compilation`), as
+        mode: How the steps run: as they do by default (`keras_amp.training.tensorflow.compilation`), as
             TensorFlow's graph, or compiled by XLA.
         rounds: Rounds to count.
         memory: Whether to measure the peak memory, too.

@@ -16,16 +16,9 @@ from keras_amp.policies import AdversarialMixing
 from keras_amp.policies.operators import expand_like
 from keras_amp.saving import weights_files
 from keras_amp.saving.exporting import ExportsClassifier
-from keras_amp.training import (
-    compilation,
-    input_check,
-    metrics,
-    overrides,
-    passes_,
-    side_effects,
-    validation,
-)
+from keras_amp.training import input_check, metrics, overrides, passes_, validation
 from keras_amp.training.losses import ExampleLoss
+from keras_amp.training.tensorflow import compilation, side_effects
 from keras_amp.validation import check_meanings
 
 
@@ -260,7 +253,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
         Where there is no accelerator, ``jit_compile="auto"`` compiles the training step
         of a classifier with attention or an LSTM whose inputs have known shapes, and the
-        weights' update of any other (``keras_amp.training.compilation``), as far as XLA can; Keras
+        weights' update of any other (``keras_amp.training.tensorflow.compilation``), as far as XLA can; Keras
         itself would compile nothing. ``jit_compile`` says whether the step is compiled.
         Evaluation and prediction are left as Keras has them.
         """

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from mirror import Mirror
 
-from keras_amp.training import compilation
+from keras_amp.training.tensorflow import compilation
 
 # Two logical CPUs, so that distributed training can be tested; must precede any use.
 tf.config.set_logical_device_configuration(

@@ -17,8 +17,9 @@ from keras_amp.graph.lookup import as_function
 from keras_amp.graph.masks import SHARED
 from keras_amp.graph.split import Hidden, Pair
 from keras_amp.models import MixupAMPModel
-from keras_amp.training import input_check, side_effects, validation
+from keras_amp.training import input_check, validation
 from keras_amp.training.losses import ExampleLoss
+from keras_amp.training.tensorflow import side_effects
 from keras_amp.validation import check_count, check_meanings
 
 

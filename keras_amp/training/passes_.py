@@ -20,8 +20,8 @@ import tensorflow as tf
 from keras import ops, tree
 
 from keras_amp.policies.operators import expand_like
-from keras_amp.training import side_effects
 from keras_amp.training.adversarial_search import Choice, search
+from keras_amp.training.tensorflow import side_effects
 
 
 class Trained(NamedTuple):
@@ -52,7 +52,7 @@ def run(evaluate, lam, policy, tape, noise_states, beside=side_effects.NOTHING):
         noise_states: State variables of the random generators that ``evaluate`` uses.
             Those of generators that no layer tracks, such as Keras' global one, are
             found as they move.
-        beside: ``keras_amp.training.side_effects.Foreign``: what ``evaluate`` does beside Keras.
+        beside: ``keras_amp.training.tensorflow.side_effects.Foreign``: what ``evaluate`` does beside Keras.
 
     Returns:
         ``Trained``.

@@ -12,7 +12,8 @@ from keras import tree
 
 from keras_amp.graph.lookup import as_function
 from keras_amp.policies import Mixup
-from keras_amp.training import compilation, input_check, label_values
+from keras_amp.training import input_check, label_values
+from keras_amp.training.tensorflow import compilation
 
 JOINED = "one_loss_per_example"  # an operation's name, found in TensorFlow's errors
 ONE_EACH = (

@@ -14,7 +14,8 @@ from keras import layers
 import keras_amp
 from keras_amp import backbones
 from keras_amp.backbones import bilstm_attention, text_cnn
-from keras_amp.training import compilation, input_check
+from keras_amp.training import input_check
+from keras_amp.training.tensorflow import compilation
 
 IDS = np.random.default_rng(2).integers(1, 30, (12, 7))
 LABELS = np.arange(12) % 3

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 import keras_amp
-from keras_amp.training import side_effects, traced_graph
+from keras_amp.training.tensorflow import side_effects, traced_graph
 
 X = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
 Y = np.arange(8) % 3

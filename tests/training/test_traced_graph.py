@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_amp.training import traced_graph
+from keras_amp.training.tensorflow import traced_graph
 
 
 def called_host(x):

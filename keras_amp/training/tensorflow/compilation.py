@@ -30,7 +30,7 @@ from keras import tree
 from keras.src.trainers.trainer import model_supports_jit  # public nowhere
 from tensorflow.python.framework import kernels, op_def_registry  # public nowhere
 
-from keras_amp.training import traced_graph
+from keras_amp.training.tensorflow import traced_graph
 
 OWN_ASSERTION = "keras_amp_assertion"  # the name of an operation
 _COMPILED = (keras.layers.MultiHeadAttention, keras.layers.LSTM)

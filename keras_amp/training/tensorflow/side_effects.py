@@ -16,7 +16,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from keras_amp.training import numpy_noise, traced_graph
+from keras_amp.training.tensorflow import numpy_noise, traced_graph
 
 # Layers, losses and functions of these packages hold no such thing.
 _KNOWN = {"keras", "keras_hub", "keras_amp"}
@@ -72,7 +72,7 @@ def examine(function, model, loss=None):
 
     Example:
     >>> import tensorflow as tf
-    >>> from keras_amp.training.side_effects import examine
+    >>> from keras_amp.training.tensorflow.side_effects import examine
     >>> shuffle = keras.layers.Lambda(tf.random.shuffle, name="shuffle")
     >>> model = keras.Sequential([keras.Input((2,)), shuffle])
     >>> examine(lambda: model(np.ones((3, 2))), model).noise
