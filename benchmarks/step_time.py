@@ -45,8 +45,9 @@ def measure(
 
     Args:
         backbone: The backbones.
-        mode: How the steps run: as they do by default (`keras_amp.training.tensorflow.compilation`), as
-            TensorFlow's graph, or compiled by XLA.
+        mode: How the steps run: as they do by default
+            (`keras_amp.training.tensorflow.compilation`), as TensorFlow's graph, or
+            compiled by XLA.
         rounds: Rounds to count.
         memory: Whether to measure the peak memory, too.
         out: CSV file for the figures.

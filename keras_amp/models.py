@@ -54,8 +54,8 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
     Each label's loss carries its own example's sample or class weight:
     ``lam * w * loss(y) + (1 - lam) * w_partner * loss(y_partner)``; the compiled loss's
     reduction follows, over the positions that the masks of the predictions and of the
-    loss itself (``ignore_class``) let count: ``keras_amp.training.losses`` states the rule. A loss
-    that becomes NaN or infinite is warned of at the end of its epoch; add
+    loss itself (``ignore_class``) let count: ``keras_amp.training.losses`` states the
+    rule. A loss that becomes NaN or infinite is warned of at the end of its epoch; add
     ``keras.callbacks.TerminateOnNaN()`` to stop at once (it reads the ``loss`` that every
     step reports).
 
@@ -253,9 +253,10 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
         Where there is no accelerator, ``jit_compile="auto"`` compiles the training step
         of a classifier with attention or an LSTM whose inputs have known shapes, and the
-        weights' update of any other (``keras_amp.training.tensorflow.compilation``), as far as XLA can; Keras
-        itself would compile nothing. ``jit_compile`` says whether the step is compiled.
-        Evaluation and prediction are left as Keras has them.
+        weights' update of any other, as far as XLA can
+        (``keras_amp.training.tensorflow.compilation``); Keras itself would compile
+        nothing. ``jit_compile`` says whether the step is compiled. Evaluation and
+        prediction are left as Keras has them.
         """
         given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
         self._auto_compiles = given.get("jit_compile", "auto") == "auto"

@@ -63,8 +63,8 @@ def test_the_readmes_programs_run(tmp_path, monkeypatch, capsys):
 def test_examples_exist():
     """The test above would pass if no example were found."""
     finder = doctest.DocTestFinder()
-    tests = finder.find(keras_amp.policies, extraglobs={})
-    assert sum(len(test.examples) for test in tests) > 8
+    tests = finder.find(keras_amp.policies.operators, extraglobs={})
+    assert sum(len(test.examples) for test in tests) >= 8
 
 
 @pytest.mark.parametrize("name", ["keras_amp", *MODULES])

@@ -155,8 +155,9 @@ def write_curve(folder, classifier, test_inputs, test_labels, lambdas=21):
         lambdas: As ``loss_along_lambda``.
 
     Example:
+    >>> from keras_amp.analysis.curve import write_curve
     >>> classifier = keras_amp.backbones.text_cnn(9, 2, 5, embedding_dim=4, filters=2)
-    >>> keras_amp.analysis.curve.write_curve(".", classifier, np.ones((4, 5)), np.arange(4) % 2)
+    >>> write_curve(".", classifier, np.ones((4, 5)), np.arange(4) % 2)
     >>> open("curve.csv").readline().strip()
     'lam,word,sentence'
     """

@@ -21,8 +21,8 @@ def watched(parts):
         A list, which holds at the end a string for each kind of generator that drew.
 
     Example:
-    >>> from keras_amp import python_noise
-    >>> with python_noise.watched([]) as drew:
+    >>> from keras_amp.training.tensorflow import numpy_noise
+    >>> with numpy_noise.watched([]) as drew:
     ...     noise = np.random.normal()
     >>> drew
     ['np.random']

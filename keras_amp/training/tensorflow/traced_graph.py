@@ -17,9 +17,10 @@ def operations(graph):
 
     Example:
     >>> import tensorflow as tf
+    >>> from keras_amp.training.tensorflow import traced_graph
     >>> noisy = tf.function(lambda x: x + tf.random.normal(()))
     >>> graph = noisy.get_concrete_function(tf.TensorSpec(())).graph
-    >>> "RandomStandardNormal" in [node.op for node in keras_amp.training.tensorflow.traced_graph.operations(graph)]
+    >>> "RandomStandardNormal" in [node.op for node in traced_graph.operations(graph)]
     True
     """
     definition = graph.as_graph_def()
@@ -54,10 +55,11 @@ def consumers(graph, tensor):
 
     Example:
     >>> import tensorflow as tf
+    >>> from keras_amp.training.tensorflow import traced_graph
     >>> count = tf.Variable(0.0)
     >>> counting = tf.function(lambda: count.assign_add(1.0))
     >>> graph = counting.get_concrete_function().graph
-    >>> list(keras_amp.training.tensorflow.traced_graph.consumers(graph, graph.internal_captures[0]))
+    >>> list(traced_graph.consumers(graph, graph.internal_captures[0]))
     ['AssignAddVariableOp', 'ReadVariableOp']
     """
     definition = graph.as_graph_def()
