@@ -14,7 +14,8 @@ from rich.text import Text
 
 from keras_amp.cli.errors import user_errors
 from keras_amp.data import Dataset, load, statistics
-from keras_amp.data.sources import data_folders
+from keras_amp.data.folders import data_folders
+from keras_amp.paper import counts
 
 FIGURES = (
     ("c", "Classes."),
@@ -58,7 +59,7 @@ def data(
         data_folders(data_dir)  # raises where there is no such folder, once for all sets
         loaded = {
             name: _load(name, data_dir, needed=bool(names))
-            for name in names or statistics.TABLE_1
+            for name in names or counts.TABLE_1
         }
     show(loaded, Console(), list_overlap=overlap)
     if not any(isinstance(dataset, Dataset) for dataset in loaded.values()):
@@ -115,14 +116,14 @@ def show(loaded, console, list_overlap=False):
 
 def _compared(dataset, list_overlap):
     """The rows of a data set, by the way they are counted, and the notes on them."""
-    ours, paper = statistics.describe(dataset), statistics.TABLE_1.get(dataset.name)
+    ours, paper = statistics.dataset_statistics(dataset), counts.TABLE_1.get(dataset.name)
     no_test = "CV" if dataset.folds else "-"
     length = f"{ours.mean_length:.1f}"
     rows = {"keras_amp": _cells(ours, length, ours.num_train, no_test)}
     if paper is None:
         notes = [("N", f"{_parts(ours)}.")]
     else:
-        kim = statistics.describe(dataset, paper.words)
+        kim = statistics.dataset_statistics(dataset, paper.words)
         rows["Kim"] = _cells(kim, f"{kim.mean_length:.1f}", kim.size, no_test)
         rows["paper"] = _cells(paper, f"{paper.mean_length}", paper.size, "CV")
         notes = _explained(ours, kim, paper)
@@ -243,10 +244,10 @@ def _show_overlap(dataset, console):
 
 
 def _show_low_resource(dataset, console):
-    sizes = statistics.low_resource_sizes(dataset.train)
+    sizes = counts.low_resource_sizes(dataset.train)
     table = _table("%", *(f"{100 * share:g}" for share in sizes), left=1)
     table.add_row("keras_amp", *(f"{size:,}" for size in sizes.values()))
-    table.add_row("paper", *(f"{statistics.TABLE_3[share]:,}" for share in sizes))
+    table.add_row("paper", *(f"{counts.TABLE_3[share]:,}" for share in sizes))
     console.print()
     for shown in (LOW_RESOURCE, table):
         console.print(Padding(shown, (0, 0, 0, 2)), highlight=False, markup=False)

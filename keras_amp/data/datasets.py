@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from keras_amp.data.examples import Dataset, Split
-from keras_amp.data.sources import SOURCES, data_folders, download
+from keras_amp.data.folders import data_folders
+from keras_amp.data.sources import SOURCES, download
 from keras_amp.data.tables import SUFFIXES, read_table
 
 SPLITS = ("train", "dev", "test", "all")

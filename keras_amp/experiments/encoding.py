@@ -6,7 +6,7 @@ from typing import Any
 from keras_amp import data
 from keras_amp.backbones import BertPreprocessor
 from keras_amp.backbones.bert import position_limit
-from keras_amp.data.sources import data_folders
+from keras_amp.data.folders import data_folders
 from keras_amp.experiments.settings import ON_WORDS
 
 PRESETS = "presets"  # below a folder of public data, as those of word vectors

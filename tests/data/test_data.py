@@ -2,23 +2,18 @@
 
 import functools
 import hashlib
-import os
 import re
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from real_data import REAL, needs_real
 
 import keras_amp
-from keras_amp.data import sources
+from keras_amp.data import downloads, sources
 
-REAL = os.environ.get("KERAS_AMP_DATA")
-NEEDED = [*sources.SOURCES, "originals"]
-real_data = pytest.mark.skipif(
-    not REAL or not all((Path(REAL) / name).is_dir() for name in NEEDED),
-    reason=f"set KERAS_AMP_DATA to a folder with {', '.join(NEEDED)} to run this",
-)
+real_data = needs_real(*sources.SOURCES, "originals")
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +21,9 @@ def no_settings(monkeypatch, tmp_path):
     """Neither the user's folder nor the user's cache is used, unless a test says so."""
     monkeypatch.delenv("KERAS_AMP_DATA", raising=False)
     monkeypatch.delenv("KERAS_AMP_MIRROR", raising=False)
+    monkeypatch.delenv("KERAS_AMP_CACHE", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(downloads, "RETRIES", 0)
 
 
 def write(path, content, encoding="utf-8"):
@@ -158,6 +155,42 @@ def test_downloads_are_decoded_and_cleaned(serve, small_source):
     data = keras_amp.data.load("trec")
     assert data.train.texts == ("What is café ?", "Who is it ?")
     assert data.train.labels.tolist() == [0, 3]
+
+
+def test_a_failed_download_is_tried_again(serve, small_source, monkeypatch):
+    monkeypatch.setattr(downloads, "RETRIES", 1)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    answer, asked = files_of(small_source), []
+
+    def second_time(name):
+        asked.append(name)
+        return answer(name) if asked.count(name) == 2 else None
+
+    serve(second_time)
+    assert len(keras_amp.data.load("trec").train) == 2
+    assert asked == ["TREC.train"] * 2 + ["TREC.test"] * 2
+
+
+def test_the_cache_may_be_another_folder(serve, small_source, tmp_path, monkeypatch):
+    server = serve(files_of(small_source))
+    monkeypatch.setenv("KERAS_AMP_CACHE", str(tmp_path / "elsewhere"))
+    for _ in range(2):
+        assert len(keras_amp.data.load("trec").train) == 2
+    assert len(server.requested) == 2
+    cached = sorted((tmp_path / "elsewhere" / "trec").iterdir())
+    assert [path.name for path in cached] == ["TREC.test", "TREC.train"]
+    assert all(path.stat().st_mode & 0o444 == 0o444 for path in cached)
+    assert not (tmp_path / "home").exists()
+
+
+def test_the_progress_of_a_download_ends_with_its_size(serve, small_source, capfd):
+    serve(files_of(small_source))
+    keras_amp.data.load("trec")
+    out, err = capfd.readouterr()
+    size = (small_source / "TREC.train").stat().st_size
+    assert out.count("Downloading data from http://127.0.0.1") == 2
+    assert out.count(f"{size}/{size}") == 2
+    assert err == ""  # nothing of pooch's own
 
 
 def test_a_damaged_download_is_refused_and_removed(serve, small_source, tmp_path):

@@ -13,16 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from real_data import REAL, needs_real
 
 import keras_amp
-from keras_amp.data import load_vectors, vectors
+from keras_amp.data import downloads, load_vectors
+from keras_amp.data.vectors import cache, files, loading, reading
 
-REAL = os.environ.get("KERAS_AMP_DATA")
 FILES = {"glove.6B.100d.subset": 100, "spacy.md.300d.subset": 300}
-real_data = pytest.mark.skipif(
-    not REAL or not (Path(REAL) / "vectors").is_dir(),
-    reason="set KERAS_AMP_DATA to a folder with vectors/glove.6B.100d.subset.txt.gz",
-)
+real_data = needs_real("vectors")
 
 WORDS = ["", "[UNK]", "who", "is", "it"]
 PLAIN = "who 0.5 -1 2e-1\nthe 1 2 3\nit .25 +4 -0\n"
@@ -34,7 +32,9 @@ def no_settings(monkeypatch, tmp_path):
     """Neither the user's folder nor the user's cache is used, unless a test says so."""
     monkeypatch.delenv("KERAS_AMP_DATA", raising=False)
     monkeypatch.delenv("KERAS_AMP_MIRROR", raising=False)
+    monkeypatch.delenv("KERAS_AMP_CACHE", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(downloads, "RETRIES", 0)
     monkeypatch.chdir(tmp_path)
 
 
@@ -203,7 +203,7 @@ def test_blocks_of_any_size_give_the_same(monkeypatch):
     content = "".join(f"wörd{i} {i} 0.5\r\n" for i in range(50))
     words = vocabulary(*(f"wörd{i}" for i in range(50)))
     for size in (1, 2, 7, 64, 1000):
-        monkeypatch.setattr(vectors, "BLOCK", size)
+        monkeypatch.setattr(reading, "BLOCK", size)
         for name in ("a.txt", "a.txt.gz", "a.txt.zip"):
             result = read("\ufeff" + content, words, name=name)
             assert result.matrix[2:, 0].tolist() == list(range(50))
@@ -296,7 +296,7 @@ def test_a_file_is_read_once(monkeypatch):
     first = load_vectors(path, WORDS, seed=1)
     assert len(entries()) == 1
     overwrite(path, b"?" * len(PLAIN))
-    monkeypatch.setattr(vectors, "_read", None)  # cannot be called
+    monkeypatch.setattr(loading, "read", None)  # cannot be called
     second = load_vectors(path.resolve(), WORDS, seed=1)
     np.testing.assert_array_equal(first.matrix, second.matrix)
     np.testing.assert_array_equal(first.found, second.found)
@@ -398,7 +398,7 @@ def test_an_interrupted_write_leaves_nothing(monkeypatch):
 
 
 def test_the_longest_unused_entry_makes_way(monkeypatch):
-    monkeypatch.setattr(vectors, "CACHED", 3)
+    monkeypatch.setattr(cache, "KEPT", 3)
     path = write("mine.txt", PLAIN)
     made = []
     for age, word in enumerate("abc"):
@@ -430,7 +430,7 @@ def test_a_bar_shows_the_bytes_read(name, monkeypatch, capsys):
         return stream and stream.getvalue()
 
     assert shown(Terminal()) == ""  # a small file
-    monkeypatch.setattr(vectors, "PROGRESS_FROM", 0)
+    monkeypatch.setattr(files, "PROGRESS_FROM", 0)
     bar = shown(Terminal())
     assert f"Reading {path}\n" in bar
     total = max(1, -(-path.stat().st_size // 2**20))
@@ -458,8 +458,8 @@ def test_progress_runs_from_nothing_to_all(ending, monkeypatch):
         sizes.append(size)
         yield positions.append
 
-    monkeypatch.setattr(vectors, "_progress", record)
-    monkeypatch.setattr(vectors, "BLOCK", 1 << 14)
+    monkeypatch.setattr(files, "_progress", record)
+    monkeypatch.setattr(reading, "BLOCK", 1 << 14)
     load_vectors(path, vocabulary("w0"), cache=False)
     assert sizes[0] == pytest.approx(size, abs=200)
     assert positions == sorted(positions)
@@ -469,7 +469,7 @@ def test_progress_runs_from_nothing_to_all(ending, monkeypatch):
 
 def test_an_error_ends_the_line_of_the_bar(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
-    monkeypatch.setattr(vectors, "PROGRESS_FROM", 0)
+    monkeypatch.setattr(files, "PROGRESS_FROM", 0)
     with pytest.raises(ValueError, match="line 1"):
         read("x\n")
     assert sys.stderr.getvalue().endswith("\n")
@@ -762,8 +762,8 @@ def test_the_names_of_one_archive_share_it(serve):
 
 
 def test_every_name_has_an_archive_at_stanford():
-    assert vectors.ADDRESS == "https://nlp.stanford.edu/data/"
-    for name, (archive, member) in vectors.KNOWN.items():
+    assert files.ADDRESS == "https://nlp.stanford.edu/data/"
+    for name, (archive, member) in files.KNOWN.items():
         assert member == f"{name}.txt"
         assert archive in ("glove.6B.zip", "glove.840B.300d.zip")
 
@@ -901,7 +901,7 @@ def test_the_same_words_parted_otherwise_are_read_once(monkeypatch):
     load_vectors(path, parts[0][0], extra_words=parts[0][1])
     (entry,) = entries()
     overwrite(path, b"?" * len(MORE.encode()))
-    monkeypatch.setattr(vectors, "_read", None)  # cannot be called
+    monkeypatch.setattr(loading, "read", None)  # cannot be called
     for (words, extra), result in zip(parts, expected, strict=True):
         again = load_vectors(path, words, extra_words=extra, seed=2)
         np.testing.assert_array_equal(again.matrix, result.matrix)

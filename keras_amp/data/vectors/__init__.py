@@ -1,0 +1,11 @@
+"""Pretrained word vectors for the words of a vocabulary.
+
+``loading`` has the public ``load_vectors`` and its result, ``Vectors``. It finds or
+downloads the file (``files``), reads from it the vectors of the vocabulary's words
+(``reading``) and keeps them for the next time (``cache``). The folder imports
+``keras_amp.data`` only, which exports the two names.
+"""
+
+from keras_amp.data.vectors.loading import Vectors, load_vectors
+
+__all__ = ["Vectors", "load_vectors"]
