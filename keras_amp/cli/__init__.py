@@ -1,4 +1,8 @@
-"""The command ``keras-amp``, and the command lines of the recipes."""
+"""The command ``keras-amp``, and the command lines of the recipes.
+
+Each file is a command; ``flags`` and ``errors`` are what they share. It imports anything
+of the package; only the recipes import it.
+"""
 
 # First, as it says what to install where a package is missing.
 import keras_amp.experiments  # noqa: F401  isort: skip

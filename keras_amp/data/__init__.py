@@ -1,4 +1,11 @@
-"""Data sets, text to word ids, and batches."""
+"""Data sets, text to word ids, and batches.
+
+``datasets`` loads a data set from ``sources`` (public sets, which ``downloads`` fetches),
+from ``questions`` (shipped) or from the user's files, which ``tables`` reads; ``folders``
+says where they are. ``splits`` divides the examples, ``text`` turns texts into word ids,
+``vectors`` loads pretrained word vectors, ``statistics`` counts. It imports nothing of
+the engine; backbones, the paper's counts, experiments and the command line import it.
+"""
 
 from keras_amp.data.datasets import load, names
 from keras_amp.data.examples import Dataset, Split

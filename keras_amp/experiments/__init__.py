@@ -1,6 +1,7 @@
 """Comparing mixing methods: settings, one training path, results.
 
-Needs the extra ``keras-amp[experiments]``.
+It imports everything but the command line, which imports it. It needs the extra
+``keras-amp[experiments]``.
 """
 
 from keras_amp.runtime.extras import require

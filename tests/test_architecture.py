@@ -1,0 +1,174 @@
+"""Imports run one way, few files import TensorFlow, and every folder introduces itself.
+
+The rooms of the package are its folders and the modules at its top. The sources are read,
+not imported, so that imports inside functions count, too.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import keras_amp
+
+PACKAGE = Path(keras_amp.__file__).parent
+ROOT = PACKAGE.parent
+
+# A room may import what stands below it, and nothing beside or above it.
+FLOORS = """
+    recipes
+    cli
+    tables
+    report
+    grid
+    experiments
+    paper callbacks runs
+    analysis
+    backbones
+    data
+    models
+    training saving
+    graph
+    layers
+    policies
+    validation
+    version
+    runtime
+""".split("\n")[1:-1]
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
+
+# Rooms that may import less than what stands below them: nothing of the engine.
+NO_ENGINE = {
+    "backbones": {"data", "validation", "runtime"},
+    "data": {"validation", "runtime"},
+    "saving": set(),
+    "runtime": set(),  # it sets up the process before TensorFlow is imported
+}
+
+# Folders that are about to go, and need no introduction any more.
+LEAVING = ("grid", "report", "tables")
+
+# Modules that only forward a former name. Nothing may import them.
+ALIASES = {"experimental", "policy", "sampling"}
+
+# Folders and files that may import TensorFlow; the list should become shorter. All others
+# work on any backend: `policies`, `layers` and `graph` use `keras.ops` alone.
+TENSORFLOW = (
+    "training/",  # tapes, compilation, replicas
+    "data/",  # tf.data, and words of texts by tf.strings
+    "callbacks/",  # TensorBoard
+    "experiments/",  # threads and devices of a process, and what it runs on
+    "analysis/pair_evaluator.py",  # a compiled function of many pairs
+    "models.py",  # the decorators of Keras' trainer for TensorFlow
+    "runtime/notes.py",  # imports it while its notes are withheld
+)
+
+
+def sources(folder):
+    """The files of a folder: their names, and what is in them."""
+    for path in sorted(folder.rglob("*.py")):
+        yield str(path.relative_to(ROOT)), path.read_text("utf-8")
+
+
+def room_of(name):
+    """The room of a file, such as "graph" for "keras_amp/graph/split.py"."""
+    parts = Path(name).with_suffix("").parts
+    return parts[0] if parts[0] == "recipes" else parts[1]
+
+
+def imported(name, source):
+    """The modules that a file imports, with full names."""
+    package = Path(name).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*parts, *filter(None, [node.module])])
+            # `from keras_amp import data` imports keras_amp.data.
+            own = module == "keras_amp"
+            yield from (
+                f"{module}.{alias.name}" if own else module for alias in node.names
+            )
+
+
+def wrong_imports(name, source):
+    """What a file imports though its room may not, a sentence each."""
+    room = room_of(name)
+    if room in ("__init__", "__main__", *ALIASES):
+        return
+    assert room in FLOOR, f"{name}: which floor does {room!r} stand on? See FLOORS."
+    allowed = {other for other, floor in FLOOR.items() if floor > FLOOR[room]}
+    allowed = NO_ENGINE.get(room, allowed)
+    for module in imported(name, source):
+        package, _, rest = module.partition(".")
+        other = rest.partition(".")[0]
+        if package == "keras_amp" and other != room and other not in allowed:
+            few = ", ".join(sorted(allowed, key=FLOOR.get)) or "nothing of the package"
+            yield f"{name} imports {module}; {room} may import {few}."
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "wrong"),
+    [
+        ("graph/a.py", "from keras_amp.models import A", "keras_amp.models"),
+        ("graph/a.py", "def f():\n    import keras_amp.models.b", "keras_amp.models.b"),
+        ("graph/a.py", "from keras_amp import models", "keras_amp.models"),
+        ("graph/a.py", "from keras_amp import MixLayer", "keras_amp.MixLayer"),
+        ("graph/a.py", "from ..models import A", "keras_amp.models"),
+        ("graph/a.py", "from keras_amp.policy import mix", "keras_amp.policy"),
+        ("graph/a/b.py", "from keras_amp.graph.c import d", None),
+        ("graph/a.py", "from keras_amp.layers import MixLayer", None),
+        ("layers.py", "from keras_amp.graph import lookup", "keras_amp.graph"),
+        ("data/a.py", "from keras_amp.policies import mix", "keras_amp.policies"),
+        ("runtime/a.py", "from keras_amp.validation import b", "keras_amp.validation"),
+        ("callbacks/a.py", "from keras_amp.paper import b", "keras_amp.paper"),
+        ("cli/a.py", "import keras\nfrom keras_amp.data import load", None),
+    ],
+)
+def test_the_check_itself(name, source, wrong):
+    found = list(wrong_imports(f"keras_amp/{name}", source))
+    assert [text.partition(";")[0] for text in found] == (
+        [f"keras_amp/{name} imports {wrong}"] if wrong else []
+    )
+
+
+@pytest.mark.parametrize("folder", ["keras_amp", "recipes"])
+def test_imports_run_one_way(folder):
+    wrong = [
+        text
+        for name, source in sources(ROOT / folder)
+        for text in wrong_imports(name, source)
+    ]
+    assert not wrong, "\n".join(["", *wrong])
+
+
+def test_only_listed_files_import_tensorflow():
+    wrong = [
+        f"{name} imports {module}, and is not listed in TENSORFLOW."
+        for name, source in sources(PACKAGE)
+        for module in imported(name, source)
+        if module.partition(".")[0] == "tensorflow"
+        and not name.removeprefix("keras_amp/").startswith(TENSORFLOW)
+    ]
+    assert not wrong, "\n".join(["", *wrong])
+
+
+def test_every_folder_introduces_itself():
+    """What lives there, what it may import, and what may import it."""
+    leaving = [PACKAGE / name for name in LEAVING]
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        init = path.parent / "__init__.py"
+        if not init.exists():
+            wrong.append(f"{path.parent.relative_to(ROOT)} has no __init__.py.")
+        elif path == init and path.parent not in (PACKAGE, *leaving):
+            text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+            _, _, paragraph = text.partition("\n\n")
+            if len(re.findall(r"\bimports?\b", paragraph)) < 2:
+                wrong.append(
+                    f"{path.relative_to(ROOT)}: its docstring has no paragraph that says "
+                    "what the folder imports and what imports it."
+                )
+    assert not wrong, "\n".join(["", *wrong])
