@@ -1,4 +1,5 @@
-# `make train` and `make test` do everything, from a bare Python 3.11 on.
+# `make train` and `make test` do everything, from a bare Python 3.11, 3.12 or 3.13 on:
+# `make test PYTHON=python3.13 VENV=.venv-3.13` uses another Python than `python3`.
 
 PYTHON ?= python3
 VENV ?= .venv
