@@ -11,7 +11,7 @@ import sys
 
 from keras_amp.cli.curve import curve
 from keras_amp.cli.data import data
-from keras_amp.cli.flags import command_line
+from keras_amp.cli.flags import command_line, start
 from keras_amp.cli.grid import grid
 from keras_amp.cli.predict import predict
 from keras_amp.cli.report import report
@@ -40,4 +40,4 @@ def main(arguments=None):
     app.command(train_command(arguments))
     for place, function in enumerate((grid, table, report, curve, predict, data), 1):
         app.command(function, sort_key=place)
-    app(arguments)
+    start(app, arguments)

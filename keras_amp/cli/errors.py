@@ -3,8 +3,11 @@
 import contextlib
 import sys
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
+
+from keras_amp.experiments.checked import expectation
 
 
 @contextlib.contextmanager
@@ -45,5 +48,11 @@ def error_text(error):
     Args:
         error: An exception, or a string.
     """
+    cause = getattr(error, "__cause__", None)
+    if isinstance(cause, ValidationError):  # a flag's value is outside its bounds
+        name = error.argument.name.removeprefix("--").replace("-", "_")
+        expected = expectation(error.argument.field_info.annotation)
+        received = cause.errors()[0]["input"]
+        error = f"Expected `{name}` {expected}. Received: {name}={received!r}"
     # Text, not markup: a message may hold square brackets.
     return Text.assemble(("Error:", "red"), f" {error}")

@@ -1,8 +1,10 @@
 """How flags behave on all command lines."""
 
+import sys
+
 from cyclopts import App, Parameter
 
-from keras_amp.cli.errors import error_text
+from keras_amp.cli.errors import error_text, user_errors
 
 # `--mix word sentence`, and no `--empty-mix`.
 SEVERAL = Parameter(consume_multiple=True, negative_iterable=())
@@ -25,9 +27,29 @@ def command_line(name, description, **arguments):
         help=description,
         default_parameter=SEVERAL,
         error_formatter=error_text,
-        suppress_keyboard_interrupt=True,  # ends with status 130, without a traceback
         **arguments,
     )
+
+
+def start(app, arguments):
+    """Runs an application, and ends the program.
+
+    What is wrong with the arguments is said in one paragraph, with status 2; so is what
+    the classes that they make find wrong with a value. Ctrl-C ends with status 130.
+    Other errors keep their traceback.
+
+    Args:
+        app: ``cyclopts.App``.
+        arguments: List of command-line arguments; None for the program's own.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        with user_errors():
+            command, bound, _ = app.parse_args(arguments)
+        command(*bound.args, **bound.kwargs)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
 
 
 def flattened(title):

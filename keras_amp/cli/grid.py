@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from keras_amp.cli.errors import user_errors
-from keras_amp.cli.flags import command_line
+from keras_amp.cli.flags import command_line, start
 from keras_amp.experiments.store import FAILED
 from keras_amp.experiments.verifying import KEY_LENGTH, Verification
 from keras_amp.grid import GridRun, load_grid
@@ -100,4 +100,4 @@ def run(arguments=None):
     """
     app = command_line(None, grid.__doc__.splitlines()[0], version_flags=())
     app.default(grid)
-    app(sys.argv[1:] if arguments is None else list(arguments))
+    start(app, arguments)

@@ -4,7 +4,7 @@ import shlex
 import sys
 
 from keras_amp.cli.compare import comparing
-from keras_amp.cli.flags import command_line
+from keras_amp.cli.flags import command_line, start
 from keras_amp.experiments import RECIPES
 
 PROGRAM = "keras-amp"
@@ -31,7 +31,7 @@ def train(name, description, arguments=None):
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     app = command_line(None, description, version_flags=())
     app.default(_command(name, ["train", name, *arguments]))
-    app(arguments)
+    start(app, arguments)
 
 
 def train_command(arguments):

@@ -9,16 +9,10 @@ from pathlib import Path
 
 from keras_amp import data
 from keras_amp.data.sources import SOURCES
+from keras_amp.experiments.arguments import ARGUMENTS, Program
 from keras_amp.experiments.cells import Cell
 from keras_amp.experiments.recipes import RECIPES
-from keras_amp.experiments.settings import (
-    BACKBONES,
-    Settings,
-    backbone_parameters,
-    chosen_folds,
-    methods,
-    program_parameters,
-)
+from keras_amp.experiments.settings import Settings, chosen_folds, methods
 from keras_amp.policies import AdversarialMixing
 from keras_amp.validation import check_count
 
@@ -211,12 +205,12 @@ def _setups(given, block):
         )
     recipe = RECIPES[backbone].settings
     of_settings = [f.name for f in fields(Settings) if f.name not in NOT_TO_BE_SET]
-    of_backbone = list(backbone_parameters(backbone))
+    of_backbone = [f.name for f in fields(ARGUMENTS[backbone])]
     of_policy = list(inspect.signature(AdversarialMixing).parameters)
-    of_program = list(program_parameters())
+    of_program = [f.name for f in fields(Program)]
     known = ["backbone", *METHODS, "fold", *of_settings, *of_backbone, *of_policy]
     known += of_program
-    elsewhere = {n: b for b in BACKBONES for n in backbone_parameters(b)}
+    elsewhere = {f.name: b for b, known in ARGUMENTS.items() for f in fields(known)}
     for name in given:
         if name not in known and name in elsewhere:
             raise ValueError(
@@ -237,9 +231,10 @@ def _setups(given, block):
     settings = replace(
         recipe,
         **{"save_classifier": False, "save_curve": False, **part["settings"]},
-        backbone_arguments={**recipe.backbone_arguments, **part["backbone"]},
+        backbone_arguments=ARGUMENTS[backbone](**part["backbone"]),
     )
-    adversarial, program = AdversarialMixing(**part["policy"]), part["program"]
+    adversarial = AdversarialMixing(**part["policy"])
+    program = Program(**part["program"])
     chosen = {name: block.get(name, default) for name, default in METHODS.items()}
     _check_methods(chosen)
     fold = given.get("fold")

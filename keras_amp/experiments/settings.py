@@ -1,39 +1,36 @@
 """What a comparison is made of: settings of the training, and methods of mixing."""
 
-import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from keras_amp import backbones
+from keras_amp.experiments.arguments import ARGUMENTS, Program
+from keras_amp.experiments.checked import Count, Positive, Whole, checked
 from keras_amp.paper import AuthorsProgram
-from keras_amp.paper.authors_program import OWN
 from keras_amp.policies import AdversarialMixing, Mixup
-from keras_amp.validation import check_count, check_number, check_one_of
 
 BACKBONES = {
     "cnn": backbones.text_cnn,
     "bilstm": backbones.bilstm_attention,
     "bert": backbones.bert,
 }
-LOSSES = ("cross-entropy", "binary", "double-softmax", "program")
-STEP_SCHEDULES = ("constant", "rising", "falling")
+PROGRAM = Program()  # as published
 ON_WORDS = ("cnn", "bilstm")  # the others bring a tokenizer and its vectors along
-# What the training path itself hands to a backbone.
-SUPPLIED = (
-    "vocabulary_size",
-    "num_classes",
-    "sequence_length",
-    "vectors",
-    "seed",
-    "name",
-)
+DevFraction = Annotated[
+    float,
+    Field(ge=0, lt=1),
+    "to be 0, for no development set, or to lie between 0 and 1",
+]
+TestFraction = Annotated[float, Field(gt=0, lt=1), "to lie between 0 and 1"]
+TrainFraction = Annotated[float, Field(gt=0, le=1), "to lie above 0 and at most at 1"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@checked
 class Settings:
     """How a classifier is trained, whatever the method of mixing.
 
@@ -85,70 +82,39 @@ class Settings:
     """
 
     data: str = "questions"
-    data_dir: Path | None = None
+    data_dir: Annotated[Path | None, Field(strict=False)] = None
     phrases: bool = False
-    train_fraction: float | None = None
-    train_per_class: int | None = None
-    dev_fraction: float = 0.1
-    test_fraction: float = 0.2
-    folds: int | Literal["auto"] = "auto"
-    sequence_length: int | None = None
+    train_fraction: TrainFraction | None = None
+    train_per_class: Count | None = None
+    dev_fraction: DevFraction = 0.1
+    test_fraction: TestFraction = 0.2
+    folds: Count | Literal["auto"] = "auto"
+    sequence_length: Count | None = None
     vectors: str | None = None
-    backbone: str = "cnn"
-    backbone_arguments: Mapping[str, Any] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
-    epochs: int = 20
-    steps: int | None = None
-    patience: int | None = None
-    batch_size: int = 50
+    backbone: Literal["cnn", "bilstm", "bert"] = "cnn"
+    backbone_arguments: Mapping[str, Any] = field(default_factory=dict)
+    epochs: Count = 20
+    steps: Count | None = None
+    patience: Count | None = None
+    batch_size: Count = 50
     loss: Literal["cross-entropy", "binary", "double-softmax", "program"] = (
         "cross-entropy"
     )
-    learning_rate: float = 2e-4
-    clip_norm: float | None = None
-    warmup_steps: int = 0
+    learning_rate: Positive = 2e-4
+    clip_norm: Positive | None = None
+    warmup_steps: Whole = 0
     step_schedule: Literal["constant", "rising", "falling"] = "constant"
-    test_every: int | None = None
+    test_every: Count | None = None
     jit_compile: bool | Literal["auto"] = "auto"
     save_classifier: bool = True
     save_curve: bool = True
 
     def __post_init__(self):
-        """Checks the values."""
-        for name in ("epochs", "batch_size"):
-            check_count(name, getattr(self, name))
-        counts = ("train_per_class", "sequence_length", "steps", "patience", "test_every")
-        for name in counts:
-            if getattr(self, name) is not None:
-                check_count(name, getattr(self, name))
-        check_count("warmup_steps", self.warmup_steps, least=0)
-        if self.folds != "auto":
-            check_count("folds", self.folds)
-        check_number("learning_rate", self.learning_rate, above=0)
-        if self.clip_norm is not None:
-            check_number("clip_norm", self.clip_norm, above=0)
-        check_one_of("loss", self.loss, LOSSES)
-        check_one_of("step_schedule", self.step_schedule, STEP_SCHEDULES)
-        if not 0 <= self.dev_fraction < 1:
-            raise ValueError(
-                "Expected `dev_fraction` to be 0, for no development set, or to lie "
-                f"between 0 and 1. Received: dev_fraction={self.dev_fraction!r}"
-            )
+        """Checks the values beside each other."""
         if not self.dev_fraction and self.patience is not None:
             raise ValueError(
                 "Expected no `patience` without a development set. Received: "
                 f"dev_fraction={self.dev_fraction!r}, patience={self.patience!r}"
-            )
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(
-                "Expected `test_fraction` to lie between 0 and 1. Received: "
-                f"test_fraction={self.test_fraction!r}"
-            )
-        if self.train_fraction is not None and not 0 < self.train_fraction <= 1:
-            raise ValueError(
-                "Expected `train_fraction` to lie above 0 and at most at 1. Received: "
-                f"train_fraction={self.train_fraction!r}"
             )
         if None not in (self.train_fraction, self.train_per_class):
             raise ValueError(
@@ -156,27 +122,13 @@ class Settings:
                 f"train_fraction={self.train_fraction!r}, "
                 f"train_per_class={self.train_per_class!r}"
             )
-        self._check_backbone()
-
-    def _check_backbone(self):
-        if self.backbone not in BACKBONES:
-            raise ValueError(
-                f"Expected `backbone` to be one of {', '.join(map(repr, BACKBONES))}. "
-                f"Received: backbone={self.backbone!r}"
-            )
         if self.vectors is not None and self.backbone not in ON_WORDS:
             raise ValueError(
                 f"Expected `vectors` with {' or '.join(map(repr, ON_WORDS))} alone; an "
                 f"encoder brings its own. Received: backbone={self.backbone!r}, "
                 f"vectors={self.vectors!r}"
             )
-        known = backbone_parameters(self.backbone)
-        unknown = sorted(set(self.backbone_arguments) - set(known))
-        if unknown:
-            raise ValueError(
-                f"Expected `backbone_arguments` among {', '.join(known)}. Received: "
-                f"{', '.join(unknown)}"
-            )
+        self.all_backbone_arguments()  # raises where one is wrong
 
     def __repr__(self):
         given = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -228,11 +180,15 @@ class Settings:
 
     def all_backbone_arguments(self):
         """The backbone's arguments with its own defaults filled in."""
-        parameters = backbone_parameters(self.backbone)
-        return {
-            **{name: p.default for name, p in parameters.items()},
-            **self.backbone_arguments,
-        }
+        known, given = ARGUMENTS[self.backbone], dict(self.backbone_arguments)
+        names = [f.name for f in fields(known)]
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            raise ValueError(
+                f"Expected `backbone_arguments` among {', '.join(names)}. Received: "
+                f"{', '.join(unknown)}"
+            )
+        return dict(known(**given))
 
 
 def chosen_folds(number, chosen=None):
@@ -264,24 +220,6 @@ def chosen_folds(number, chosen=None):
     return list(dict.fromkeys(chosen)) if chosen else list(range(number))
 
 
-def backbone_parameters(backbone):
-    """Returns the parameters of a backbone that a user may set, by name."""
-    parameters = inspect.signature(BACKBONES[backbone]).parameters
-    return {name: p for name, p in parameters.items() if name not in SUPPLIED}
-
-
-def program_parameters():
-    """Returns the parameters of ``AuthorsProgram`` alone, by name.
-
-    Example:
-    >>> from keras_amp.experiments.settings import program_parameters
-    >>> list(program_parameters())
-    ['window', 'reweigh', 'reading']
-    """
-    parameters = inspect.signature(AuthorsProgram).parameters
-    return {name: parameters[name] for name in OWN}
-
-
 PolicyName = Literal["mixup", "maxop", "amp", "program"]
 POLICIES = {"mixup": "Mixup", "maxop": "MaxOp", "amp": "AMP", "program": "Program"}
 
@@ -309,13 +247,13 @@ class Method:
         place = {"word": "Word", "sentence": "Sent", "random": "Random"}[self.mix]
         return place + POLICIES[self.policy]
 
-    def policy_of(self, adversarial, program=MappingProxyType({})):
+    def policy_of(self, adversarial, program=PROGRAM):
         """Returns the policy, with the arguments that it shares with a given one.
 
         Args:
             adversarial: ``AdversarialMixing``.
-            program: Mapping, the arguments that ``AuthorsProgram`` has besides:
-                ``window``, ``reweigh`` and ``reading``.
+            program: Mapping or ``Program``, the arguments that ``AuthorsProgram`` alone
+                takes.
         """
         if self.policy == "amp":
             return adversarial
@@ -324,7 +262,7 @@ class Method:
             return AdversarialMixing(**{**config, "min_op": False})
         if self.policy == "program":
             shared = ("alpha", "lam_per", "probability", "step_size")
-            return AuthorsProgram(**{name: config[name] for name in shared}, **program)
+            return AuthorsProgram(**{n: config[n] for n in shared}, **program)
         return Mixup(**{name: config[name] for name in Mixup().get_config()})
 
     def mix_at(self, classifier):
