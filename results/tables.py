@@ -8,8 +8,8 @@ run. ``keras-amp grid results/<study>`` goes on with what is missing of one.
 
 from pathlib import Path
 
+from keras_amp.experiments.pages import embed, write_table
 from keras_amp.grid import load_grid, read_records
-from keras_amp.tables import embed, write_table
 
 RESULTS = Path(__file__).parent
 README = RESULTS.parent / "README.md"

@@ -19,8 +19,6 @@ ROOT = PACKAGE.parent
 FLOORS = """
     recipes
     cli
-    tables
-    report
     grid
     experiments
     paper callbacks runs
@@ -47,10 +45,10 @@ NO_ENGINE = {
 }
 
 # Folders that are about to go, and need no introduction any more.
-LEAVING = ("grid", "report", "tables")
+LEAVING = ("grid",)
 
 # Modules that only forward a former name. Nothing may import them.
-ALIASES = {"experimental", "policy", "sampling"}
+ALIASES = {"experimental", "policy", "report", "sampling", "tables"}
 
 # Folders and files that may import TensorFlow; the list should become shorter. All others
 # work on any backend: `policies`, `layers` and `graph` use `keras.ops` alone.

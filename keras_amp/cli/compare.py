@@ -12,11 +12,11 @@ from keras_amp.cli.flags import flattened
 from keras_amp.experiments import Comparison, methods
 from keras_amp.experiments.arguments import Program
 from keras_amp.experiments.environment import use_threads
+from keras_amp.experiments.pages import write_report
 from keras_amp.experiments.recipes import shown_default
 from keras_amp.experiments.settings import PROGRAM, PolicyName
 from keras_amp.experiments.times import IMPORTS, REPORT, Times
 from keras_amp.policies import AdversarialMixing
-from keras_amp.report import write_report
 from keras_amp.runtime import process
 
 PAPER = AdversarialMixing()

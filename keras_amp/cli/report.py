@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from keras_amp.cli.errors import user_errors
-from keras_amp.report import write_report
+from keras_amp.experiments.pages import write_report
 
 
 def report(*runs: Path, out: Path = Path("report")):

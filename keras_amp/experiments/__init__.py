@@ -10,10 +10,12 @@ require("experiments", "cyclopts", "pandas", "rich", "tensorboard")
 
 from keras_amp.experiments.comparison import Comparison
 from keras_amp.experiments.examples import Examples, prepare
-from keras_amp.experiments.frames import Results, as_frame
 from keras_amp.experiments.recipes import RECIPES, Recipe
-from keras_amp.experiments.results import Result, markdown, summarize
+from keras_amp.experiments.results import Result
 from keras_amp.experiments.settings import Method, Settings, methods
+from keras_amp.experiments.summary.frames import as_frame
+from keras_amp.experiments.summary.means import summarize
+from keras_amp.experiments.summary.methods import Results, markdown
 from keras_amp.experiments.training import build_classifier, train
 
 __all__ = [

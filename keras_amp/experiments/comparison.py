@@ -10,15 +10,14 @@ from keras_amp import data
 from keras_amp.experiments.display import Display
 from keras_amp.experiments.environment import versions
 from keras_amp.experiments.examples import SPLITS, prepare
-from keras_amp.experiments.frames import Results
 from keras_amp.experiments.interruption import Interruption
 from keras_amp.experiments.results import (
     check_new_folder,
     new_folder,
     write_json,
-    write_table,
 )
 from keras_amp.experiments.settings import chosen_folds, methods
+from keras_amp.experiments.summary.methods import Results, write_results
 from keras_amp.experiments.times import DATA, WRITING, Times
 from keras_amp.experiments.training import build_classifier, train
 from keras_amp.policies import AdversarialMixing
@@ -138,7 +137,7 @@ class Comparison:
                         self._train(method, seed, fold, examples, callbacks)
                     )
                     with self.times.part(WRITING):
-                        write_table(self.out, self.results)
+                        write_results(self.out, self.results)
                     self.display.end()
                     interruption.check()
         self.display.table()

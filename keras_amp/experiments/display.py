@@ -9,7 +9,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from keras_amp.experiments.results import HEADER, NOTE, cells, errors_text, summarize
+from keras_amp.experiments.results import errors_text
+from keras_amp.experiments.summary.means import summarize
+from keras_amp.experiments.summary.methods import HEADER, NOTE, cells
 
 WIDE = 125  # columns of a terminal that holds the whole table
 NARROW = ("method", "runs", "dev error %", "test error %", "best test error %")

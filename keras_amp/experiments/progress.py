@@ -11,9 +11,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from keras_amp.experiments.labels import label_cells
 from keras_amp.experiments.results import errors_text
 from keras_amp.experiments.store import FAILED, FINISHED
+from keras_amp.experiments.summary.labels import label_cells
 
 RECENT = 3600  # seconds of the past that the remaining time is estimated by
 ROWS = 30  # of the live table

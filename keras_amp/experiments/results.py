@@ -1,11 +1,10 @@
-"""Results as values, files and tables."""
+"""Results as values and files."""
 
 import contextlib
 import csv
 import json
 import shutil
-import statistics
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from keras_amp.experiments.evaluation import confusion
@@ -54,94 +53,6 @@ class Result:
 
 
 TEST_CURVE = "test_curve.csv"
-# What is summarized: field, heading, decimal places.
-QUANTITIES = (
-    ("dev_error", "dev error %", 2),
-    ("test_error", "test error %", 2),
-    ("best_test_error", "best test error %", 2),
-    ("macro_f1", "macro-F1 %", 2),
-    ("nll", "NLL", 3),
-    ("ece", "ECE %", 2),
-    ("seconds", "seconds", 1),
-)
-HEADER = ("method", "runs", *(heading for _, heading, _ in QUANTITIES))
-NOTE = (
-    "Mean ± standard deviation over the runs. The epoch is chosen by the development "
-    "set, and is the last without one; `test error` is the result. `best test error` is "
-    "the least of any epoch, chosen by the test set itself: only for comparison with "
-    "papers that report it. NLL: negative log-likelihood; ECE: expected calibration "
-    "error in 15 bins, both on the test set. AMP: the Adversarial Mixing Policy."
-)
-
-
-@dataclass(frozen=True)
-class Row:
-    """The runs of one method.
-
-    Attributes:
-        method: The method's name.
-        runs: Number of runs: seeds, times folds where cross-validated.
-        spreads: Dict from the fields of ``QUANTITIES`` to tuples ``(mean, standard
-            deviation)``; the deviation is None for a single run, and both are where no
-            run has the quantity.
-    """
-
-    method: str
-    runs: int
-    spreads: dict
-
-
-def summarize(results):
-    """Returns a ``Row`` for each method, in the order of their first runs.
-
-    Example:
-    >>> from keras_amp.experiments import Result, summarize
-    >>> runs = [Result("none", seed, None, 9.0, test, 8.0, 90.0, 0.3, 2.0, 5, 5, 50, 1.0)
-    ...         for seed, test in enumerate([10.0, 12.0])]
-    >>> summarize(runs)[0].spreads["test_error"]
-    (11.0, 1.4142135623730951)
-    """
-    by_method = {}
-    for result in results:
-        by_method.setdefault(result.method, []).append(result)
-
-    def spread(values):
-        values = [value for value in values if value is not None]
-        if not values:
-            return None, None
-        deviation = statistics.stdev(values) if len(values) > 1 else None
-        return statistics.fmean(values), deviation
-
-    return [
-        Row(
-            method,
-            len(runs),
-            {
-                name: spread([getattr(run, name) for run in runs])
-                for name, *_ in QUANTITIES
-            },
-        )
-        for method, runs in by_method.items()
-    ]
-
-
-def cells(row):
-    """Returns a row's cells as text, in the order of ``HEADER``."""
-
-    def text(spread, digits):
-        mean, deviation = spread
-        if mean is None:
-            return "\N{EN DASH}"
-        # A space that does not break: a table that is too wide wraps its headings.
-        tail = (
-            ""
-            if deviation is None
-            else f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{deviation:.{digits}f}"
-        )
-        return f"{mean:.{digits}f}{tail}"
-
-    values = (text(row.spreads[name], digits) for name, _, digits in QUANTITIES)
-    return row.method, str(row.runs), *values
 
 
 def errors_text(dev_error, test_error):
@@ -154,23 +65,6 @@ def errors_text(dev_error, test_error):
     """
     dev = "" if dev_error is None else f"dev error {dev_error:.2f}%, "
     return f"{dev}test error {test_error:.2f}%"
-
-
-def markdown(rows):
-    """Returns the table in Markdown, with its note."""
-    lines = [HEADER, ("---",) + ("---:",) * (len(HEADER) - 1), *map(cells, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{NOTE}\n"
-
-
-def write_table(folder, results):
-    """Writes ``results.csv``, one line a run, and ``table.md``."""
-    folder = Path(folder)
-    with whole_file(folder / "results.csv") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Result)])
-        writer.writeheader()
-        writer.writerows(result.as_dict() for result in results)
-    with whole_file(folder / "table.md") as file:
-        file.write(markdown(summarize(results)))
 
 
 def write_predictions(folder, texts, labels, probabilities, class_names):

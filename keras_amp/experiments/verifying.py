@@ -8,9 +8,9 @@ from rich.console import Console
 
 from keras_amp.experiments.environment import DETERMINISTIC
 from keras_amp.experiments.executors import on_cluster, on_this_machine
-from keras_amp.experiments.labels import label_cells
 from keras_amp.experiments.runner import divide, try_cells
 from keras_amp.experiments.store import FAILED, FINISHED, keys_of_files, read_records
+from keras_amp.experiments.summary.labels import label_cells
 from keras_amp.runtime.extras import require
 
 KEY_LENGTH = 16

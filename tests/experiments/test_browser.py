@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 from runs_on_disk import write_comparison
 
-from keras_amp.report import write_report
+from keras_amp.experiments.pages import write_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = os.environ.get("KERAS_AMP_CHROMIUM") or next(

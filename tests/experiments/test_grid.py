@@ -25,6 +25,7 @@ from keras_amp.cli.grid import grid as grid_command
 from keras_amp.cli.grid import run as run_command
 from keras_amp.experiments import Method, Settings, worker
 from keras_amp.experiments.cells import flat_values, key_of
+from keras_amp.experiments.pages import make_table
 from keras_amp.experiments.progress import Board
 from keras_amp.experiments.runner import divide
 from keras_amp.grid import (
@@ -35,7 +36,6 @@ from keras_amp.grid import (
     run_grid,
     shipped,
 )
-from keras_amp.tables import make_table
 
 ROOT = Path(__file__).parents[2]
 SMALL = """

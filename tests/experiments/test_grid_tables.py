@@ -21,10 +21,11 @@ from scipy import stats
 from test_report import Checked
 
 from keras_amp.cli.table import table as command
+from keras_amp.experiments.pages import embed, make_table, write_table
+from keras_amp.experiments.pages.latex import PACKAGES
 from keras_amp.experiments.store import write_record
 from keras_amp.grid import load_grid, parse_grid, read_records
-from keras_amp.tables import embed, make_table, paper_table, reported, write_table
-from keras_amp.tables.latex import PACKAGES
+from keras_amp.paper import paper_table, reported
 
 FIVE = """
 title = "Known results"

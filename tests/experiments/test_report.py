@@ -19,14 +19,16 @@ pytest.importorskip("jinja2", reason='pip install "keras-amp[experiments]"')
 from runs_on_disk import change_json, write_comparison, write_run
 
 from keras_amp.analysis import figures
+from keras_amp.analysis.significance import holm
 from keras_amp.cli.report import report as command
 from keras_amp.experiments import evaluation
 from keras_amp.experiments.evaluation import calibration_bins
-from keras_amp.report import write_report
-from keras_amp.report.differences import differences, holm
-from keras_amp.report.groups import group_runs
-from keras_amp.report.reading import read_runs
-from keras_amp.report.svg import ON_DARK, inline_svg
+from keras_amp.experiments.pages import write_report
+from keras_amp.experiments.pages.comparison_files import compared_groups
+from keras_amp.experiments.pages.comparison_tables import verdict as verdict_of
+from keras_amp.experiments.pages.svg import ON_DARK, inline_svg
+from keras_amp.experiments.summary.folders import read_folders
+from keras_amp.experiments.summary.trials import trials_of
 
 VOID = {"meta", "link", "br", "img"}
 
@@ -139,7 +141,7 @@ def paired(tmp_path, errors, others):
         write_run(tmp_path, "word", "amp", seed=seed, error=error)
     for seed, error in enumerate(others):
         write_run(tmp_path, "word", "mixup", seed=seed, error=error)
-    (found,) = differences(group_runs(read_runs([tmp_path])[0])[0])
+    _, (found,), _ = compared_groups(read_folders([tmp_path])[0])
     return found
 
 
@@ -159,15 +161,15 @@ def paired(tmp_path, errors, others):
 )
 def test_verdicts_are_those_of_the_paired_test(tmp_path, errors, others, verdict):
     found = paired(tmp_path, errors, others)
-    assert found.verdict == verdict
+    assert verdict_of(found) == verdict
     n = min(len(errors), len(others))
     apart = np.array(errors[:n]) - np.array(others[:n])
     assert found.difference == pytest.approx(apart.mean())
-    if found.interval is not None:
-        assert found.p == pytest.approx(stats.ttest_1samp(apart, 0).pvalue)
+    if found.t_interval is not None:
+        assert found.p_t == pytest.approx(stats.ttest_1samp(apart, 0).pvalue)
         half = stats.t.ppf(0.975, n - 1) * apart.std(ddof=1) / np.sqrt(n)
         expected = apart.mean() - half, apart.mean() + half
-        assert found.interval == pytest.approx(expected)
+        assert found.t_interval == pytest.approx(expected)
 
 
 def test_seeds_without_a_partner_take_no_part(tmp_path):
@@ -184,9 +186,9 @@ def test_folds_are_averaged_within_a_seed(tmp_path):
             run = {"seed": seed, "fold": fold}
             write_run(tmp_path, "word", "amp", error=errors[fold], **run)
             write_run(tmp_path, "word", "mixup", error=others[fold], **run)
-    (found,) = differences(group_runs(read_runs([tmp_path])[0])[0])
+    _, (found,), _ = compared_groups(read_folders([tmp_path])[0])
     assert found.seeds == 2
-    assert found.p == pytest.approx(stats.ttest_rel([6.0, 4.0], [7.5, 6.5]).pvalue)
+    assert found.p_t == pytest.approx(stats.ttest_rel([6.0, 4.0], [7.5, 6.5]).pvalue)
     page = page_of([tmp_path], tmp_path / "report")
     assert "2 methods, 2 seeds, 2 folds, 8 runs" in page.words
     (_, line) = page.words.split("method seeds folds ")
@@ -213,7 +215,7 @@ def test_settings_tell_methods_apart_and_are_compared_with_their_own(tmp_path):
     changed = {"policy_arguments": {"alpha": 1.0, "step_size": 0.1, "max_gradient": 1.0}}
     write_run(tmp_path / "b", "word", "amp", error=6.0, **changed)
     write_run(tmp_path / "c", "word", "mixup", error=9.0, backbone="bilstm")
-    groups, left_out = group_runs(read_runs([tmp_path])[0])
+    groups, compared, left_out = compared_groups(read_folders([tmp_path])[0])
     assert not left_out
     assert [group.label for group in groups] == [
         "WordMixup, backbone=cnn",
@@ -221,7 +223,7 @@ def test_settings_tell_methods_apart_and_are_compared_with_their_own(tmp_path):
         "WordAMP, step_size=0.002",
         "WordAMP, step_size=0.1",
     ]
-    found = {(d.label, d.against): d.improvement for d in differences(groups)}
+    found = {(d.group.label, d.other.label): d.improvement for d in compared}
     assert found == {
         ("WordAMP, step_size=0.002", "WordMixup, backbone=cnn"): 50.0,
         ("WordAMP, step_size=0.1", "WordMixup, backbone=cnn"): 25.0,
@@ -238,13 +240,13 @@ def test_settings_tell_methods_apart_and_are_compared_with_their_own(tmp_path):
 def test_a_setting_without_effect_tells_nothing_apart(tmp_path):
     write_run(tmp_path / "a", seed=0, save_curve=True)
     write_run(tmp_path / "b", seed=1, save_curve=False, data_dir="elsewhere")
-    groups, _ = group_runs(read_runs([tmp_path])[0])
+    groups, *_ = compared_groups(read_folders([tmp_path])[0])
     assert [(group.label, group.seeds) for group in groups] == [("none", [0, 1])]
 
 
 def test_a_folder_named_twice_counts_once_and_a_repetition_is_named(tmp_path):
     folder = write_run(tmp_path / "a")
-    runs, left_out = read_runs([tmp_path, tmp_path / "a", folder])
+    runs, left_out = read_folders([tmp_path, tmp_path / "a", folder])
     assert (len(runs), left_out) == (1, [])
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     page = page_of([tmp_path / "a", tmp_path / "b"], tmp_path / "report")
@@ -257,8 +259,8 @@ def test_runs_are_found_at_any_depth_and_other_configurations_are_none(tmp_path)
     preset = run / "tokenizer"
     preset.mkdir()
     (preset / "config.json").write_text('{"module": "keras_hub"}')
-    assert [found.folder for found in read_runs([tmp_path])[0]] == [run]
-    assert [found.folder for found in read_runs([run])[0]] == [run]
+    assert [found["folder"] for found in read_folders([tmp_path])[0]] == [run]
+    assert [found["folder"] for found in read_folders([run])[0]] == [run]
 
 
 def test_a_run_cut_short_is_left_out_and_named(tmp_path):
@@ -364,7 +366,7 @@ def test_curves_are_the_means_that_are_on_the_page(comparison, written):
 
 
 def test_bins_are_those_of_the_calibration_error(comparison):
-    run, *_ = read_runs([comparison])[0]
+    run, *_ = trials_of(read_folders([comparison])[0])
     labels, probabilities = run.predictions
     confidence, right, counts = calibration_bins(probabilities, labels)
     used = counts > 0
@@ -372,7 +374,7 @@ def test_bins_are_those_of_the_calibration_error(comparison):
     expected = evaluation.expected_calibration_error(probabilities, labels)
     assert error == pytest.approx(expected)
     assert counts.sum() == len(labels)
-    assert 100 * expected == pytest.approx(run.result.ece, rel=1e-4)
+    assert 100 * expected == pytest.approx(run.result["ece"], rel=1e-4)
 
 
 def test_confusion_is_summed_over_the_runs(comparison, written):

@@ -1,0 +1,141 @@
+"""The tables of a comparison: means, differences and settings."""
+
+from keras_amp.experiments.cells import WITHOUT_EFFECT
+from keras_amp.experiments.pages.table import Table
+from keras_amp.experiments.summary.frames import against_baselines, flat
+from keras_amp.experiments.summary.means import row_of, summarize
+from keras_amp.experiments.summary.methods import HEADER, cells
+from keras_amp.experiments.summary.texts import (
+    DASH,
+    interval,
+    number,
+    p_value,
+    value_text,
+)
+from keras_amp.experiments.summary.trials import WITHIN
+
+CAPTION = "Mean ± standard deviation over the runs"
+# What a row of settings does not repeat.
+NOT_SHOWN = {*WITHIN, *WITHOUT_EFFECT, "command", "class_names", "data", "mix", "policy"}
+
+
+def methods_table(results):
+    """Return the mean and the deviation of every quantity, a row a method.
+
+    Args:
+        results: Iterable of ``Result``s.
+    """
+    return Table.of(CAPTION, HEADER, map(cells, summarize(results)))
+
+
+def improvements_table(groups, compared):
+    """Return the same of groups, with the relative improvements beside the test error.
+
+    Args:
+        groups: List of ``Group``s.
+        compared: Their ``Difference``s.
+    """
+    rows = [row_of(g.label, [trial.result for trial in g.trials]) for g in groups]
+    frame = Table.of(CAPTION, HEADER, map(cells, rows)).frame
+    improvements = [against_baselines(group, compared) for group in groups]
+    for place, family in enumerate(("mixup", "none"), HEADER.index("test error %") + 1):
+        texts = [_improvement(found[family]) for found in improvements]
+        frame.insert(place, f"over {family} %", texts)
+    return Table(CAPTION, frame)
+
+
+def differences_table(compared):
+    """Return the comparisons of the test errors.
+
+    Args:
+        compared: List of ``Difference``s.
+    """
+    headings = ("method", "against", "verdict", "test error %", "against %")
+    headings += ("difference", "95% interval", "improvement %", "p")
+    rows = [
+        (
+            d.group.label,
+            d.other.label,
+            verdict(d),
+            number(d.error),
+            number(d.other_error),
+            number(d.difference, signed=True),
+            interval(d.t_interval),
+            _improvement(d),
+            p_value(d.adjusted_t),
+        )
+        for d in compared
+    ]
+    caption = "Test errors of the common seeds, in percent and percentage points"
+    return Table.of(caption, headings, rows, words=("against", "verdict"))
+
+
+def verdict(difference):
+    """Return what the test says of a ``Difference``, with the number of seeds."""
+    seeds = difference.seeds
+    counted = {0: "no common seed", 1: "1 seed"}.get(seeds, f"{seeds} seeds")
+    return f"{difference.verdict} ({counted})"
+
+
+def settings_tables(groups):
+    """Return the settings that differ between groups, and those that do not.
+
+    Args:
+        groups: List of ``Group``s.
+
+    Returns:
+        A tuple ``(differing, shared)`` of ``Table``s: a row a group, and a row a setting.
+        What differs only between the seeds of a group is shared, as a range.
+    """
+    values = [_values(group) for group in groups]
+    names = dict.fromkeys(name for of_group in values for name in of_group)
+    differing = [n for n in names if len({v[n] for v in values if n in v}) > 1]
+    with_folds = any(group.folds for group in groups)
+    rows = [
+        (
+            group.label,
+            _range(group.seeds),
+            *([_range(group.folds)] if with_folds else []),
+            *(of_group.get(name, DASH) for name in differing),
+        )
+        for group, of_group in zip(groups, values, strict=True)
+    ]
+    own_names = [name.rsplit(".", 1)[-1] for name in differing]
+    headings = ("method", "seeds", *(["folds"] if with_folds else []), *own_names)
+    shared = [
+        (name, next(v[name] for v in values if name in v))
+        for name in names
+        if name not in differing
+    ]
+    return (
+        Table.of("What the runs differ by", headings, rows, words=headings[1:]),
+        Table.of(
+            "What they have in common, where they have it",
+            ("setting", "value"),
+            shared,
+            words=("value",),
+        ),
+    )
+
+
+def _improvement(difference):
+    return DASH if difference is None else number(difference.improvement, 1, signed=True)
+
+
+def _values(group):
+    """A group's settings as texts, a range where its runs differ."""
+    found = {}
+    for trial in group.trials:
+        for name, value in flat(trial.config).items():
+            if name not in NOT_SHOWN:
+                found.setdefault(name, []).append(value)
+    return {name: _range(values) for name, values in found.items()}
+
+
+def _range(values):
+    """Values as a text: themselves if they are few, else the least and the greatest."""
+    different = list({repr(value): value for value in values}.values())
+    numbers = [v for v in different if isinstance(v, int | float)]
+    if len(different) > 3 and len(numbers) == len(different):
+        return f"{value_text(min(numbers))} to {value_text(max(numbers))}"
+    return ", ".join(map(value_text, different)) or DASH

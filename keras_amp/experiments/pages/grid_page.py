@@ -1,0 +1,229 @@
+"""All that a grid's page says, and the texts that say it."""
+
+from collections import Counter
+from dataclasses import replace
+from textwrap import shorten
+
+from keras_amp.analysis import figures
+from keras_amp.analysis.significance import LEVEL, RESAMPLES, least_wilcoxon
+from keras_amp.experiments.pages import galleries, grid_tables, latex
+from keras_amp.experiments.pages.templating import render, render_blocks
+from keras_amp.experiments.summary.differences import (
+    DEVELOPMENT,
+    FAMILIES,
+    READINGS,
+    compare,
+)
+from keras_amp.experiments.summary.texts import DASH
+from keras_amp.paper.published_tables import SEEDS, reported
+
+GENERATOR = "keras_amp table"
+LONGEST = 300  # characters of an error
+PARTS = ("results", "errors", "minimum", "development", "differences", "baselines")
+PARTS += ("cells", "trained")
+
+
+def page_of_grid(grid, records, arrangement):
+    """Return all that the tables of a grid say.
+
+    Args:
+        grid: ``Grid``.
+        records: Dict from keys of cells to records.
+        arrangement: ``Arrangement`` of its groups, which have labels.
+
+    Returns:
+        A tuple ``(page, compared, figure)``: a dict for the templates, the
+        ``Difference``s of both readings, and the figure of the differences from mixup,
+        or None.
+    """
+    paper = grid.table.get("paper")
+    by_reading = {reading: compare(arrangement.groups, reading) for reading in READINGS}
+    compared = by_reading["test_error"]
+    drawn, figure = galleries.differences(compared)
+    page = {
+        "name": grid.name,
+        "title": grid.title,
+        "summary": _summary(arrangement),
+        "results": grid_tables.entries_table(arrangement, compared, "test_error", paper),
+        "minimum": grid_tables.entries_table(
+            arrangement, by_reading["best_test_error"], "best_test_error", paper
+        ),
+        "development": grid_tables.entries_table(
+            arrangement, compare(arrangement.groups, DEVELOPMENT), DEVELOPMENT
+        ),
+        "compared": {
+            family: grid_tables.family_table(arrangement, compared, family)
+            for family in FAMILIES
+        },
+        "few_seeds": {family: _few_seeds(compared, family) for family in FAMILIES},
+        "missing": grid_tables.missing_table(arrangement),
+        "failed": _failed(arrangement),
+        "unknown": len(records.keys() - _keys(arrangement)),
+        "trained": grid_tables.trained_table(arrangement),
+        "galleries": {**_galleries(arrangement.groups), "differences": drawn},
+        "machines": _machines(arrangement),
+        "paper": _paper(arrangement, paper),
+        "level": LEVEL,
+        "resamples": f"{RESAMPLES:,}",
+        "generator": GENERATOR,
+    }
+    return page, [d for found in by_reading.values() for d in found], figure
+
+
+def render_html(page):
+    """Return the page as HTML that needs nothing else."""
+    return render("grid.html", page)
+
+
+def render_markdown(page):
+    """Return the page in Markdown, and a dict of its ``PARTS``, without headings."""
+    return render("grid.md", page), render_blocks("grid.md", page, PARTS)
+
+
+def render_latex(page):
+    """Return the tables of results and differences as LaTeX."""
+    label = f"tab:{page['name']}"
+    packages = ", ".join(latex.PACKAGES)
+    return "\n".join(
+        [
+            f"% {' '.join(page['title'].split())}\n% Needs the packages {packages}.\n",
+            latex.floating(page["results"], label),
+            latex.floating(page["minimum"], f"{label}-minimum"),
+            *(
+                latex.long(
+                    table.without(grid_tables.IN_RESULTS), f"{label}-against-{family}"
+                )
+                for family, table in page["compared"].items()
+                if table.rows
+            ),
+        ]
+    )
+
+
+def _galleries(groups):
+    """The galleries of every run's error and of the loss along lambda.
+
+    They are empty if nothing is finished or there is more than can be read; the second
+    one also unless the cells were told to ``save_curve``.
+    """
+    groups = [group for group in groups if group.finished]
+    found = {"results": galleries.Gallery(), "lambda": galleries.Gallery()}
+    if not 0 < len(groups) <= galleries.MOST:
+        return found
+    styles = figures.styles([group.label for group in groups])
+    found["results"] = galleries.results(groups, styles)
+    curved = [
+        replace(group, trials=[t for t in group.finished if t.curve is not None])
+        for group in groups
+    ]
+    curved = [group for group in curved if group.trials]
+    if curved:
+        found["lambda"] = galleries.along_lambda(curved, styles)
+    return found
+
+
+def _summary(arrangement):
+    groups = arrangement.groups
+    wanted = sum(len(group.trials) for group in groups)
+    finished = sum(len(group.finished) for group in groups)
+    failed = sum(len(group.failed) for group in groups)
+    text = f"Cells finished: {finished:,} of {wanted:,}"
+    return f"{text}; failed: {failed:,}" if failed else text
+
+
+def _keys(arrangement):
+    return {t.key for group in arrangement.groups for t in group.trials}
+
+
+def _few_seeds(compared, family):
+    """Says where Wilcoxon's test can show nothing, whatever the errors; "" elsewhere."""
+    tested = [d for d in compared if d.family == family and d.seeds > 1]
+    stuck = [d for d in tested if d.least_wilcoxon >= LEVEL]
+    if not stuck:
+        return ""
+    seeds = sorted({d.seeds for d in stuck})
+    most, comparisons = seeds[-1], len(tested)
+    many = f"{most}" if len(seeds) == 1 else f"{seeds[0]} to {most}"
+    text = f"With {many} seeds Wilcoxon's p is at least {least_wilcoxon(most):.3g}"
+    if comparisons > 1:
+        least = min(d.least_wilcoxon for d in stuck)
+        text += f", and adjusted for {comparisons} comparisons at least {least:.3g}"
+    which = f"{len(stuck)} of the {comparisons} differences"
+    if len(stuck) == comparisons:
+        which = "any difference of this table"
+    return (
+        f"{text}, whatever the errors: it cannot show {which}, which would take p < "
+        f"{LEVEL}. More seeds could."
+    )
+
+
+def _failed(arrangement):
+    """What failed, and with what error: tuples of texts."""
+
+    def short(error):
+        text = f"{error['type']}: {error['message']}"
+        return shorten(text, LONGEST, placeholder=" ...")
+
+    names = arrangement.label_dimensions
+    return [
+        (trial.key, _named(group, trial, names), short(trial.record["error"]))
+        for group in arrangement.groups
+        for trial in group.failed
+    ]
+
+
+def _named(group, trial, names):
+    """An entry's cell, as ``"cnn, WordAMP, trec, seed 0"``."""
+    seed, fold = trial.part
+    part = [f"seed {seed}"] if fold is None else [f"seed {seed}", f"fold {fold}"]
+    return ", ".join([*group.shown(names), *part])
+
+
+def _machines(arrangement):
+    """What the finished cells ran with and on: lists of texts with their counts."""
+    records = [t.record for group in arrangement.groups for t in group.finished]
+
+    def counted(texts):
+        return sorted(Counter(texts).items(), key=lambda item: (-item[1], item[0]))
+
+    return {
+        "hours": f"{sum(record['seconds'] for record in records) / 3600:,.1f}",
+        "versions": counted(
+            ", ".join(f"{name} {version}" for name, version in r["versions"].items())
+            for r in records
+        ),
+        "machines": counted(_machine(record["machine"]) for record in records),
+    }
+
+
+def _machine(machine):
+    threads = machine.get("threads")
+    parts = (
+        machine.get("processor") or "unknown processor",
+        f"cores: {machine.get('cores')}",
+        *([f"threads a cell: {threads}"] if threads else []),
+        machine.get("gpu") or "no GPU",
+        machine.get("system") or "unknown system",
+    )
+    return ", ".join(parts)
+
+
+def _paper(arrangement, paper):
+    """Which figures of the paper stand beside which cells; None where there are none."""
+    if paper is None:
+        return None
+    found = [(group, reported(group.values, paper)) for group in arrangement.groups]
+    pairs = [(group, cell) for group, cell in found if cell is not None]
+    if not pairs:
+        return None
+    models = {}
+    for group, cell in pairs:
+        backbone, vectors, preset = group.shown(["backbone", "vectors", "preset"])
+        ours = preset if preset != DASH else f"{backbone} with {vectors} vectors"
+        models.setdefault(cell.model.replace("_", "-"), {})[ours] = None
+    return {
+        "table": pairs[0][1].table,
+        "page": pairs[0][1].page,
+        "seeds": SEEDS,
+        "models": {model: list(ours) for model, ours in models.items()},
+    }

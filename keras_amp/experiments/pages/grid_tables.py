@@ -1,0 +1,276 @@
+"""The tables of a grid: errors, differences, what is missing and what was trained."""
+
+from dataclasses import dataclass
+
+from keras_amp.analysis.significance import by_seed
+from keras_amp.experiments.pages.table import Table
+from keras_amp.experiments.summary.differences import FAMILIES
+from keras_amp.experiments.summary.groups import Group
+from keras_amp.experiments.summary.means import spread
+from keras_amp.experiments.summary.texts import (
+    DASH,
+    SPACE,
+    interval,
+    mean_and_deviation,
+    number,
+    p_value,
+)
+from keras_amp.paper.published_tables import reported
+
+# Whose values speak for themselves in a heading; other names stand beside theirs.
+PLAIN = ("data", "method", "backbone", "mix", "policy", "preset")
+RP = f"RP{SPACE}%"
+# Columns of the differences that the table of results has, too, or nearly.
+IN_RESULTS = ("error %", "against %", RP)
+CAPTIONS = {
+    "test_error": "Test error in percent, at the epoch that the development set chose",
+    "best_test_error": (
+        "Least test error of any epoch in percent: the minimum over the test curve, "
+        "chosen by the test set itself"
+    ),
+    "dev_error": "Development error in percent, at the epoch that it chose",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row or a column: entries, or the relative improvements beside them.
+
+    Attributes:
+        group: A ``Group`` of the row or column.
+        improved: The names of the dimensions in which it differs from its baseline's row
+            or column; None of a line of entries.
+    """
+
+    group: Group
+    improved: tuple | None = None
+
+
+def entries_table(arrangement, compared, reading, paper=None):
+    """Return the errors, with the relative improvements and the paper's figures.
+
+    Args:
+        arrangement: ``Arrangement``.
+        compared: List of ``Difference``, of the same reading.
+        reading: ``"test_error"``, ``"best_test_error"`` or ``"dev_error"``.
+        paper: Name of the paper's table to stand beside; None for none.
+    """
+    over_mixup = {d.group: d for d in compared if d.family == "mixup"}
+    rows = _lines(
+        arrangement.rows,
+        arrangement.row_dimensions,
+        arrangement.column_dimensions,
+        over_mixup,
+    )
+    columns = _lines(
+        arrangement.columns,
+        arrangement.column_dimensions,
+        arrangement.row_dimensions,
+        over_mixup,
+    )
+    headings, texts = [], [[] for _ in rows]
+    for column in columns:
+        heading = column_label(arrangement, column)
+        entries = [_entry(arrangement, row, column) for row in rows]
+        ours = [_ours(*entry, over_mixup, reading) for entry in entries]
+        theirs = [_theirs(*entry, over_mixup, paper) for entry in entries]
+        beside = any(text != DASH for text in theirs)
+        headings += [heading, f"{heading}, paper"] if beside else [heading]
+        for line, text, paper_text in zip(texts, ours, theirs, strict=True):
+            line += [text, paper_text] if beside else [text]
+    names = arrangement.row_dimensions
+    return Table.of(
+        f"{CAPTIONS[reading]}: mean ± standard deviation (number of seeds)",
+        (*names, *headings),
+        [(*_row_label(row, names), *line) for row, line in zip(rows, texts, strict=True)],
+        words=names[1:],
+    )
+
+
+def family_table(arrangement, compared, family):
+    """Return the comparisons of a family, a row each.
+
+    Args:
+        arrangement: ``Arrangement``.
+        compared: List of ``Difference``.
+        family: A key of ``FAMILIES``.
+    """
+    names = [
+        name
+        for name in arrangement.label_dimensions
+        if name == "method" or len({group.at([name]) for group in arrangement.groups}) > 1
+    ]
+    headings = (*names, "against", "verdict", "seeds", "error %", "against %")
+    headings += ("difference", "95% interval", RP, "p (t)", "p (Wilcoxon)")
+    found = [d for d in compared if d.family == family]
+    rows = [
+        (
+            *d.group.shown(names),
+            d.other.method,
+            d.verdict,
+            str(d.seeds),
+            number(d.error),
+            number(d.other_error),
+            number(d.difference, signed=True),
+            interval(d.interval),
+            number(d.improvement, 1, signed=True),
+            p_value(d.adjusted_t),
+            p_value(d.adjusted_wilcoxon),
+        )
+        for d in found
+    ]
+    tested = sum(d.adjusted_t is not None for d in found)
+    caption = f"Against {FAMILIES[family]}: test errors of the common seeds, in percent"
+    caption += f"; comparisons that p is adjusted for: {tested}"
+    return Table.of(caption, headings, rows, words=(*names[1:], "against", "verdict"))
+
+
+def missing_table(arrangement):
+    """Return how much of each row is finished, of the rows that are not complete."""
+    rows = []
+    for row in arrangement.rows:
+        counts = [
+            f"{_in_column(arrangement, group)}{_count(group)}"
+            for group in arrangement.of_row(row)
+            if len(group.complete) < len(group.seeds)
+        ]
+        if counts:
+            rows.append((*row.shown(arrangement.row_dimensions), "; ".join(counts)))
+    headings = (*arrangement.row_dimensions, "finished")
+    return Table.of("Rows that are not complete", headings, rows, words=headings[1:])
+
+
+def trained_table(arrangement):
+    """Return how the finished cells of each row were trained."""
+    rows = []
+    for row in arrangement.rows:
+        trials = [t for group in arrangement.of_row(row) for t in group.finished]
+        if not trials:
+            continue
+        results = [trial.result for trial in trials]
+        examples = [trial.record.get("examples", {}) for trial in trials]
+        hours = sum(trial.record["seconds"] for trial in trials) / 3600
+        rows.append(
+            (
+                *row.shown(arrangement.row_dimensions),
+                str(len(trials)),
+                *(_range(result[n] for result in results) for n in ("steps", "epochs")),
+                *(_range(e.get(n) for e in examples) for n in ("train", "dev", "test")),
+                number(hours),
+            )
+        )
+    names = arrangement.row_dimensions
+    headings = (*names, "cells", "steps", "epochs", "train", "dev", "test", "hours")
+    caption = "What was trained: cells, steps and epochs of each, examples, hours in all"
+    return Table.of(caption, headings, rows, words=names[1:])
+
+
+def column_label(arrangement, column):
+    """Return a column's heading.
+
+    Args:
+        arrangement: ``Arrangement``.
+        column: ``Line``.
+    """
+    names = arrangement.column_dimensions
+    label = _joined(names, column.group) or "error %"
+    return label if column.improved is None else f"{label}: {RP}"
+
+
+def _lines(groups, own, across, over_mixup):
+    """Lines of entries, each with one of improvements where its baseline is parallel.
+
+    Args:
+        groups: The first ``Group`` of each row, or of each column.
+        own: Names of what these differ by.
+        across: Names of what the others, columns or rows, differ by.
+        over_mixup: Dict from groups to their ``Difference`` with mixup.
+    """
+    found = []
+    for line in groups:
+        found.append(Line(line))
+        for group, compared in over_mixup.items():
+            other = compared.other
+            if group.at(own) != line.at(own) or group.at(across) != other.at(across):
+                continue
+            differing = tuple(n for n in own if group.at([n]) != other.at([n]))
+            if differing:
+                found.append(Line(line, differing))
+                break
+    return found
+
+
+def _entry(arrangement, row, column):
+    """The group of a row and a column, and the lines that are of improvements."""
+    group = arrangement.entry(row.group, column.group)
+    return group, [line for line in (row, column) if line.improved is not None]
+
+
+def _ours(group, improved, over_mixup, reading):
+    if group is None:
+        return DASH
+    if not improved:
+        return _errors(group, reading)
+    compared = over_mixup.get(group)
+    if compared is None or len(improved) > 1:
+        return DASH
+    return number(compared.improvement, 1, signed=True)
+
+
+def _theirs(group, improved, over_mixup, paper):
+    found = None if group is None or paper is None else reported(group.values, paper)
+    if found is None:
+        return DASH
+    if not improved:
+        return f"{found.mean:.1f}{SPACE}±{SPACE}{found.sd:.2f}"
+    if found.rp is None or group not in over_mixup or len(improved) > 1:
+        return DASH
+    return number(found.rp, 1, signed=True)
+
+
+def _errors(group, reading):
+    """An entry: the mean and deviation of its complete seeds, and how many they are."""
+    mean, deviation = spread(list(by_seed(group.of(reading)).values()))
+    done, seeds = len(group.complete), len(group.seeds)
+    if mean is None:
+        if done:
+            return DASH  # runs without a development set
+        if group.finished:
+            return f"0 of {seeds} seeds"
+        return "failed" if len(group.failed) == len(group.trials) else "not run"
+    text = mean_and_deviation(mean, deviation)
+    return f"{text}{SPACE}({done if done == seeds else f'{done} of {seeds}'})"
+
+
+def _row_label(row, names):
+    """The texts that name a row; of improvements, RP in place of the method."""
+    texts = list(row.group.shown(names))
+    if row.improved is not None:
+        place = "method" if "method" in row.improved else row.improved[0]
+        texts[names.index(place)] = RP
+    return texts
+
+
+def _joined(names, group):
+    texts = zip(names, group.shown(names), strict=True)
+    return ", ".join(text if n in PLAIN else f"{n}={text}" for n, text in texts)
+
+
+def _in_column(arrangement, group):
+    label = _joined(arrangement.column_dimensions, group)
+    return f"{label}: " if label else ""
+
+
+def _count(group):
+    text = f"{len(group.complete)} of {len(group.seeds)} seeds"
+    if len(group.trials) != len(group.seeds):
+        text += f" ({len(group.finished)} of {len(group.trials)} cells)"
+    return f"{text}, {len(group.failed)} failed" if group.failed else text
+
+
+def _range(values):
+    found = sorted({value for value in values if value is not None})
+    if not found:
+        return DASH
+    texts = [f"{value:,}" for value in (found[0], found[-1])]
+    return texts[0] if texts[0] == texts[1] else f"{texts[0]}{SPACE}to{SPACE}{texts[1]}"

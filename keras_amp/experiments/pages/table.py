@@ -1,0 +1,68 @@
+"""A table of texts, which every format shows."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from rich.table import Table as RichTable
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts; the first column names the rows.
+
+    Attributes:
+        caption: What it shows.
+        frame: ``pandas.DataFrame`` of strings.
+        words: Tuple of the columns that hold words, not numbers, besides the first.
+    """
+
+    caption: str
+    frame: pd.DataFrame
+    words: tuple = ()
+
+    @classmethod
+    def of(cls, caption, headings, rows, words=()):
+        """Make a table of rows.
+
+        Args:
+            caption: What it shows.
+            headings: Sequence of strings.
+            rows: List of sequences of strings, as long as ``headings``.
+            words: Sequence of the headings of columns that hold words.
+        """
+        frame = pd.DataFrame(rows, columns=list(headings), dtype=object)
+        return cls(caption, frame, tuple(words))
+
+    @property
+    def headings(self):
+        """The headings, a list of strings."""
+        return list(self.frame.columns)
+
+    @property
+    def rows(self):
+        """The rows, a list of tuples of strings."""
+        return list(self.frame.itertuples(index=False, name=None))
+
+    def is_words(self, place):
+        """Return whether a column holds words, by its place from 0."""
+        return place == 0 or self.frame.columns[place] in self.words
+
+    def without(self, headings):
+        """Return the table without some of its columns."""
+        return Table(self.caption, self.frame.drop(columns=list(headings)), self.words)
+
+    def as_rich(self, shown=None, caption=None):
+        """Return the table for a terminal, a ``rich.table.Table``.
+
+        Args:
+            shown: The headings of the columns to show; None for all.
+            caption: A text below the table, or None.
+        """
+        table = RichTable(caption=caption, caption_justify="left")
+        chosen = self.frame if shown is None else self.frame[list(shown)]
+        for place, heading in enumerate(chosen.columns):
+            justify = "right" if place else "left"
+            table.add_column(heading, justify=justify, no_wrap=not place)
+        for row in chosen.itertuples(index=False, name=None):
+            table.add_row(*row)
+        return table

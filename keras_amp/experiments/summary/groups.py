@@ -1,0 +1,160 @@
+"""Groups: the trials that differ by seed and fold alone."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from keras_amp.experiments.summary.distinguishing_settings import values_at
+from keras_amp.experiments.summary.texts import setting_text
+from keras_amp.experiments.summary.trials import WITHIN
+
+BY_METHOD = ("mix", "policy")  # what a method's name says
+# The paper's order.
+MIXES = ("none", "word", "sentence", "random")
+POLICIES = (None, "mixup", "maxop", "amp", "program")
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The trials of a method with the same settings.
+
+    Attributes:
+        trials: List of ``Trial``s.
+        label: What a page calls the group: see ``label_groups``.
+    """
+
+    trials: list = field(repr=False)
+    label: str = ""
+
+    @cached_property
+    def values(self):
+        """The settings by their own names, without seed and fold."""
+        values = self.trials[0].values
+        return {name: value for name, value in values.items() if name not in WITHIN}
+
+    @property
+    def method(self):
+        """The method's name."""
+        return self.values["method"]
+
+    @property
+    def mix(self):
+        """Where it mixes."""
+        return self.values["mix"]
+
+    @property
+    def policy(self):
+        """By what policy it mixes; None without mixing."""
+        return self.values["policy"]
+
+    @cached_property
+    def seeds(self):
+        """All its seeds, each once, run or not."""
+        return list(dict.fromkeys(seed for seed, _ in (t.part for t in self.trials)))
+
+    @cached_property
+    def folds(self):
+        """All its folds, sorted; none without a cross-validation."""
+        return sorted({fold for _, fold in (t.part for t in self.trials)} - {None})
+
+    @cached_property
+    def finished(self):
+        """Its trials that are finished."""
+        return [trial for trial in self.trials if trial.status == "finished"]
+
+    @cached_property
+    def failed(self):
+        """Its trials that failed."""
+        return [trial for trial in self.trials if trial.status == "failed"]
+
+    @cached_property
+    def complete(self):
+        """The seeds whose folds are all finished."""
+        missing = {t.part[0] for t in self.trials if t.status != "finished"}
+        return [seed for seed in self.seeds if seed not in missing]
+
+    def of(self, name):
+        """Return a field of the results by ``(seed, fold)``, of the complete seeds.
+
+        A run without a development set has no development error, and is left out.
+        """
+        return {
+            trial.part: trial.result[name]
+            for trial in self.finished
+            if trial.part[0] in self.complete and trial.result[name] is not None
+        }
+
+    def at(self, dimensions):
+        """Return its values of the given settings, a tuple that can be compared."""
+        return values_at(self.values, dimensions)
+
+    def shown(self, dimensions):
+        """Return its values of the given settings as a tuple of texts."""
+        return tuple(setting_text(self.values, name) for name in dimensions)
+
+    def extends(self, other):
+        """Return whether it has all settings of another group; it may have more."""
+        return other._settings <= self._settings
+
+    @cached_property
+    def _settings(self):
+        left_out = ("method", *BY_METHOD)
+        return {(n, repr(v)) for n, v in self.values.items() if n not in left_out}
+
+
+def group_trials(trials):
+    """Return the ``Group``s of trials, in the order of their first ones.
+
+    The trials of a group are sorted by seed and fold.
+
+    Args:
+        trials: List of ``Trial``s.
+
+    Example:
+    >>> from keras_amp.experiments.summary.groups import group_trials
+    >>> from keras_amp.experiments.summary.trials import Trial
+    >>> method = {"method": "none", "mix": "none", "policy": None, "fold": None}
+    >>> groups = group_trials([Trial({**method, "seed": seed}) for seed in range(3)])
+    >>> [group.seeds for group in groups]
+    [[0, 1, 2]]
+    """
+    groups = {}
+    for trial in trials:
+        groups.setdefault(_settings_of(trial), []).append(trial)
+    return [Group(sorted(found, key=_place)) for found in groups.values()]
+
+
+def without_repetitions(trials):
+    """Return trials without those whose settings, seed and fold another one has.
+
+    Args:
+        trials: List of ``Trial``s.
+
+    Returns:
+        A tuple ``(trials, repetitions)``: the first trial of each kind; and a list of
+        tuples of a trial that is left out and the one that it repeats.
+    """
+    kept, repetitions = {}, []
+    for trial in trials:
+        first = kept.setdefault((_settings_of(trial), trial.part), trial)
+        if first is not trial:
+            repetitions.append((trial, first))
+    return list(kept.values()), repetitions
+
+
+def in_the_papers_order(groups):
+    """Return groups in the paper's order of methods, unknown ones last."""
+
+    def place(value, known):
+        return known.index(value) if value in known else len(known)
+
+    return sorted(groups, key=lambda g: (place(g.mix, MIXES), place(g.policy, POLICIES)))
+
+
+def _place(trial):
+    seed, fold = trial.part
+    return seed, fold or 0
+
+
+def _settings_of(trial):
+    values = trial.values.items()
+    return frozenset((name, repr(v)) for name, v in values if name not in WITHIN)

@@ -1,0 +1,66 @@
+"""The table of methods: means and deviations over their runs, as texts."""
+
+import csv
+from dataclasses import fields
+from pathlib import Path
+
+import pandas as pd
+
+from keras_amp.experiments.results import Result
+from keras_amp.experiments.summary.means import QUANTITIES, summarize
+from keras_amp.experiments.summary.texts import mean_and_deviation
+from keras_amp.runtime.files import whole_file
+
+HEADER = ("method", "runs", *(heading for _, heading, _ in QUANTITIES))
+
+NOTE = (
+    "Mean ± standard deviation over the runs. The epoch is chosen by the development "
+    "set, and is the last without one; `test error` is the result. `best test error` is "
+    "the least of any epoch, chosen by the test set itself: only for comparison with "
+    "papers that report it. NLL: negative log-likelihood; ECE: expected calibration "
+    "error in 15 bins, both on the test set. AMP: the Adversarial Mixing Policy."
+)
+
+
+class Results(list):
+    """A list of ``Result``s that a notebook shows as the table of their methods.
+
+    Example:
+    >>> from keras_amp.experiments import Results
+    >>> Results()
+    []
+    """
+
+    def _repr_html_(self):
+        rows = [cells(row) for row in summarize(self)]
+        return pd.DataFrame(rows, columns=list(HEADER)).to_html(index=False)
+
+
+def cells(row):
+    """Return the texts of a ``Row``, in the order of ``HEADER``."""
+    texts = (
+        mean_and_deviation(*row.spreads[name], digits) for name, _, digits in QUANTITIES
+    )
+    return row.method, str(row.runs), *texts
+
+
+def markdown(rows):
+    """Return the table of ``Row``s in Markdown, with its note."""
+    lines = [HEADER, ("---",) + ("---:",) * (len(HEADER) - 1), *map(cells, rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{NOTE}\n"
+
+
+def write_results(folder, results):
+    """Write ``results.csv``, one line a run, and ``table.md``.
+
+    Args:
+        folder: Existing folder.
+        results: List of ``Result``s.
+    """
+    folder = Path(folder)
+    with whole_file(folder / "results.csv") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Result)])
+        writer.writeheader()
+        writer.writerows(result.as_dict() for result in results)
+    with whole_file(folder / "table.md") as file:
+        file.write(markdown(summarize(results)))
