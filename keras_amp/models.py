@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops, tree
 
+from keras_amp.graph import keras_compat
 from keras_amp.graph.cuts import cut
 from keras_amp.graph.lookup import as_function
 from keras_amp.graph.overrides import check_overrides, is_overridden
@@ -260,7 +261,8 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         """
         given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
         self._auto_compiles = given.get("jit_compile", "auto") == "auto"
-        alone = not (tf.distribute.has_strategy() or self._distribute_strategy)
+        distributed = keras_compat.made_under_a_strategy(self)
+        alone = not (tf.distribute.has_strategy() or distributed)
         ours = self._auto_compiles and alone and compilation.on_cpu()
         ours = ours and not given.get("run_eagerly")
         self._compiles_step = bool(ours and compilation.step_pays(self))
@@ -461,7 +463,9 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         else:
             warnings.warn("The model does not have any trainable weights.", stacklevel=2)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self._loss_tracker.update_state(result.loss * replicas, sample_weight=batch_size)
+        keras_compat.loss_tracker(self).update_state(
+            result.loss * replicas, sample_weight=batch_size
+        )
         for name, value in result.report.items():
             if self._monitored or name in metrics.REPORTED:
                 self._reported[name].update_state(_size_of(name, value))
@@ -534,7 +538,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
     def _forward_and_gradients(self, split, given, labels):
         """Steps 2 to 5 of the class docstring, mixing at one point."""
         x, given_y, given_weight = given
-        loss_of = ExampleLoss(self._compile_loss)
+        loss_of = ExampleLoss(keras_compat.loss_container(self))
         with tf.GradientTape() as tape:
             pair = split.run_below(x).pair(labels.lam, labels.permutation)
             lam = labels.lam
@@ -571,17 +575,19 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
     def _build_loss(self, y):
         """Builds the compiled loss as evaluation does, in the output's structure."""
-        if self._compile_loss is not None and not self._compile_loss.built:
+        losses = keras_compat.loss_container(self)
+        if losses is not None and not losses.built:
             output = as_function(self.classifier, "classifier").output
             if isinstance(output, (list, tuple)):
                 (output,) = output  # as a call returns it
-            self._compile_loss.build(tree.pack_sequence_as(output, [y]), output)
+            losses.build(tree.pack_sequence_as(output, [y]), output)
 
     def _build_metrics(self, y, y_pred):
         """Builds the compiled metrics by the shapes of labels and predictions."""
-        if self._compile_metrics is not None and not self._compile_metrics.built:
+        compiled = keras_compat.metrics_container(self)
+        if compiled is not None and not compiled.built:
             with _outside_the_step():
-                self._compile_metrics.build(y, y_pred)
+                compiled.build(y, y_pred)
 
     # Keras saves no states of random generators; without them a run that is resumed
     # would draw its first coefficients and dropout masks again.
@@ -736,7 +742,7 @@ class _Mixing:
 
         def branch(split):
             result = step(split)
-            masks = [getattr(y, "_keras_mask", None) for y in tree.flatten(result.y_pred)]
+            masks = [keras_compat.mask_of(y) for y in tree.flatten(result.y_pred)]
             here["gradients"] = [g is not None for g in result.gradients]
             here["masks"] = [mask is not None for mask in masks]
             gradients = [g for g in result.gradients if g is not None]
@@ -749,7 +755,7 @@ class _Mixing:
         masks, gradients = iter(masks), iter(result.gradients)
         for y, masked in zip(tree.flatten(result.y_pred), here["masks"], strict=True):
             if masked:
-                y._keras_mask = next(masks)
+                keras_compat.put_mask(y, next(masks))
         return result._replace(
             gradients=[next(gradients) if g else None for g in here["gradients"]]
         )

@@ -40,7 +40,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.spl
 NO_ENGINE = {
     "backbones": {"data", "validation", "runtime"},
     "data": {"validation", "runtime"},
-    "saving": set(),
+    "saving": {"graph"},  # for `keras_compat`
     "runtime": set(),  # it sets up the process before TensorFlow is imported
 }
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops, tree
 
-from keras_amp.graph import traversal
+from keras_amp.graph import keras_compat
 from keras_amp.graph.cuts import cut
 from keras_amp.graph.lookup import as_function
 from keras_amp.graph.masks import SHARED
@@ -71,7 +71,7 @@ class Mixtures:
         self._split = _the_split(model, classifier, mixes, mix_at, masks)
         self.place = self._split.place
         self.lambdas = checked_lambdas(lambdas)
-        self._compile_loss, loss = _loss_of(model, classifier, loss)
+        self._loss_container, loss = _loss_of(model, classifier, loss)
         self._x, self._y = read_examples(data)
         input_check.check_inputs(classifier, self._x, "the inputs of `data`")
         label_check = validation.LabelCheck(classifier, loss)
@@ -143,7 +143,7 @@ class Mixtures:
         hidden = side_effects.without_effect(
             lambda: self._split.run_below(x, training=False), self._split.below
         )
-        implicit = [getattr(tensor, "_keras_mask", None) for tensor in hidden.tensors]
+        implicit = [keras_compat.mask_of(tensor) for tensor in hidden.tensors]
         size = ops.shape(hidden.tensors[0])[0]
         masks = [
             ops.repeat(mask[None], size, axis=0) if meaning == SHARED else mask
@@ -164,7 +164,7 @@ class Mixtures:
         count, size = len(self._split.mixed_behind), lam.shape[0]
         for tensor, mask in zip(values[:count], values[count : 2 * count], strict=True):
             if mask is not None:
-                tensor._keras_mask = mask
+                keras_compat.put_mask(tensor, mask)
         meanings = self._split.mask_meanings
         # A mask that all examples share is united with itself.
         united_as = ["keep" if m == SHARED else m for m in meanings]
@@ -182,10 +182,10 @@ class Mixtures:
         y_pred = side_effects.without_effect(
             lambda: self._split.run_above(pair, lam, training=False), self._split.above
         )
-        if not self._compile_loss.built:
+        if not self._loss_container.built:
             # In the structure of the output, by which a loss may be compiled.
-            self._compile_loss.build(tree.pack_sequence_as(y_pred, [y[:size]]), y_pred)
-        loss_of = ExampleLoss(self._compile_loss, alone=True)
+            self._loss_container.build(tree.pack_sequence_as(y_pred, [y[:size]]), y_pred)
+        loss_of = ExampleLoss(self._loss_container, alone=True)
         (y_pred,) = tree.flatten(y_pred)
         return side_effects.without_effect(
             lambda: loss_of.mixture(y_pred, (y[:size], None), (y[size:], None), lam),
@@ -327,7 +327,7 @@ def _the_split(model, classifier, mixes, mix_at, masks):
 def _loss_of(model, classifier, loss):
     """The compiled loss, and what it was compiled from."""
     if loss is None and model.compiled:
-        return model._compile_loss, model.loss
+        return keras_compat.loss_container(model), model.loss
     function = as_function(classifier, "model")
     if loss is None:
         _check_probabilities(classifier, function)
@@ -335,12 +335,12 @@ def _loss_of(model, classifier, loss):
     # Of the same layers: the user's model stays as it was compiled.
     compiled = keras.Model(function.input, function.output)
     compiled.compile(loss=loss)
-    return compiled._compile_loss, loss
+    return keras_compat.loss_container(compiled), loss
 
 
 def _check_probabilities(classifier, function):
     """Raises unless it is seen that the output are probabilities."""
-    last = traversal.node_of(function.outputs[0]).operation
+    last = keras_compat.node_of(function.outputs[0]).operation
     activation = getattr(last, "activation", last)
     name = getattr(activation, "__name__", type(activation).__name__)
     if name.lower() not in ("softmax", "sigmoid"):

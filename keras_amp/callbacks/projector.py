@@ -10,6 +10,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from keras_amp.graph import keras_compat
+
 CONFIG = "projector_config.pbtxt"
 CHECKPOINT = "keras_embedding.ckpt"
 
@@ -28,7 +30,7 @@ def embedding_layers(model):
     ['words']
     """
     found = {}
-    for layer in model._flatten_layers(include_self=False):
+    for layer in keras_compat.layers_of(model, include_self=False):
         if isinstance(layer, keras.layers.Embedding):
             name = unique = layer.name.replace("/", "_")
             while unique in found:

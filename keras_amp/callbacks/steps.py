@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_amp.graph import keras_compat
+
 
 def steps_taken(optimizer):
     """Returns how many training steps an optimizer has taken, as an integer.
@@ -22,4 +24,4 @@ def steps_taken(optimizer):
     (1, 0)
     """
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of loss scaling
-    return int(keras.ops.convert_to_numpy(optimizer._iterations))  # public only divided
+    return int(keras.ops.convert_to_numpy(keras_compat.steps_taken(optimizer)))

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_amp.callbacks import projector
 from keras_amp.callbacks.steps import steps_taken
+from keras_amp.graph import keras_compat
 from keras_amp.runtime.extras import require
 from keras_amp.training.metrics import EDGES
 from keras_amp.validation import check_count
@@ -29,7 +30,7 @@ TAGS = {
 HISTOGRAM_TAGS = {name: f"{TAGS[name]}_histogram" for name in EDGES}
 
 
-class MixingTensorBoard(keras.callbacks.TensorBoard):
+class MixingTensorBoard(keras_compat.TensorBoard):
     """Keras' TensorBoard callback that also shows the mixing.
 
     Every epoch it writes, below ``<log_dir>/train`` at the epoch's number,
@@ -141,7 +142,7 @@ class MixingTensorBoard(keras.callbacks.TensorBoard):
         done = self._batches_before + self._batches
         # An execution may take several steps at once.
         if done // self.update_freq > (self._batches_before + before) // self.update_freq:
-            with self._train_writer.as_default(), tf.summary.record_if(True):
+            with self.train_writer.as_default(), tf.summary.record_if(True):
                 for name, value in ours.items():
                     tf.summary.scalar(f"batch_{TAGS[name]}", value, step=done)
 
@@ -159,22 +160,22 @@ class MixingTensorBoard(keras.callbacks.TensorBoard):
             ours.update(self.model.policy.scheduled())
         self._batches_before += self._batches
         # Keras has it record at every so many batches only.
-        with self._train_writer.as_default(), tf.summary.record_if(True):
+        with self.train_writer.as_default(), tf.summary.record_if(True):
             for name, value in {**_tagged(ours), **self._training()}.items():
                 tf.summary.scalar(name, value, step=epoch)
             if self._mixes and _is_due(epoch, self.mixing_histogram_freq):
                 for name, (edges, counts) in self.model.histograms.items():
                     _write_histogram(HISTOGRAM_TAGS[name], edges, counts, epoch)
 
-    # Keras calls these with `embeddings_freq`.
-
-    def _configure_embeddings(self):
+    def configure_embeddings(self):
+        """Writes which embeddings there are, at any depth, with ``embeddings_freq``."""
         layers = projector.embedding_layers(self.model)
         Path(self.log_dir).mkdir(parents=True, exist_ok=True)
         projector.write_config(self.log_dir, layers, self.embeddings_metadata)
 
-    def _log_embeddings(self, epoch):
-        super()._log_embeddings(epoch)
+    def log_embeddings(self, epoch):
+        """Writes the embeddings as the projector finds them, too."""
+        super().log_embeddings(epoch)
         layers = projector.embedding_layers(self.model)
         projector.write_checkpoint(self.log_dir, layers, epoch)
 

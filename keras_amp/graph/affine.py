@@ -22,9 +22,9 @@ import collections
 import keras
 
 from keras_amp.graph.batch_axis import keeps_examples
+from keras_amp.graph.keras_compat import mask_of, nodes_of, ops_name
 from keras_amp.graph.layer_parts import Preactivation
 from keras_amp.graph.lstm import Projection
-from keras_amp.graph.traversal import nodes_in_order
 
 # Layers that are affine but for their `activation`.
 _WITH_ACTIVATION = (
@@ -91,7 +91,7 @@ def split_activations(function, mixed):
         A list of layers, each called once, on tensors that are affine in ``mixed``.
     """
     _, readers = _affine(function, mixed)
-    calls = collections.Counter(id(n.operation) for n in nodes_in_order(function))
+    calls = collections.Counter(id(n.operation) for n in nodes_of(function))
     return [
         node.operation
         for node in readers
@@ -120,7 +120,7 @@ def _affine(function, mixed):
     """The tensors that are affine in some tensors, and the nodes that end the region."""
     affine, readers = {id(x): x for x in mixed}, []
     outputs = {id(x) for x in function.outputs}
-    for node in nodes_in_order(function):
+    for node in nodes_of(function):
         if node.is_input or not any(id(x) in affine for x in node.input_tensors):
             continue
         is_affine = (
@@ -139,11 +139,7 @@ def _affine(function, mixed):
 def _is_affine(node, mixed):
     operation = node.operation
     if not isinstance(operation, keras.layers.Layer):
-        return (
-            type(operation).__module__.startswith("keras.src.ops.")
-            and type(operation).__name__ in _OPERATIONS
-            and not _masked(mixed)
-        )
+        return ops_name(operation) in _OPERATIONS and not _masked(mixed)
     if type(operation) in (Preactivation, Projection):
         return True
     if type(operation) in _LINEAR:
@@ -166,7 +162,7 @@ def _allows(layer, mixed):
 
 
 def _masked(mixed):
-    return any(getattr(x, "_keras_mask", None) is not None for x in mixed)
+    return any(mask_of(x) is not None for x in mixed)
 
 
 def _is_linear(activation):

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from keras_amp.graph import traversal
+from keras_amp.graph import keras_compat
 
 # The sizes that unknown axes are given to see which one is the batch. They are primes, so
 # that no other size of a network is likely to equal that of the batch.
@@ -36,7 +36,7 @@ def keeps_examples(node):
     if len(ranks) > 1:
         return False  # broadcasting aligns the last axes, not the batch
     (rank,) = ranks
-    kind = type(operation).__name__
+    kind = keras_compat.ops_name(operation) or type(operation).__name__
     if kind == "GetItem":
         return _keeps_all_rows(node)
     constants = [shape for shape in _constant_shapes(node) if shape]
@@ -173,7 +173,7 @@ def _shapes(function, tensors, lengths):
     def outputs_of(operation, *args, **kwargs):
         outputs = operation.compute_output_spec(*args, **kwargs)
         given = [x for x in tree.flatten((args, kwargs)) if hasattr(x, "shape")]
-        if traversal.is_of_keras(operation) or not any(
+        if keras_compat.is_of_keras(operation) or not any(
             x.shape and x.shape[0] == _BATCH_SIZE for x in given
         ):
             return outputs
@@ -188,7 +188,6 @@ def _shapes(function, tensors, lengths):
         )
 
     part = keras.Function(function.inputs, tensors)
-    outputs = part._run_through_graph(
-        [resized(x) for x in function.inputs], call_fn=outputs_of
-    )
+    inputs = [resized(x) for x in function.inputs]
+    outputs = keras_compat.run_graph(part, inputs, outputs_of)
     return [tuple(x.shape) for x in outputs]

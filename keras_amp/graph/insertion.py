@@ -10,6 +10,7 @@ import warnings
 import keras
 from keras import ops, tree
 
+from keras_amp.graph import keras_compat
 from keras_amp.graph.layer_parts import Activation, Preactivation
 from keras_amp.graph.lookup import all_places, as_function, check_site, find
 from keras_amp.graph.lstm import Projection, Recurrence
@@ -145,18 +146,16 @@ def replay(function, inputs, opened, behind, training=None, apart=()):
         elif any(operation is layer for layer in apart):
             outputs = _taken_apart(operation, args, kwargs)
         else:
-            if training is not None and getattr(
-                operation, "_call_has_training_arg", False
-            ):
+            if training is not None and keras_compat.takes_training(operation):
                 kwargs["training"] = training  # over its own, as Keras does
             outputs = operation(*args, **kwargs)
         return behind(operation, outputs)
 
     inputs = [
-        behind(x._keras_history.operation, given)
+        behind(keras_compat.node_of(x).operation, given)
         for x, given in zip(function.inputs, tree.flatten(inputs), strict=True)
     ]
-    return function._run_through_graph(inputs, call_fn=call)
+    return keras_compat.run_graph(function, inputs, call)
 
 
 def _taken_apart(layer, args, kwargs):
@@ -187,7 +186,7 @@ def _fit_structure(function, inputs, masks):
         if mask is not None:
             # On a copy: the tensor's other readers have not been given this mask.
             given[i] = ops.copy(given[i])
-            given[i]._keras_mask = mask
+            keras_compat.put_mask(given[i], mask)
     return given
 
 

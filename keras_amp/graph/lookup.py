@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_amp.graph import traversal
+from keras_amp.graph import keras_compat
 from keras_amp.graph.overrides import defining_class
 from keras_amp.validation import about_integers, did_you_mean, foreign_library
 
@@ -82,7 +82,7 @@ class Place:
 def all_places(function, path=(), opened=()):
     """All operations of a graph and of the models nested in it, from the inputs on."""
     nodes = {}
-    for node in traversal.nodes(function):
+    for node in keras_compat.nodes_of(function):
         nodes.setdefault(id(node.operation), []).append(node)
     places = []
     for operation in function.operations:
@@ -159,10 +159,24 @@ def check_site(place):
 
 def check_floating(tensor, where):
     if not keras.backend.is_float_dtype(tensor.dtype):
-        behind = traversal.first_floats(tensor)
+        behind = _first_floats(tensor)
         hint = f" In this model that is {behind!r}." if behind else ""
         raise ValueError(
             f"Expected a floating-point tensor at the mix point. Received: {where}, "
             f"whose output is {tensor.dtype} of the shape {tensor.shape}. "
             f"{about_integers(tensor.dtype, len(tensor.shape))}{hint}"
         )
+
+
+def _first_floats(x):
+    """The name of the nearest operation behind a tensor that yields floats, or None."""
+    waiting, seen = [x], set()
+    while waiting:
+        for node in keras_compat.readers_of(waiting.pop(0)):
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if any(keras.backend.is_float_dtype(y.dtype) for y in node.outputs):
+                return node.operation.name
+            waiting.extend(node.outputs)
+    return None

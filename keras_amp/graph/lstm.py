@@ -27,6 +27,7 @@ import itertools
 import keras
 from keras import ops, tree
 
+from keras_amp.graph.keras_compat import has_keras_lstm_loop
 from keras_amp.graph.layer_parts import LayerPart
 
 
@@ -193,7 +194,7 @@ def _is_plain_lstm(layer):
     return (
         isinstance(layer, keras.layers.LSTM)
         and kind.call is keras.layers.LSTM.call
-        and kind.inner_loop is keras.layers.LSTM.inner_loop
+        and has_keras_lstm_loop(layer)
         and type(layer.cell) is keras.layers.LSTMCell
         and _plain(layer)
         and layer.activation is keras.activations.tanh
@@ -251,11 +252,11 @@ class Recurrence(LayerPart):
         outputs, first = [], 0
         for direction in _directions(self.layer):
             last = first + 4 * direction.units
-            outputs.append(self._run(direction, projected[:, :, first:last], mask))
+            outputs.append(self._states(direction, projected[:, :, first:last], mask))
             first = last
         return outputs[0] if len(outputs) == 1 else self._merge(*outputs)
 
-    def _run(self, layer, projected, mask):
+    def _states(self, layer, projected, mask):
         """What one direction returns, in the order of the inputs' time."""
         if layer.go_backwards:
             projected = ops.flip(projected, axis=0)

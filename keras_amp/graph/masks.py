@@ -21,7 +21,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_amp.graph import batch_axis, traversal
+from keras_amp.graph import batch_axis, keras_compat
 from keras_amp.policies.operators import expand_like
 
 # Of a mask that is the same for all examples; it is handed on as it is.
@@ -66,7 +66,7 @@ def masks_around(model, mixed, entries, name, meanings):
             is no mask reaches the output around it, or a boolean's meaning is not seen.
     """
     downstream = {id(x) for x in mixed}
-    for node in traversal.nodes_in_order(model):
+    for node in keras_compat.nodes_of(model):
         if any(id(x) in downstream for x in node.input_tensors):
             downstream.update(id(x) for x in node.outputs)
     if not any(id(output) in downstream for output in model.outputs):
@@ -83,7 +83,7 @@ def masks_around(model, mixed, entries, name, meanings):
             continue
         visited.add(id(x))
         if id(x) in downstream:
-            node = traversal.node_of(x)
+            node = keras_compat.node_of(x)
             waiting.extend((parent, node.operation) for parent in node.input_tensors)
         elif reader is not None:
             found.extend(_masks_of(x, reader, name, sources))
@@ -96,7 +96,7 @@ def _check_batch_axis(model, found):
     first = batch_axis.is_first(model, [x for x, _ in found])
     for (x, meaning), is_first in zip(found, first, strict=True):
         if is_first is False and meaning != SHARED:
-            name = traversal.node_of(x).operation.name
+            name = keras_compat.node_of(x).operation.name
             raise ValueError(
                 "Expected masks whose first axis is the batch, so that those of two "
                 f"mixed examples can be united. Received: '{name}', of the shape "
@@ -109,7 +109,7 @@ def _masks_of(x, reader, name, sources):
         return sources.of(x)
     except _UndecidedError as error:
         (tensor,) = error.args
-        operation = traversal.node_of(tensor).operation
+        operation = keras_compat.node_of(tensor).operation
         raise ValueError(
             "Expected masks that keep or hide positions, so that those of two mixed "
             f"examples can be united. Received: '{operation.name}', which reaches "
@@ -121,7 +121,7 @@ def _masks_of(x, reader, name, sources):
         ) from None
     except _BypassError as error:
         (tensor,) = error.args
-        source = traversal.node_of(tensor).operation.name
+        source = keras_compat.node_of(tensor).operation.name
         raise ValueError(
             f"Expected every input to reach the layers above the mix layer '{name}' "
             f"through it, masks apart. Received: the input '{source}' reaches "
@@ -136,7 +136,7 @@ def _masks_of(x, reader, name, sources):
 def _together(name, x):
     """How a mix point's name and an input of numbers stand in one tuple."""
     floating = keras.backend.is_float_dtype(x.dtype)
-    other = repr(traversal.node_of(x).operation.name) if floating else "..."
+    other = repr(keras_compat.node_of(x).operation.name) if floating else "..."
     return f"({name!r}, {other})"
 
 
@@ -161,7 +161,7 @@ class _Sources:
         return found
 
     def _of(self, x):
-        node = traversal.node_of(x)
+        node = keras_compat.node_of(x)
         meaning = self.meanings.get(node.operation.name)
         if meaning is None and _is_mask_input(x):
             meaning = "keep"
@@ -204,17 +204,17 @@ def _ancestors(x, meanings):
         if id(x) in seen:
             continue
         seen.add(id(x))
-        node = traversal.node_of(x)
+        node = keras_compat.node_of(x)
         said = said or node.operation.name in meanings
         if node.is_input:
             inputs.append(x)
-        elif type(node.operation).__name__ not in _CONSTANTS:
+        elif keras_compat.ops_name(node.operation) not in _CONSTANTS:
             waiting.extend(node.input_tensors)
     return inputs, said
 
 
 def _words(x):
-    return set(re.split(r"[^a-z]+", traversal.node_of(x).operation.name.lower()))
+    return set(re.split(r"[^a-z]+", keras_compat.node_of(x).operation.name.lower()))
 
 
 def _may_be_mask(x):
@@ -226,7 +226,7 @@ def _is_mask_input(x):
     """Whether an input is a mask that says 1 or True where a position counts."""
     words = _words(x)
     others = words & _OF_MASKED_WORDS or words >= _OF_PYTORCH
-    return traversal.node_of(x).is_input and "mask" in words and not others
+    return keras_compat.node_of(x).is_input and "mask" in words and not others
 
 
 def meaning_of(x, inputs):
@@ -284,7 +284,7 @@ def meaning_of(x, inputs):
 def _numbers_in(function):
     """The numbers that a graph's operations are called with; None if weights play in."""
     numbers = set()
-    for node in traversal.nodes(function):
+    for node in keras_compat.nodes_of(function):
         if node.is_input:
             continue
         if getattr(node.operation, "variables", None):

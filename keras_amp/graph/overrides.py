@@ -5,6 +5,8 @@ A classifier's class may say how it is evaluated (``test_step``, ``predict_step`
 classifier would do to mixtures is not known; these are refused.
 """
 
+from keras_amp.graph.keras_compat import is_of_keras
+
 REFUSED = ("train_step", "compute_metrics")
 
 HONOURED = ("compute_loss", "test_step", "predict_step")
@@ -18,7 +20,7 @@ def defining_class(model, name):
         name: The method's name.
     """
     owner = next(c for c in type(model).__mro__ if name in vars(c))
-    return None if owner.__module__.split(".")[0] == "keras" else owner
+    return None if is_of_keras(owner) else owner
 
 
 def is_overridden(model, name):

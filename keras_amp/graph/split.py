@@ -10,7 +10,7 @@ from typing import NamedTuple
 import keras
 from keras import ops, tree
 
-from keras_amp.graph import batch_axis, traversal
+from keras_amp.graph import batch_axis, keras_compat
 from keras_amp.graph.affine import split_activations, sunk
 from keras_amp.graph.insertion import replay, replay_model
 from keras_amp.graph.lookup import all_places, check_floating
@@ -75,7 +75,7 @@ class SplitModel:
         self.mask_meanings = [meaning for _, meaning in found]
         called = dict(zip(map(id, mixed), names, strict=True))
         self.mixed_behind = [
-            called.get(id(x), x._keras_history.operation.name) for x in entries
+            called.get(id(x), keras_compat.node_of(x).operation.name) for x in entries
         ]
         tensors = [*entries, *(mask for mask, _ in found)]
         self.below = keras.Model(model.input, tensors, name="below")
@@ -225,7 +225,7 @@ class Hidden:
             partner = ops.take(mask, permutation, axis=0)
             return united(mask, partner, lam, meaning)
 
-        implicit = [getattr(x, "_keras_mask", None) for x in self.tensors]
+        implicit = [keras_compat.mask_of(x) for x in self.tensors]
         return Pair(
             self.tensors,
             [ops.take(x, permutation, axis=0) for x in self.tensors],
@@ -245,7 +245,7 @@ class Pair(NamedTuple):
 
 def _mixed_by(layer, model):
     """The tensor that a ``MixLayer`` of a model returns."""
-    nodes = [n for n in traversal.nodes(model) if n.operation is layer]
+    nodes = [n for n in keras_compat.nodes_of(model) if n.operation is layer]
     if len(nodes) != 1:
         reached = (
             "has no way from it to the output"
@@ -269,7 +269,7 @@ def _mixed_by(layer, model):
 def _check_side_by_side(model, mixed, names):
     """Raises if one of the tensors that are mixed together is computed from another."""
     above = {id(x): set() for x in mixed}
-    for node in traversal.nodes_in_order(model):
+    for node in keras_compat.nodes_of(model):
         from_places = set()
         for x in node.input_tensors:
             from_places |= above.get(id(x), set()) | {
@@ -321,11 +321,11 @@ def _entries(model, mixed, rewrite, sink):
     """
     if not rewrite:
         return model, mixed, mixed
-    apart = [n.operation for n in traversal.nodes(model) if in_two_parts(n)]
+    apart = [n.operation for n in keras_compat.nodes_of(model) if in_two_parts(n)]
     if sink:
         apart += split_activations(model, mixed)
     if apart:
-        layers = [x._keras_history.operation for x in mixed]
+        layers = [keras_compat.node_of(x).operation for x in mixed]
         model = replay_model(model, (), lambda operation, outputs: outputs, apart)
         mixed = [_mixed_by(layer, model) for layer in layers]
     return model, mixed, sunk(model, mixed) if sink else mixed

@@ -1,4 +1,4 @@
 """Files of weights, and exported models: a mixing model hands on its classifier's.
 
-It imports nothing of the package; models import it.
+It imports ``keras_amp.graph.keras_compat`` alone; models import it.
 """

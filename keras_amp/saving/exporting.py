@@ -3,8 +3,10 @@
 import keras
 from keras import tree
 
+from keras_amp.graph.keras_compat import ExportedByAnother
 
-class ExportsClassifier:
+
+class ExportsClassifier(ExportedByAnother):
     """For a Keras model around a ``classifier``: all ways to export it take that.
 
     Keras, TensorFlow and its converters ask a model that is no graph what it has been
@@ -30,29 +32,21 @@ class ExportsClassifier:
         """
         return self.classifier.export(filepath, *args, **kwargs)
 
-    # What follows is read by Keras' `ExportArchive`, `tf.saved_model.save` and
-    # `tf.lite.TFLiteConverter.from_keras_model`.
-
-    def _get_save_spec(self, dynamic_batch=True):
-        return self.classifier._get_save_spec(dynamic_batch)
+    @property
+    def exported_model(self):
+        """The model that says what it is called with: the classifier."""
+        return self.classifier
 
     @property
-    def _default_save_signature(self):
-        return self.classifier._default_save_signature
+    def exported_shapes(self):
+        """The shapes of the classifier's inputs."""
+        return _shapes(self.classifier)
 
     @property
     def input_dtype(self):
         """The dtype of the classifier's inputs; where they differ, that of floats."""
         dtypes = {x.dtype for x in self.classifier.inputs}
         return dtypes.pop() if len(dtypes) == 1 else keras.config.floatx()
-
-    @property
-    def _build_shapes_dict(self):
-        return {"input_shape": _shapes(self.classifier)}
-
-    @_build_shapes_dict.setter
-    def _build_shapes_dict(self, value):
-        """Keras' own notes of what the model was built with are not needed."""
 
     def get_build_config(self):
         """None: the model is built as it is made."""

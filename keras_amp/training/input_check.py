@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
+from keras_amp.graph import keras_compat
+
 # What to do about single examples, by where they come from.
 BATCH = {
     "array": "Put it into a batch of one: `x[None]`.",
@@ -133,7 +135,7 @@ def _tables(model, given):
         nested = (
             getattr(layer, "inputs", None) if isinstance(layer, keras.Model) else None
         )
-        for node in layer._inbound_nodes:
+        for node in keras_compat.calls_of(layer):
             tensors = node.input_tensors
             if isinstance(layer, keras.layers.Embedding):
                 for tensor in tensors:

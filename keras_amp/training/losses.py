@@ -30,8 +30,8 @@ from typing import Any, NamedTuple
 
 import keras
 from keras import ops
-from keras.src.losses.loss import apply_mask  # public nowhere
 
+from keras_amp.graph import keras_compat
 from keras_amp.policies import mix
 from keras_amp.training import validation
 
@@ -41,7 +41,7 @@ class ExampleLoss:
 
     Args:
         compile_loss: The compiled loss container of a Keras model
-            (``model._compile_loss`` after ``compile``), built.
+            (``keras_compat.loss_container(model)``), built.
         alone: Whether each example counts as a batch of its own, so that its loss does
             not depend on what else is in the batch.
 
@@ -56,8 +56,7 @@ class ExampleLoss:
                 'of two labels. Received: loss=None. Pass, for instance, loss="sparse_'
                 'categorical_crossentropy".'
             )
-        # The resolved loss object stands nowhere in Keras' public interface.
-        _, self.loss, self.weight, _ = compile_loss._flat_losses[0]
+        self.loss, self.weight = keras_compat.only_loss(compile_loss)
         self.reduction = self.loss.reduction
         self.alone = alone
         self._positions = 1  # of an example; known when its loss is
@@ -106,7 +105,9 @@ class ExampleLoss:
             loss = loss * self.weight
         counts = None
         if self.reduction == "mean_with_sample_weight":
-            weight = apply_mask(sample_weight, mask, values.dtype, self.reduction)
+            weight = keras_compat.masked_weight(
+                sample_weight, mask, values.dtype, self.reduction
+            )
             if weight is not None:
                 counts = _over_positions(ops.sum, ops.cast(weight, "float32"))
                 counts = counts / ops.cast(self._positions, "float32")
@@ -120,12 +121,12 @@ class ExampleLoss:
         unreduced = object.__new__(type(self.loss))
         unreduced.__dict__.update(self.loss.__dict__)
         unreduced.reduction = None
-        masks = [getattr(y_pred, "_keras_mask", None)]
+        masks = [keras_compat.mask_of(y_pred)]
         call = unreduced.call
 
         def noting_its_mask(y, y_pred):
             losses = call(y, y_pred)
-            masks.append(getattr(losses, "_keras_mask", None))
+            masks.append(keras_compat.mask_of(losses))
             return losses
 
         unreduced.call = noting_its_mask

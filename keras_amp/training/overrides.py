@@ -14,21 +14,8 @@ import threading
 import keras
 from keras import ops, tree
 
+from keras_amp.graph import keras_compat
 from keras_amp.graph.overrides import is_overridden
-
-# What `compile` sets. Of these a method of the classifier sees the mixing model's.
-_COMPILED = (
-    "compiled",
-    "optimizer",
-    "loss",
-    "steps_per_execution",
-    "_compile_loss",
-    "_compile_metrics",
-    "_loss_tracker",
-    "_compile_config",
-    "_jit_compile",
-    "_run_eagerly",
-)
 
 
 def own_metrics(classifier, found):
@@ -41,12 +28,14 @@ def own_metrics(classifier, found):
     Returns:
         A list of further ``keras.metrics.Metric``s.
     """
-    known = {id(metric) for metric in found}
-    known.update(
-        id(vars(classifier).get(n)) for n in ("_loss_tracker", "_compile_metrics")
-    )
-    if classifier._compile_loss is not None:
-        known.update(id(metric) for metric in classifier._compile_loss.metrics)
+    compiled = [
+        keras_compat.loss_tracker(classifier),
+        keras_compat.metrics_container(classifier),
+    ]
+    known = {id(metric) for metric in [*found, *compiled]}
+    losses = keras_compat.loss_container(classifier)
+    if losses is not None:
+        known.update(id(metric) for metric in losses.metrics)
     return [metric for metric in classifier.metrics if id(metric) not in known]
 
 
@@ -126,8 +115,8 @@ class Overrides:
         """
         self._here.mixture = mixture
         try:
-            loss = model._compute_loss(
-                x, mixture.y, mixture.y_pred, mixture.sample_weight, training=True
+            loss = keras_compat.compute_loss(
+                model, x, mixture.y, mixture.y_pred, mixture.sample_weight, training=True
             )
         finally:
             self._here.mixture = None
@@ -145,8 +134,8 @@ class Overrides:
                 )
             return _with_penalties(model, mixture.take(y, y_pred, sample_weight))
         with self.lent(model), _losses_of(model):
-            loss = classifier._compute_loss(
-                x, y, y_pred, sample_weight, training=training
+            loss = keras_compat.compute_loss(
+                classifier, x, y, y_pred, sample_weight, training=training
             )
         if mixture is not None:
             _check_taken(mixture, classifier)
@@ -155,22 +144,20 @@ class Overrides:
     @contextlib.contextmanager
     def lent(self, model):
         """Has the classifier be compiled as the model is, for a while."""
-        mine = vars(model.classifier)  # not through Keras' tracking
+        classifier = model.classifier
         if not self._borrowers:
-            self._own = {name: mine[name] for name in _COMPILED if name in mine}
-            lent = {n: vars(model)[n] for n in _COMPILED if n in vars(model)}
-            if lent["_compile_loss"] is not None:
-                lent["_compile_loss"] = _InPlace(lent["_compile_loss"], self._here)
-            mine.update(lent)
+            self._own = keras_compat.compiled_state(classifier)
+            lent = keras_compat.compiled_state(
+                model, lambda container: _InPlace(container, self._here)
+            )
+            keras_compat.put_compiled_state(classifier, {**self._own, **lent})
         self._borrowers += 1
         try:
             yield
         finally:
             self._borrowers -= 1
             if not self._borrowers:
-                for name in _COMPILED:
-                    mine.pop(name, None)
-                mine.update(self._own)
+                keras_compat.put_compiled_state(classifier, self._own)
 
 
 class _InPlace:
@@ -196,11 +183,8 @@ def _losses_of(model):
     if len(losses) == len(classifier.losses):
         yield
         return
-    vars(classifier)["_losses_override"] = losses
-    try:
+    with keras_compat.losses_replaced(classifier, losses):
         yield
-    finally:
-        vars(classifier)["_losses_override"] = []
 
 
 def _with_penalties(model, loss):
@@ -208,7 +192,7 @@ def _with_penalties(model, loss):
     for additional in model.losses:
         # A loss compiled without reduction is a vector, whose gradient is that of its
         # sum; the penalty counts once in that sum.
-        penalty = ops.cast(model._aggregate_additional_loss(additional), loss.dtype)
+        penalty = ops.cast(keras_compat.additional_loss(model, additional), loss.dtype)
         loss = loss + penalty / ops.cast(ops.size(loss), loss.dtype)
     return loss
 

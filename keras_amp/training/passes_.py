@@ -19,6 +19,7 @@ import keras
 import tensorflow as tf
 from keras import ops, tree
 
+from keras_amp.graph import keras_compat
 from keras_amp.policies.operators import expand_like
 from keras_amp.training.adversarial_search import Choice, search
 from keras_amp.training.tensorflow import side_effects
@@ -122,8 +123,9 @@ def _train_as_compared(evaluate, probe, lam, policy, batch_size, tape):
 def _where(mask, chosen, other):
     """Picks examples by a mask ``(batch_size,)``; Keras' own mask is the first's."""
     picked = ops.where(expand_like(mask, chosen), chosen, other)
-    if getattr(chosen, "_keras_mask", None) is not None:
-        picked._keras_mask = chosen._keras_mask
+    mask = keras_compat.mask_of(chosen)
+    if mask is not None:
+        keras_compat.put_mask(picked, mask)
     return picked
 
 
@@ -166,7 +168,7 @@ class _Updates(keras.StatelessScope):
         return [
             variable
             for variable in self._updated.values()
-            if id(variable) in known or variable.name == "seed_generator_state"
+            if id(variable) in known or keras_compat.is_seed_state(variable)
         ]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
+from keras_amp.graph import keras_compat
 from keras_amp.graph.lookup import as_function
 from keras_amp.policies import Mixup
 from keras_amp.training import input_check, label_values
@@ -479,7 +480,7 @@ def _loss_name(loss):
         return None  # its classes stand elsewhere
     if isinstance(loss, keras.losses.Loss):
         owner = next(c for c in type(loss).__mro__ if "call" in vars(c))
-        if owner.__module__.split(".")[0] != "keras":
+        if not keras_compat.is_of_keras(owner):
             return None  # it may take other labels than what it is made from
     function = getattr(loss, "fn", loss)  # a loss object wraps its function
     name = getattr(function, "__name__", None)
@@ -489,7 +490,7 @@ def _loss_name(loss):
 def _ignored_class(loss):
     """The label that one of Keras' own losses leaves out, else None."""
     loss = _single_loss(loss)
-    given = getattr(loss, "_fn_kwargs", {}).get("ignore_class")
+    given = keras_compat.loss_settings(loss).get("ignore_class")
     return getattr(loss, "ignore_class", given)
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 import keras_amp
-from keras_amp.graph import traversal
+from keras_amp.graph import keras_compat
 from keras_amp.graph.lstm import Projection, Recurrence, in_two_parts, lstm
 
 RNG = np.random.default_rng(5)
@@ -94,7 +94,7 @@ def called(layer, **arguments):
     inputs = keras.Input((TIME, DIM))
     outputs = layer(inputs, **arguments)
     model = keras.Model(inputs, outputs)
-    return next(n for n in traversal.nodes(model) if n.operation is layer)
+    return next(n for n in keras_compat.nodes_of(model) if n.operation is layer)
 
 
 def outputs_and_gradients(function, layer, shape, jit_compile):
@@ -143,7 +143,7 @@ def test_the_parts_compute_what_keras_computes(build, masked, jit_compile):
 def test_texts_of_unknown_length(build, masked, jit_compile):
     layer = ZOO[build]()
     inputs = keras.Input((None, DIM))
-    node = traversal.node_of(layer(inputs))
+    node = keras_compat.node_of(layer(inputs))
     assert in_two_parts(node)
     mask = tf.constant(MASK.T) if masked else None
     projection, recurrence = Projection(layer), Recurrence(layer)
@@ -240,7 +240,7 @@ def test_states_to_begin_with_are_left_to_keras():
     state = layers.Dense(UNITS)(inputs[:, 0])
     model = keras.Model(inputs, layer(inputs, initial_state=[state, state]))
     assert not in_two_parts(
-        next(n for n in traversal.nodes(model) if n.operation is layer)
+        next(n for n in keras_compat.nodes_of(model) if n.operation is layer)
     )
 
 
@@ -249,7 +249,7 @@ def test_a_stateful_lstm_is_left_to_keras():
     inputs = keras.Input(batch_shape=(BATCH, TIME, DIM))
     model = keras.Model(inputs, layer(inputs))
     assert not in_two_parts(
-        next(n for n in traversal.nodes(model) if n.operation is layer)
+        next(n for n in keras_compat.nodes_of(model) if n.operation is layer)
     )
 
 

@@ -27,9 +27,9 @@ import warnings
 import keras
 import tensorflow as tf
 from keras import tree
-from keras.src.trainers.trainer import model_supports_jit  # public nowhere
 from tensorflow.python.framework import kernels, op_def_registry  # public nowhere
 
+from keras_amp.graph import keras_compat
 from keras_amp.training.tensorflow import traced_graph
 
 OWN_ASSERTION = "keras_amp_assertion"  # the name of an operation
@@ -47,9 +47,9 @@ def step_pays(model):
     Args:
         model: The ``MixupAMPModel`` that is trained.
     """
-    pays = any(isinstance(layer, _COMPILED) for layer in model._flatten_layers())
+    pays = any(isinstance(layer, _COMPILED) for layer in keras_compat.layers_of(model))
     inputs = tree.flatten(model.classifier.inputs)
-    return pays and all(map(_is_fixed, inputs)) and model_supports_jit(model)
+    return pays and all(map(_is_fixed, inputs)) and keras_compat.supports_jit(model)
 
 
 def update_pays(optimizer):
@@ -58,11 +58,7 @@ def update_pays(optimizer):
     Args:
         optimizer: The optimizer: one of Keras' own, as another may hold what XLA has not.
     """
-    return _is_keras_own(optimizer)
-
-
-def _is_keras_own(thing):
-    return type(thing).__module__.startswith("keras.src.")
+    return keras_compat.is_of_keras(optimizer)
 
 
 def is_fixed(data):
@@ -204,9 +200,13 @@ def compiled_update(optimizer, gradients, weights, usual, fixed):
         update(gradients)
         return
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    parts = [inner, inner._learning_rate, *(w.constraint for w in weights)]
+    parts = [
+        inner,
+        keras_compat.given_learning_rate(inner),
+        *(w.constraint for w in weights),
+    ]
     error = None
-    if not all(part is None or _is_keras_own(part) for part in parts):
+    if not all(part is None or keras_compat.is_of_keras(part) for part in parts):
         error = _compiler_error(update, gradients, weights)
     if error is not None:
         _warn("update of the weights", error)

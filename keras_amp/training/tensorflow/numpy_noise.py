@@ -6,6 +6,8 @@ import inspect
 import numpy as np
 from keras import tree
 
+from keras_amp.graph.keras_compat import is_of_keras
+
 
 @contextlib.contextmanager
 def watched(parts):
@@ -46,7 +48,7 @@ def watched(parts):
 def _generators(part):
     """NumPy's generators in attributes, closures and globals of what is called."""
     attributes = list(getattr(part, "__dict__", {}).values())
-    classes = [c for c in type(part).__mro__ if c.__module__.split(".")[0] != "keras"]
+    classes = [c for c in type(part).__mro__ if not is_of_keras(c)]
     methods = [f for c in classes for f in vars(c).values()]
     values = list(attributes)
     for function in filter(inspect.isfunction, [part, *methods, *attributes]):

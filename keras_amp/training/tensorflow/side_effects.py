@@ -16,6 +16,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from keras_amp.graph import keras_compat
 from keras_amp.training.tensorflow import numpy_noise, traced_graph
 
 # Layers, losses and functions of these packages hold no such thing.
@@ -78,7 +79,7 @@ def examine(function, model, loss=None):
     >>> examine(lambda: model(np.ones((3, 2))), model).noise
     ["layer 'shuffle', which draws by tf.random (RandomShuffle)"]
     """
-    layers = model._flatten_layers()
+    layers = keras_compat.layers_of(model)
     losses = [] if loss is None else [loss]
     own = list(_own([*layers, *getattr(model, "operations", []), *losses]))
     if not own:

@@ -1,0 +1,299 @@
+"""The parts of Keras that are not public, each behind one function.
+
+A new version of Keras may change any of them without notice. No other file of the
+package touches them, so that this is the one file to mend; ``tests/graph/
+test_keras_compat.py`` compares each function with what Keras does in public.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import keras
+from keras.src.losses.loss import apply_mask as _apply_mask
+from keras.src.trainers.trainer import model_supports_jit as _model_supports_jit
+
+# Code of Keras.
+
+
+def is_of_keras(thing: Any) -> bool:
+    """Return whether Keras itself defines a class or function, or an object's class."""
+    return str(thing.__module__).split(".")[0] == "keras"
+
+
+def ops_name(operation: keras.Operation) -> str | None:
+    """Return the class name of an operation of ``keras.ops``, such as ``"ExpandDims"``.
+
+    None stands for layers, and for operations that others define.
+    """
+    if isinstance(operation, keras.layers.Layer) or not is_of_keras(operation):
+        return None
+    return type(operation).__name__
+
+
+# Graphs. An operation is called at a node, which reads tensors and yields tensors.
+
+
+class Arguments(Protocol):
+    """The arguments of a call, symbolic tensors among them."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Node(Protocol):
+    """A call of an operation, of which a graph consists."""
+
+    operation: keras.Operation
+    arguments: Arguments
+    input_tensors: list[keras.KerasTensor]
+    outputs: list[keras.KerasTensor]
+    is_input: bool
+
+
+def nodes_of(function: keras.Function) -> list[Node]:
+    """Return the graph's nodes, each behind those that it reads from."""
+    by_depth = function._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+
+
+def node_of(x: keras.KerasTensor) -> Node:
+    """Return the node that yields a symbolic tensor."""
+    operation, index, _ = x._keras_history
+    node: Node = operation._inbound_nodes[index]
+    return node
+
+
+def calls_of(operation: keras.Operation) -> list[Node]:
+    """Return the nodes of all calls of an operation, whichever graph they are in."""
+    return list(operation._inbound_nodes)
+
+
+def readers_of(x: keras.KerasTensor) -> list[Node]:
+    """Return the nodes of all graphs that read a symbolic tensor."""
+    behind = x._keras_history.operation._outbound_nodes
+    return [node for node in behind if any(x is read for read in node.input_tensors)]
+
+
+def run_graph(function: keras.Function, inputs: Any, call: Callable[..., Any]) -> Any:
+    """Run a graph, with each of its operations called by a function.
+
+    Args:
+        function: The graph.
+        inputs: Values in the structure of its inputs.
+        call: Callable ``(operation, *args, **kwargs) -> outputs``.
+
+    Returns:
+        The outputs, in the graph's structure.
+    """
+    return function._run_through_graph(inputs, call_fn=call)
+
+
+def takes_training(operation: keras.Operation) -> bool:
+    """Return whether an operation is a layer whose ``call`` has a ``training``."""
+    return bool(getattr(operation, "_call_has_training_arg", False))
+
+
+def has_keras_lstm_loop(layer: keras.layers.LSTM) -> bool:
+    """Return whether a layer, perhaps of a subclass, runs Keras' own loop of an LSTM."""
+    loop: bool = type(layer).inner_loop is keras.layers.LSTM.inner_loop
+    return loop
+
+
+def layers_of(model: keras.Model, include_self: bool = True) -> list[keras.layers.Layer]:
+    """Return a model and its layers at any depth, each once."""
+    return list(model._flatten_layers(include_self=include_self))
+
+
+# Masks, which travel as an attribute of the tensor that they belong to.
+
+
+def mask_of(x: Any) -> Any:
+    """Return the mask that Keras has put on a tensor, or None."""
+    return getattr(x, "_keras_mask", None)
+
+
+def put_mask(x: Any, mask: Any) -> None:
+    """Put a mask on a tensor, as a layer does that yields one."""
+    x._keras_mask = mask
+
+
+# What `compile` makes.
+
+# The names of a model's attributes that `compile` sets.
+_COMPILED = (
+    "compiled",
+    "optimizer",
+    "loss",
+    "steps_per_execution",
+    "_compile_loss",
+    "_compile_metrics",
+    "_loss_tracker",
+    "_compile_config",
+    "_jit_compile",
+    "_run_eagerly",
+)
+
+
+def loss_container(model: keras.Model) -> Any:
+    """Return the compiled losses, a callable with ``built``, or None without a loss."""
+    return model._compile_loss
+
+
+def metrics_container(model: keras.Model) -> Any:
+    """Return the compiled metrics, with ``built`` and ``build``, or None without any."""
+    return model._compile_metrics
+
+
+def loss_tracker(model: keras.Model) -> Any:
+    """Return the metric that is reported as ``loss``, or None before ``compile``."""
+    return model._loss_tracker
+
+
+def only_loss(container: Any) -> tuple[keras.losses.Loss, float | None]:
+    """Return the loss of a built ``loss_container`` of one output, and its weight."""
+    _, loss, weight, _ = container._flat_losses[0]
+    return loss, weight
+
+
+def compiled_state(
+    model: keras.Model, wrap: Callable[[Any], Any] = lambda container: container
+) -> dict[str, Any]:
+    """Return what ``compile`` has set on a model, for ``put_compiled_state``.
+
+    Args:
+        model: The model.
+        wrap: Callable that is given the ``loss_container``, if there is one, and returns
+            what takes its place.
+    """
+    mine = vars(model)  # not through Keras' tracking of attributes
+    state = {name: mine[name] for name in _COMPILED if name in mine}
+    if state.get("_compile_loss") is not None:
+        state["_compile_loss"] = wrap(state["_compile_loss"])
+    return state
+
+
+def put_compiled_state(model: keras.Model, state: dict[str, Any]) -> None:
+    """Make a model be compiled as another one is; see ``compiled_state``."""
+    mine = vars(model)
+    for name in _COMPILED:
+        mine.pop(name, None)
+    mine.update(state)
+
+
+def made_under_a_strategy(model: keras.Model) -> bool:
+    """Return whether a model was made in the scope of a ``tf.distribute.Strategy``."""
+    return model._distribute_strategy is not None
+
+
+def supports_jit(model: keras.Model) -> bool:
+    """Return whether XLA may compile a model, as ``jit_compile="auto"`` finds out."""
+    return bool(_model_supports_jit(model))
+
+
+# Losses.
+
+
+def compute_loss(
+    model: keras.Model, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool
+) -> Any:
+    """Call a model's ``compute_loss``, with ``training`` if its signature has it."""
+    return model._compute_loss(x, y, y_pred, sample_weight, training=training)
+
+
+def additional_loss(model: keras.Model, loss: Any) -> Any:
+    """Return one of ``model.losses`` as it is added to the compiled loss."""
+    return model._aggregate_additional_loss(loss)
+
+
+@contextlib.contextmanager
+def losses_replaced(model: keras.Model, losses: list[Any]) -> Iterator[None]:
+    """Make ``model.losses`` be others for a while."""
+    vars(model)["_losses_override"] = losses
+    try:
+        yield
+    finally:
+        vars(model)["_losses_override"] = []
+
+
+def loss_settings(loss: Any) -> dict[str, Any]:
+    """Return the arguments with which one of Keras' losses calls its function."""
+    settings: dict[str, Any] = getattr(loss, "_fn_kwargs", {})
+    return settings
+
+
+def masked_weight(sample_weight: Any, mask: Any, dtype: Any, reduction: str) -> Any:
+    """Return the weights by which Keras averages losses under a mask; None for equal."""
+    return _apply_mask(sample_weight, mask, dtype, reduction)
+
+
+# Optimizers and random generators.
+
+
+def steps_taken(optimizer: keras.optimizers.Optimizer) -> Any:
+    """Return the variable that counts an optimizer's steps, accumulated ones too."""
+    return optimizer._iterations
+
+
+def given_learning_rate(optimizer: keras.optimizers.Optimizer) -> Any:
+    """Return an optimizer's learning rate as it was given: a schedule or a variable."""
+    return optimizer._learning_rate
+
+
+def is_seed_state(variable: keras.Variable) -> bool:
+    """Return whether a variable is the state of a ``keras.random.SeedGenerator``."""
+    return bool(variable.name == "seed_generator_state")
+
+
+# Classes that Keras asks by private names. The names are public in these bases.
+
+
+class ExportedByAnother:
+    """A base of models that are exported with the signature of another model.
+
+    Keras' ``ExportArchive``, ``tf.saved_model.save`` and
+    ``tf.lite.TFLiteConverter.from_keras_model`` ask a model what it is called with.
+    A subclass defines ``exported_model``, the model that answers, and
+    ``exported_shapes``, the shapes of its inputs.
+    """
+
+    exported_model: keras.Model
+    exported_shapes: Any
+
+    def _get_save_spec(self, dynamic_batch: bool = True) -> Any:
+        return self.exported_model._get_save_spec(dynamic_batch)
+
+    @property
+    def _default_save_signature(self) -> Any:
+        return self.exported_model._default_save_signature
+
+    @property
+    def _build_shapes_dict(self) -> dict[str, Any]:
+        return {"input_shape": self.exported_shapes}
+
+    @_build_shapes_dict.setter
+    def _build_shapes_dict(self, value: Any) -> None:
+        """Ignore Keras' own notes of what the model was built with."""
+
+
+class TensorBoard(keras.callbacks.TensorBoard):
+    """Keras' callback, with its writer and the steps that a subclass replaces."""
+
+    @property
+    def train_writer(self) -> Any:
+        """The ``tf.summary`` writer of ``<log_dir>/train``."""
+        return self._train_writer
+
+    def configure_embeddings(self) -> None:
+        """Write what the projector reads, with ``embeddings_freq``."""
+        super()._configure_embeddings()
+
+    def log_embeddings(self, epoch: int) -> None:
+        """Write an epoch's embeddings, with ``embeddings_freq``."""
+        super()._log_embeddings(epoch)
+
+    def _configure_embeddings(self) -> None:
+        self.configure_embeddings()
+
+    def _log_embeddings(self, epoch: int) -> None:
+        self.log_embeddings(epoch)
