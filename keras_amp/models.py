@@ -148,7 +148,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         self.rewrite = bool(rewrite)
         self.masks = check_meanings(masks)
         self.seed_generator = _ReplicaSeedGenerator(seed, name="mixing")
-        self._memory = policy.memory()
+        self._memory = policy.create_state()
         # One evaluation a step gains nothing from mixing further up.
         sink = policy.adversarial and policy.step_per == "example"
         self._mixing = _Mixing(
@@ -568,7 +568,9 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
     def _weigh(self, example_loss, choice):
         """The chosen losses, times the weights that the policy gives them, if any."""
-        weight = self.policy.weigh(choice.loss, choice.adversarial_loss, self._memory)
+        weight = self.policy.example_weights(
+            choice.loss, choice.adversarial_loss, self._memory
+        )
         if weight is None:
             return example_loss
         return example_loss * tf.stop_gradient(ops.cast(weight, example_loss.dtype))

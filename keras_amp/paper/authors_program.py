@@ -247,7 +247,7 @@ class AuthorsProgram(AdversarialMixing):
         self.reweigh = check_one_of("reweigh", reweigh, (True, False))
         self.reading = check_one_of("reading", reading, READINGS)
 
-    def memory(self):
+    def create_state(self):
         """Makes the window: a row of ``gap_moments`` for each step, the latest last."""
         if not self.reweigh:
             return []
@@ -264,20 +264,20 @@ class AuthorsProgram(AdversarialMixing):
             )
         ]
 
-    def weigh(self, loss, adversarial_loss, memory):
+    def example_weights(self, loss, adversarial_loss, state):
         """Remembers this step, and weighs by ``gap_weights`` among the window's steps.
 
         Args:
             loss: Float32 tensor ``(batch_size,)``.
             adversarial_loss: Float32 tensor ``(batch_size,)``.
-            memory: List of variables, as ``memory()`` makes it.
+            state: List of variables, as ``create_state()`` makes it.
 
         Returns:
             A float32 tensor ``(batch_size,)``; None with ``reweigh=False``.
         """
         if not self.reweigh:
             return None
-        (moments,) = memory
+        (moments,) = state
         gap = ops.stop_gradient(adversarial_loss - loss)
         latest = ops.expand_dims(gap_moments(gap), 0)
         before, now = moments[:], ops.concatenate([moments[1:], latest], axis=0)

@@ -5,11 +5,13 @@ one file a policy. Nothing here knows of a model or a backend: ``keras.ops`` onl
 imports ``keras_amp.validation``; layers, graphs, training and analysis import it.
 """
 
+import warnings
+
 from keras_amp.policies.adversarial_mixing import AdversarialMixing
 from keras_amp.policies.mixup import Mixup
 from keras_amp.policies.operators import (
+    adversarial_mask,
     expand_like,
-    harder,
     max_op,
     min_op,
     mix,
@@ -20,11 +22,23 @@ from keras_amp.policies.operators import (
 __all__ = [
     "AdversarialMixing",
     "Mixup",
+    "adversarial_mask",
     "expand_like",
-    "harder",
     "max_op",
     "min_op",
     "mix",
     "normalized",
     "rand_op",
 ]
+
+
+def __getattr__(name):
+    """Return an operator by its former name, and warn of its new one."""
+    if name != "harder":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(
+        f"`{__name__}.harder` is now `{__name__}.adversarial_mask`.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return adversarial_mask

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_amp.policies.mixup import Mixup
-from keras_amp.policies.operators import harder, max_op, normalized
+from keras_amp.policies.operators import adversarial_mask, max_op, normalized
 from keras_amp.validation import check_count, check_number, check_one_of
 
 
@@ -66,7 +66,8 @@ class AdversarialMixing(Mixup):
     array([0.4 , 0.52])
 
     Reference:
-        Liu et al., EMNLP 2021, Section 3 (see the module's docstring).
+        Liu et al., *Adversarial Mixing Policy for Relaxing Locally Linear Constraints in
+        Mixup*, EMNLP 2021, Section 3.
     """
 
     adversarial = True
@@ -135,7 +136,7 @@ class AdversarialMixing(Mixup):
         Returns:
             A tensor ``(batch_size,)``, true or 1 where the adversarial loss is taken.
         """
-        return harder(loss, adversarial_loss)
+        return adversarial_mask(loss, adversarial_loss)
 
     def get_config(self):
         """Returns the arguments that rebuild this policy."""

@@ -6,17 +6,18 @@ from typing import ClassVar, Literal
 import keras
 from keras import ops
 
+from keras_amp.policies.former_names import FormerNames
 from keras_amp.policies.random import symmetric_beta, uniform_permutation
 from keras_amp.validation import check_number, check_one_of
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")
-class Mixup:
+class Mixup(FormerNames):
     """Plain mixup: a random coefficient, a random partner, no adversarial step.
 
     A variant is a small subclass: override ``draw`` for other coefficients or partners;
     for an adversarial step subclass ``AdversarialMixing`` and override ``perturb``,
-    ``select`` or ``weigh``.
+    ``select`` or ``example_weights``.
 
     Args:
         alpha: Float > 0. The coefficients follow Beta(alpha, alpha); the paper uses 1.
@@ -148,29 +149,30 @@ class Mixup:
         """Returns a mask that never selects the adversarial loss."""
         return ops.zeros_like(loss, dtype="bool")
 
-    def memory(self):
-        """Makes the variables in which ``weigh`` remembers earlier steps.
+    def create_state(self):
+        """Create the variables in which ``example_weights`` keeps earlier steps.
 
-        Each model that trains with the policy asks for its own, saves and restores them.
-        To be assigned to in a distributed step they need ``synchronization="on_read"``
+        Each model that trains with the policy creates, saves and restores its own. A
+        variable that a distributed step assigns to needs ``synchronization="on_read"``
         and an ``aggregation``.
 
         Returns:
-            A list of ``keras.Variable``; here none.
+            A list of ``keras.Variable``; here an empty one.
         """
         return []
 
-    def weigh(self, loss, adversarial_loss, memory):
-        """Weighs the losses that are trained on; called once a step.
+    def example_weights(self, loss, adversarial_loss, state):
+        """Weigh the losses that a step trains on; called once a step.
 
         Args:
             loss: Float32 tensor ``(batch_size,)``, the losses at lambda; constants.
             adversarial_loss: Float32 tensor ``(batch_size,)``, those at lambda'.
-            memory: The model's list of variables; see ``memory()``.
+            state: The model's list of variables; see ``create_state``.
 
         Returns:
-            A floating-point tensor ``(batch_size,)`` by which the chosen losses are
-            multiplied, as constants, before their reduction; None, as here, leaves them.
+            A floating-point tensor ``(batch_size,)``, which counts as a constant: each
+            example's chosen loss is multiplied by its weight before the reduction. None,
+            as here, multiplies by nothing.
         """
         return
 

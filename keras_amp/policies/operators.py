@@ -129,7 +129,7 @@ def max_op(lam, lam_gradient, step_size=0.002, max_gradient=1.0, clip_lam=False)
     return ops.clip(adversarial_lam, 0.0, 1.0) if clip_lam else adversarial_lam
 
 
-def harder(loss, adversarial_loss):
+def adversarial_mask(loss, adversarial_loss):
     """MinOp's mask: whether the step on lambda raised the loss (Eq. 21).
 
     Args:
@@ -140,7 +140,8 @@ def harder(loss, adversarial_loss):
         A boolean tensor ``(batch_size,)``; False where the two are equal.
 
     Example:
-    >>> keras_amp.policies.harder(np.array([1.0, 2.0]), np.array([1.5, 2.0])).numpy()
+    >>> from keras_amp.policies import adversarial_mask
+    >>> adversarial_mask(np.array([1.0, 2.0]), np.array([1.5, 2.0])).numpy()
     array([ True, False])
     """
     return ops.greater(adversarial_loss, loss)
@@ -162,7 +163,8 @@ def min_op(loss, adversarial_loss):
     >>> keras_amp.policies.min_op(np.array([1.0, 2.0]), np.array([1.5, 0.5])).numpy()
     array([1.5, 2. ])
     """
-    return ops.where(harder(loss, adversarial_loss), adversarial_loss, loss)
+    mask = adversarial_mask(loss, adversarial_loss)
+    return ops.where(mask, adversarial_loss, loss)
 
 
 def expand_like(values, like):

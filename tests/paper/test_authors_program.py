@@ -201,14 +201,14 @@ def test_weights_by_hand():
 def test_the_present_step_is_one_of_the_last_five():
     """Six steps of the policy itself, without a model."""
     policy = AuthorsProgram()
-    memory, past = policy.memory(), []
+    state, past = policy.create_state(), []
     for step in range(1, 7):
         gap = np.array([-1.0, 0.5 * step, 4.0, step], "float32")
         past.append(gap[gap > 0].astype("float64"))
         known = np.concatenate(past[-5:])
         beyond = (gap - known.mean()) / known.std(ddof=1)
         expected = np.where(gap > known.mean(), 1 + beyond, 1)
-        actual = policy.weigh(np.zeros(4, "float32"), gap, memory)
+        actual = policy.example_weights(np.zeros(4, "float32"), gap, state)
         np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
@@ -321,7 +321,8 @@ def test_the_users_classifier_holds_nothing_of_it(tmp_path, text_batch):
 def test_other_policies_neither_weigh_nor_remember(policy_class, text_batch):
     model, _ = text_model(policy_class(), text_batch)
     assert len(model.weights) == len(model.classifier.weights)
-    assert model.policy.weigh(LAM, LAM, model.policy.memory()) is None
+    state = model.policy.create_state()
+    assert model.policy.example_weights(LAM, LAM, state) is None
 
 
 def test_a_users_policy_may_weigh(text_batch):
@@ -332,7 +333,7 @@ def test_a_users_policy_may_weigh(text_batch):
             super().__init__(**settings)
             self.weight = weight
 
-        def weigh(self, loss, adversarial_loss, memory):
+        def example_weights(self, loss, adversarial_loss, state):
             return self.weight * np.ones(10)
 
     networks = same_start(text_classifier, "none", "same", "double")

@@ -12,7 +12,14 @@ from keras import ops
 from scipy import stats
 
 import keras_amp
-from keras_amp.policies import harder, max_op, min_op, mix, normalized, rand_op
+from keras_amp.policies import (
+    adversarial_mask,
+    max_op,
+    min_op,
+    mix,
+    normalized,
+    rand_op,
+)
 
 RNG = np.random.default_rng(2)
 A, B = RNG.normal(size=(2, 5, 3, 4))
@@ -119,7 +126,8 @@ def test_lambda_leaves_the_unit_interval_unless_asked_not_to():
 
 def test_min_op_minimises_the_larger_loss_and_keeps_lambda_in_a_tie():
     loss, adversarial_loss = np.array([1.0, 2.0, 3.0]), np.array([1.5, 2.0, 2.5])
-    np.testing.assert_array_equal(harder(loss, adversarial_loss), [True, False, False])
+    mask = adversarial_mask(loss, adversarial_loss)
+    np.testing.assert_array_equal(mask, [True, False, False])
     np.testing.assert_array_equal(min_op(loss, adversarial_loss), [1.5, 2.0, 3.0])
 
 
@@ -437,3 +445,57 @@ def test_a_setting_may_be_changed_by_its_name():
     policy = keras_amp.AdversarialMixing()
     policy.step_size = 0.1
     assert policy.get_config()["step_size"] == 0.1
+
+
+# === Former names ===
+
+
+def test_an_operators_former_name_warns():
+    with pytest.warns(DeprecationWarning, match="harder` is now .*adversarial_mask"):
+        assert keras_amp.policies.harder is adversarial_mask
+    with pytest.raises(AttributeError, match="no attribute 'softer'"):
+        keras_amp.policies.softer  # noqa: B018
+
+
+def test_methods_that_are_overridden_by_their_former_names_are_honoured():
+    with pytest.warns(DeprecationWarning, match="Old.*overrides") as warned:
+
+        class Old(keras_amp.AdversarialMixing):
+            def memory(self):
+                return [*super().memory(), "mine"]
+
+            def weigh(self, loss, adversarial_loss, memory):
+                assert super().weigh(loss, adversarial_loss, memory) is None
+                return loss * len(memory)
+
+    assert [str(each.message) for each in warned if "Old" in str(each.message)] == [
+        "`Old.memory()` overrides a method that is now `create_state()`.",
+        "`Old.weigh()` overrides a method that is now `example_weights()`.",
+    ]
+    policy = Old()
+    with pytest.warns(DeprecationWarning, match="is now `create_state"):
+        assert policy.create_state() == ["mine"]
+    with pytest.warns(DeprecationWarning, match="is now `example_weights"):
+        assert policy.example_weights(3, 4, [0, 0]) == 6
+
+    class New(Old):
+        def example_weights(self, loss, adversarial_loss, state):
+            return -1
+
+    assert New().example_weights(3, 4, []) == -1
+    with pytest.warns(DeprecationWarning, match="`New.weigh..` is now `example_weights"):
+        assert New().weigh(3, 4, []) == -1
+
+
+def test_a_mixin_may_override_by_a_former_name():
+    class Weighs:
+        def weigh(self, loss, adversarial_loss, memory):
+            return 5
+
+    with pytest.warns(DeprecationWarning, match="`Weighs.weigh..` overrides"):
+
+        class Both(Weighs, keras_amp.AdversarialMixing):
+            pass
+
+    assert Both().example_weights(1, 2, []) == 5
+    assert keras_amp.AdversarialMixing().example_weights(1, 2, []) is None

@@ -238,7 +238,7 @@ FACTORS = np.array([1.0, 0.5, 2.0, 0.0, 3.0, 1.5])
 
 def weighing(base):
     class Weighing(base):
-        def weigh(self, loss, adversarial_loss, memory):
+        def example_weights(self, loss, adversarial_loss, state):
             return ops.convert_to_tensor(FACTORS, "float32")
 
     return Weighing
