@@ -159,7 +159,21 @@ def check_meanings(masks):
     }
 
 
-def did_you_mean(name, known):
-    """Asks whether one of the names most like an unknown one was meant."""
-    near = difflib.get_close_matches(name, known, n=3)
-    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+def did_you_mean(name, known, most=3, shown=repr):
+    """Return a question whether a known name was meant, to be put behind an error.
+
+    Args:
+        name: The name that is unknown.
+        known: Iterable of the names that there are.
+        most: Integer, how many of them are named at most.
+        shown: Callable from a name to how the question writes it.
+
+    Returns:
+        A string that begins with a space; an empty one if no known name is like it.
+
+    Example:
+    >>> keras_amp.validation.did_you_mean("trek", ["trec", "subj"])
+    " Did you mean 'trec'?"
+    """
+    near = difflib.get_close_matches(str(name), known, n=most)
+    return f" Did you mean {' or '.join(map(shown, near))}?" if near else ""

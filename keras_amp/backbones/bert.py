@@ -1,6 +1,5 @@
 """Classifiers on pretrained encoders: BERT and KerasHub's other text backbones."""
 
-import difflib
 import functools
 import inspect
 import json
@@ -15,6 +14,7 @@ import numpy as np
 from keras_amp.backbones.seeding import layer_seeds
 from keras_amp.data.text import as_texts, report_cut
 from keras_amp.runtime.extras import require
+from keras_amp.validation import did_you_mean
 
 DEFAULT_PRESET = "bert_base_en_uncased"
 
@@ -302,12 +302,10 @@ def _from_preset(kind, preset, **settings):
     known = hub.models.Backbone.presets
     remote = preset in known or "://" in preset
     if not remote and not os.path.isdir(preset):
-        near = difflib.get_close_matches(preset, known, n=3)
-        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise ValueError(
             "Expected `preset` to be the name of a KerasHub preset, a handle such as "
             f"'hf://user/model', or a folder. Received: preset={preset!r}, which is "
-            f"none.{hint}"
+            f"none.{did_you_mean(preset, known)}"
         )
     try:
         return loader.from_preset(preset, **settings)

@@ -1,6 +1,5 @@
 """``load``: a data set by its name, or the user's own files."""
 
-import difflib
 import os
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from keras_amp.data.examples import Dataset, Split
 from keras_amp.data.folders import data_folders
 from keras_amp.data.sources import SOURCES, download
 from keras_amp.data.tables import SUFFIXES, read_table
+from keras_amp.validation import did_you_mean
 
 SPLITS = ("train", "dev", "test", "all")
 PHRASES = "train_phrases"
@@ -93,8 +93,7 @@ def load(name, data_dir=None, phrases=False):
             f"Expected `name` to be a data set or a file of yours. Received: {name!r}; "
             "there is no such file."
         )
-    near = difflib.get_close_matches(name, names(), n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name, names(), most=1)
     raise ValueError(
         f"Expected `name` to be one of {', '.join(map(repr, names()))}, or the path of a "
         f"CSV or TSV file or of a folder of them. Received: {name!r}.{hint}"

@@ -1,6 +1,5 @@
 """A grid's configuration: from a short TOML file to its cells."""
 
-import difflib
 import inspect
 import itertools
 import tomllib
@@ -14,7 +13,7 @@ from keras_amp.experiments.cells import Cell
 from keras_amp.experiments.recipes import RECIPES
 from keras_amp.experiments.settings import Settings, chosen_folds, methods
 from keras_amp.policies import AdversarialMixing
-from keras_amp.validation import check_count
+from keras_amp.validation import check_count, did_you_mean
 
 CONFIGS = Path(__file__).parent / "configs"
 FILE = "grid.toml"
@@ -141,8 +140,7 @@ def _find(name):
         return path / FILE
     if path.is_file():
         return path
-    near = difflib.get_close_matches(str(name), shipped(), n=1)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(name, shipped(), most=1, shown=str)
     raise FileNotFoundError(
         f"Expected one of the configurations {', '.join(shipped())}, a file, or the "
         f"folder of a grid. Received: {name}, which is none of them.{hint}"
@@ -295,11 +293,9 @@ def _axis(name, value):
 def _known(given, known, what):
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = (
-                f"Did you mean {near[0]}?" if near else f"They are: {', '.join(known)}."
-            )
-            raise ValueError(f"Expected the name of a {what}. Received: {name}. {hint}")
+            hint = did_you_mean(name, known, most=1, shown=str)
+            hint = hint or f" They are: {', '.join(known)}."
+            raise ValueError(f"Expected the name of a {what}. Received: {name}.{hint}")
 
 
 def _begun_small(text):

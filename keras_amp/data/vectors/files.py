@@ -1,7 +1,6 @@
 """Files of word vectors: where they are, and how to open them."""
 
 import contextlib
-import difflib
 import gzip
 import lzma
 import math
@@ -14,6 +13,7 @@ import keras
 
 from keras_amp.data.downloads import fetch
 from keras_amp.data.folders import DATA_VARIABLE, data_folders
+from keras_amp.validation import did_you_mean
 
 ADDRESS = "https://nlp.stanford.edu/data/"
 # Name -> the file below the address, and the file inside that zip.
@@ -83,8 +83,7 @@ def locate(name, data_dir):
             f"Expected `path` to be a file of vectors, or one of "
             f"{', '.join(map(repr, KNOWN))}. Received: {name!r}; there is no such file."
         )
-    near = difflib.get_close_matches(name, KNOWN, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name, KNOWN, most=1)
     raise ValueError(
         f"Expected `path` to be one of {', '.join(map(repr, KNOWN))}, or the path of a "
         f"file of vectors. Received: {name!r}; there is no such file, either.{hint}"
