@@ -1,10 +1,9 @@
-"""The report as a browser shows it: on a phone and a desktop, light and dark, printed.
+"""The report as a browser shows it: on a phone, on a desktop, and printed.
 
 Chromium is the one that `KERAS_AMP_CHROMIUM` names, or the first on the path.
 """
 
 import io
-import itertools
 import os
 import shutil
 
@@ -27,7 +26,7 @@ CHROMIUM = os.environ.get("KERAS_AMP_CHROMIUM") or next(
 # In a container it runs as root, and it looks for nothing outside.
 QUIET = "--no-sandbox --disable-gpu --disable-background-networking --no-first-run "
 QUIET += "--disable-component-update --disable-sync --disable-quic"
-SIZES = {"phone": (360, 740), "desktop": (1280, 900)}
+OPENED = {"phone": ("dark", 360, 740), "desktop": ("light", 1280, 900)}
 PAGES = {"light": (255, 255, 255), "dark": (20, 23, 27)}
 LONG = ["a class with a long name", "another_one_that_is_a_single_word_without_a_break"]
 
@@ -62,11 +61,10 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(params=itertools.product(SIZES, PAGES), ids="-".join)
+@pytest.fixture(params=OPENED, scope="module")
 def opened(request, chromium, report):
-    """The page in one of the sizes and schemes, and what it complained about."""
-    size, scheme = request.param
-    width, height = SIZES[size]
+    """The page in one of the sizes, and what it complained about."""
+    scheme, width, height = OPENED[request.param]
     context = chromium.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme
     )

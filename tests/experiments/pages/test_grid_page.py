@@ -1,126 +1,42 @@
-"""Tables of grids: what they say of known results, in every format."""
+"""The tables of a grid: what they say of known results, in every format."""
 
 import csv
-import math
 import re
 import shutil
 import statistics
 import subprocess
 from dataclasses import replace
-from io import StringIO
 from xml.etree import ElementTree
 
 import numpy as np
-import pandas as pd
 import pytest
 
 pytest.importorskip("jinja2", reason='pip install "keras-amp[experiments]"')
 pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
 
-from scipy import stats
-from test_report import Checked
+from checked_page import Checked
+from grid_records import (
+    DASH,
+    FIVE,
+    MEANS,
+    MINUS,
+    NBSP,
+    five,
+    read,
+    record,
+    records_of,
+    rows_of,
+    wave,
+)
 
 from keras_amp.cli.table import table as command
 from keras_amp.experiments.pages import embed, make_table, write_table
 from keras_amp.experiments.pages.latex import PACKAGES
 from keras_amp.experiments.store import write_record
 from keras_amp.grid import load_grid, parse_grid, read_records
-from keras_amp.paper import paper_table, reported
 
-FIVE = """
-title = "Known results"
-seeds = {seeds}
-[settings]
-data = ["trec", "sst2"]
-mix = ["none", "word", "sentence"]
-policy = ["mixup", "amp"]
-vectors = "glove.840B.300d"
-[table]
-rows = ["method"]
-columns = ["data"]
-paper = "table2"
-"""
-# Mean test errors; seeds add what `WAVE` says, seed by seed.
-MEANS = {"none": 9.0, "WordMixup": 8.0, "WordAMP": 6.0, "SentMixup": 7.0, "SentAMP": 7.1}
-WAVE = [0.0, 0.3, -0.2, 0.1, -0.4, 0.5, -0.1, 0.2, -0.3, 0.4]
-NBSP = "\N{NO-BREAK SPACE}"
-MINUS = "\N{MINUS SIGN}"
-DASH = "\N{EN DASH}"
-
-
-def record(cell, error, best=None, **changes):
-    """A finished cell's record; a failed one's where the error is an exception."""
-    known = {
-        "key": cell.key,
-        "config": cell.config,
-        "versions": {"keras": "3.15.1", "tensorflow": "2.21.0"},
-        "machine": {
-            "processor": "A processor",
-            "cores": 2,
-            "threads": 1,
-            "gpu": None,
-            "system": "Linux x86_64",
-        },
-        "started": "2026-01-01T00:00:00+00:00",
-        "seconds": 36.0,
-    }
-    if isinstance(error, Exception):
-        failure = {"type": type(error).__name__, "message": str(error), "traceback": "T"}
-        return {**known, "status": "failed", "error": failure}
-    result = {
-        "method": cell.method,
-        "seed": cell.seed,
-        "fold": cell.fold,
-        "dev_error": error + 2,
-        "test_error": error,
-        "best_test_error": error - 1 if best is None else best,
-        "macro_f1": 90.0,
-        "nll": 0.5,
-        "ece": 3.0,
-        "epoch": 4,
-        "epochs": 12,
-        "steps": 1188,
-        "seconds": 30.0,
-        **changes,
-    }
-    return {
-        **known,
-        "status": "finished",
-        "result": result,
-        "curves": {"loss": [1.0], "dev_error": [11.0], "test_error": [error]},
-        "examples": {"train": 4906, "dev": 546, "test": 500},
-    }
-
-
-def wave(cell):
-    """The error of a cell: its method's mean, and what the seed and the method add."""
-    place = list(MEANS).index(cell.method)
-    shift = WAVE[(cell.seed * (1 + 2 * place)) % 10]
-    return MEANS[cell.method] + shift + (cell.values["data"] == "sst2")
-
-
-def records_of(grid, error=wave):
-    """Records by key; of the cells whose error is None there is none."""
-    found = [(cell, error(cell)) for cell in grid.cells]
-    return {cell.key: record(cell, e) for cell, e in found if e is not None}
-
-
-def five(seeds=10):
-    return parse_grid(FIVE.format(seeds=seeds), "mine")
-
-
-def read(made, name, **kwargs):
-    return pd.read_csv(StringIO(made.files[name]), keep_default_na=False, **kwargs)
-
-
-def rows_of(markdown):
-    """The first table of a text, as dicts from headings to cells."""
-    lines = [line for line in markdown.splitlines() if line.startswith("|")]
-    table = [[c.strip() for c in line.strip("|").split(" | ")] for line in lines]
-    end = next(
-        (i for i, line in enumerate(table) if len(line) != len(table[0])), len(table)
-    )
-    return [dict(zip(table[0], line, strict=True)) for line in table[2:end]]
+# Figures are drawn by the fixtures of this module alone, and where a test undoes it.
+pytestmark = pytest.mark.usefixtures("without_drawings")
 
 
 @pytest.fixture(scope="module")
@@ -248,174 +164,6 @@ def test_rows_may_name_place_and_policy():
     assert against == "WordMixup"
 
 
-# === Differences ===
-
-
-def adjusted(p_values):
-    """Holm's method, by its definition: the largest of what the smaller ones need."""
-    p = np.asarray(p_values)
-    order = np.argsort(p)
-    need = [min(1, (len(p) - rank) * p[i]) for rank, i in enumerate(order)]
-    found = np.empty(len(p))
-    found[order] = np.maximum.accumulate(need)
-    return found
-
-
-@pytest.mark.parametrize("reading", ["test_error", "best_test_error"])
-@pytest.mark.parametrize(
-    ("family", "pairs"),
-    [
-        ("mixup", [("WordAMP", "WordMixup"), ("SentAMP", "SentMixup")]),
-        ("none", [(method, "none") for method in list(MEANS)[1:]]),
-    ],
-)
-def test_differences_are_those_of_scipys_tests(made, reading, family, pairs):
-    cells = read(made, "mine-cells.csv")
-    frame = read(made, "mine-differences.csv")
-    frame = frame[(frame["family"] == family) & (frame["reading"] == reading)]
-    found = frame.set_index(["method", "data"])
-    expected = [(m, data) for m, _ in pairs for data in ("trec", "sst2")]
-    assert list(found.index) == expected
-    p_t, p_w = [], []
-    for method, other in pairs:
-        for data in ("trec", "sst2"):
-            of = cells[cells["data"] == data].set_index(["method", "seed"])[reading]
-            one, two = of[method].sort_index(), of[other].sort_index()
-            row = found.loc[(method, data)]
-            assert (row["against"], row["seeds"]) == (other, 10)
-            assert row["difference"] == pytest.approx((one - two).mean())
-            assert row["rp"] == pytest.approx(100 * (1 - one.mean() / two.mean()))
-            test = stats.ttest_rel(one, two)
-            interval = test.confidence_interval()
-            assert (row["t_low"], row["t_high"]) == pytest.approx(tuple(interval))
-            apart = (one - two).round(9)
-            draws = stats.bootstrap((apart,), np.mean, method="percentile", rng=7)
-            bounds = tuple(draws.confidence_interval)
-            low, high = row["bootstrap_low"], row["bootstrap_high"]
-            assert (low, high) == pytest.approx(bounds, abs=0.05)
-            p_t.append(test.pvalue)
-            p_w.append(
-                stats.wilcoxon(
-                    apart,
-                    zero_method="pratt",
-                    method=stats.PermutationMethod(n_resamples=np.inf),
-                ).pvalue
-            )
-    assert list(found["p_t"]) == pytest.approx(p_t)
-    assert list(found["p_wilcoxon"]) == pytest.approx(p_w)
-    assert list(found["p_t_holm"]) == pytest.approx(adjusted(p_t))
-    assert list(found["p_wilcoxon_holm"]) == pytest.approx(adjusted(p_w))
-
-
-def test_verdicts_need_both_tests(made):
-    found = {(r["method"], r["data"]): r for r in rows_of(made.parts["differences"])}
-    assert found["WordAMP", "trec"]["verdict"] == "better"
-    assert found["SentAMP", "trec"]["verdict"] == "no difference shown"
-    baselines = {(r["method"], r["data"]): r for r in rows_of(made.parts["baselines"])}
-    assert baselines["SentAMP", "sst2"]["verdict"] == "better"
-    assert "More seeds" not in made.markdown
-
-
-def test_what_five_seeds_cannot_show_is_said():
-    """Two apart throughout; but of five seeds Wilcoxon's p is never below 2/32."""
-    grid = five(seeds=5)
-    made = make_table(grid, records_of(grid))
-    found = {(r["method"], r["data"]): r for r in rows_of(made.parts["differences"])}
-    word = found["WordAMP", "trec"]
-    assert (word["verdict"], word["seeds"]) == ("no difference shown", "5")
-    assert word["p (Wilcoxon)"] == "0.250"  # of four comparisons
-    sentence = "With 5 seeds Wilcoxon's p is at least 0.0625, and adjusted for 4 "
-    sentence += "comparisons at least 0.25, whatever the errors: it cannot show any "
-    sentence += "difference of this table, which would take p < 0.05."
-    for name in ("mine.md", "mine.html"):
-        text = " ".join(made.files[name].replace("&#39;", "'").split())
-        assert sentence in text.replace("&lt;", "<")
-
-
-def test_the_comparisons_with_fewer_seeds_are_counted():
-    grid = five(seeds=10)
-
-    def error(cell):
-        few = cell.method == "SentAMP" and cell.seed >= 3
-        return None if few else wave(cell)
-
-    made = make_table(grid, records_of(grid, error))
-    assert "With 3 seeds Wilcoxon's p is at least 0.25" in made.parts["differences"]
-    assert "it cannot show 2 of the 4 differences" in made.parts["differences"]
-    assert "comparisons that p is adjusted for: 4." in made.parts["differences"]
-
-
-def test_one_seed_says_nothing_and_none_was_not_run():
-    grid = five(seeds=1)
-    one = records_of(grid, lambda c: None if c.values["data"] == "sst2" else wave(c))
-    rows = rows_of(make_table(grid, one).parts["differences"])
-    said = {r["data"]: (r["verdict"], r["seeds"], r["p (t)"]) for r in rows}
-    assert said["trec"] == ("nothing can be said", "1", DASH)
-    assert said["sst2"] == ("not run", "0", DASH)
-    assert "comparisons that p is adjusted for: 0." in make_table(grid, one).markdown
-
-
-def test_without_a_common_seed_nothing_is_compared():
-    grid = five(seeds=2)
-
-    def error(cell):
-        return None if (cell.policy is not None) == (cell.seed == 0) else wave(cell)
-
-    rows = rows_of(make_table(grid, records_of(grid, error)).parts["baselines"])
-    assert {row["verdict"] for row in rows} == {"cannot be compared"}
-
-
-def test_equal_differences_and_ties_have_tests():
-    grid = five(seeds=8)
-    equal = {**MEANS, "SentAMP": 7.0}
-    made = make_table(grid, records_of(grid, lambda cell: equal[cell.method]))
-    frame = read(made, "mine-differences.csv").set_index(["reading", "family", "method"])
-    word = frame.loc[("test_error", "mixup", "WordAMP")].iloc[0]
-    assert word["p_t"] == word["p_wilcoxon"] == 2 / 2**8  # the sign test, both
-    assert (word["bootstrap_low"], word["bootstrap_high"]) == (-2, -2)
-    assert word["t_low"] == ""
-    assert word["verdict"] == "better"
-    sent = frame.loc[("test_error", "mixup", "SentAMP")].iloc[0]
-    assert (sent["p_t"], sent["p_wilcoxon"], sent["difference"]) == (1, 1, 0)
-    assert sent["verdict"] == "no difference shown"
-
-
-def test_only_the_same_other_settings_are_compared():
-    grid = parse_grid(
-        """
-        seeds = 2
-        [settings]
-        data = "trec"
-        mix = ["none", "word"]
-        [[cells]]
-        policy = ["mixup", "maxop", "amp"]
-        alpha = [0.2, 1.0]
-        step_size = [0.002, 0.5]
-        [[cells]]
-        loss = "binary"
-        policy = ["mixup", "program"]
-        [table]
-        rows = ["loss", "method", "alpha", "step_size"]
-        """,
-        "kinds",
-    )
-    errors = {"none": 9.0, "WordMixup": 8.0, "WordMaxOp": 7.0}
-    made = make_table(grid, records_of(grid, lambda c: errors.get(c.method, 6.0)))
-    frame = read(made, "kinds-differences.csv")
-    frame = frame[(frame["reading"] == "test_error") & (frame["family"] == "mixup")]
-    counts = frame["method"].value_counts().to_dict()
-    assert counts == {"WordMaxOp": 4, "WordAMP": 4, "WordProgram": 1}
-    assert set(frame["against"]) == {"WordMixup"}
-    assert set(frame["rp"]) == {12.5, 25.0}
-    rows = rows_of(made.parts["results"])
-    mixup = [r for r in rows if r["method"] == "WordMixup"]
-    assert [(r["loss"], r["alpha"], r["step_size"]) for r in mixup] == [
-        ("cross-entropy", "0.2", DASH),
-        ("cross-entropy", "1", DASH),
-        ("binary", "1", DASH),
-    ]
-
-
 # === What is missing ===
 
 
@@ -509,7 +257,7 @@ def test_nothing_run_yet_is_said_everywhere():
     Checked(made.files["mine.html"])
 
 
-# === Arrangement ===
+# === Rows and columns ===
 
 
 def test_without_a_table_what_varies_tells_rows_and_columns():
@@ -719,7 +467,8 @@ def test_what_was_trained_is_said(made):
     assert "2026" not in made.files["mine.html"]
 
 
-def test_the_same_records_give_the_same_bytes(made, tmp_path):
+def test_the_same_records_give_the_same_bytes(made, tmp_path, monkeypatch):
+    monkeypatch.undo()
     grid = five()
     backwards = dict(reversed(records_of(grid).items()))
     written = write_table(grid, backwards, tmp_path / "deep" / "tables")
@@ -748,109 +497,6 @@ def test_shipped_grids_have_tables(name):
         assert (frame["paper_mean"] != "").all()
         counted = {"table2": 125, "table3": 18, "table4": 14, "table5": 24}
         assert len(frame) == counted[name]
-
-
-# === The paper ===
-
-
-def test_the_papers_tables_are_complete():
-    sizes = {name: len(paper_table(f"table{name}")) for name in (2, 3, 4, 5)}
-    # 26 rows of 5 data sets; 9 shares of 2 methods; 16; 4 alphas, 2 methods, 3 sets.
-    assert sizes == {2: 130, 3: 18, 4: 16, 5: 24}
-    nonlinear = [c for c in paper_table("table2") if c.method == "Non-linear Mixup"]
-    assert [c.mean for c in nonlinear] == [5.3, 50.7, 11.4, 6.1, 16.6]
-    assert {c.cited for c in nonlinear} == {"Guo (2020)"}
-    assert {c.cited for c in paper_table("table2") if c not in nonlinear} == {""}
-    assert {(c.model, c.vectors) for c in paper_table("table2")} == {
-        ("RNN_rand", "rand"),
-        ("RNN_glove", "glove"),
-        ("CNN_rand", "rand"),
-        ("CNN_glove", "glove"),
-        ("BERT_base", ""),
-    }
-
-
-# Where the printed RP is not that of the printed means, with the latter's.
-DISAGREE = {
-    (2, "CNN_rand", "Sent(our)", "sst1"): 0.3,
-    (2, "CNN_rand", "Word(our)", "sst1"): 0.9,
-    (2, "BERT_base", "Sent(our)", "sst2"): 6.3,
-    (3, "BERT_base", "Sent(our)", "trec", 0.4): 6.9,
-}
-
-
-@pytest.mark.parametrize("name", ["table2", "table3", "table5"])
-def test_the_papers_means_give_its_relative_improvements(name):
-    """A digit transcribed wrongly would show."""
-    cells = paper_table(name)
-    improved = [cell for cell in cells if cell.method.endswith("AMP")]
-    assert len(improved) in (9, 12, 50)
-    for cell in improved:
-        where = cell.model, cell.data, cell.alpha, cell.train_fraction
-        (mixup,) = [
-            c.mean
-            for c in cells
-            if (c.model, c.data, c.alpha, c.train_fraction) == where
-            and c.method == cell.method.replace("AMP", "Mixup")
-        ]
-        rp = 100 * (mixup - cell.mean) / mixup
-        key = cell.table, cell.model, cell.row, cell.data
-        expected = DISAGREE.get(key, DISAGREE.get((*key, cell.train_fraction), cell.rp))
-        assert rp == pytest.approx(expected, abs=0.06)  # rounded, or cut
-
-
-def test_the_papers_headlines_are_in_its_tables():
-    """Abstract: up to 31.3%, and 17.5% in low-resource conditions; Section 4.5."""
-
-    def best(name):
-        return max((c for c in paper_table(name) if c.rp is not None), key=lambda c: c.rp)
-
-    assert (best("table2").rp, best("table2").model) == (31.3, "CNN_glove")
-    assert (best("table3").rp, best("table3").labels) == (17.5, 160)
-    sent = {c.method: c.mean for c in paper_table("table4") if c.model == "CNN_glove"}
-    assert (sent["SentMixup"], sent["SentMaxOp"], sent["SentAMP"]) == (6.7, 4.8, 4.6)
-
-
-@pytest.mark.parametrize(
-    ("table", "changes", "expected"),
-    [
-        ("table2", {}, (4.8, 0.26)),
-        ("table2", {"method": "WordProgram"}, (4.8, 0.26)),
-        ("table2", {"vectors": None}, (8.4, 0.92)),
-        ("table2", {"vectors": "mine.txt"}, (4.8, 0.26)),
-        ("table2", {"backbone": "bert", "vectors": None}, (1.9, 0.13)),
-        ("table2", {"backbone": "bilstm", "data": "mr"}, (17.5, 0.91)),
-        ("table2", {"method": "none", "alpha": None}, (7.9, 0.12)),
-        ("table2", {"train_fraction": 1.0}, (4.8, 0.26)),
-        ("table4", {"method": "WordMaxOp"}, (4.7, 0.35)),
-        ("table4", {"method": "WordMixup"}, (6.3, 0.80)),
-        ("table2", {"method": "WordMaxOp"}, None),
-        ("table2", {"method": "RandomAMP"}, None),
-        ("table2", {"data": "questions"}, None),
-        ("table2", {"alpha": 0.2}, None),
-        ("table2", {"step_size": 0.5}, None),
-        ("table2", {"train_fraction": 0.1}, None),
-        ("table2", {"train_per_class": 10}, None),
-        ("table5", {}, None),
-        ("table5", {"backbone": "bert", "alpha": 0.2}, (1.8, 0.13)),
-        ("table5", {"backbone": "bert", "alpha": 1.0}, (2.0, 0.12)),
-    ],
-)
-def test_the_papers_figure_of_a_cell_is_found(table, changes, expected):
-    values = {
-        "backbone": "cnn",
-        "vectors": "glove.840B.300d",
-        "data": "trec",
-        "method": "WordAMP",
-        "alpha": 1.0,
-        "step_size": 0.002,
-        "train_fraction": None,
-        "train_per_class": None,
-        **changes,
-    }
-    values = {n: v for n, v in values.items() if (n, v) != ("alpha", None)}
-    found = reported(values, table)
-    assert (found and (found.mean, found.sd)) == expected
 
 
 # === Parts of a file ===
@@ -940,13 +586,3 @@ def test_the_command_says_what_is_wrong(
     assert message in errors
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())
-
-
-def test_an_improvement_over_no_errors_is_a_dash():
-    grid = five(seeds=2)
-    made = make_table(grid, records_of(grid, lambda cell: 0.0))
-    rows = rows_of(made.parts["results"])
-    assert rows[3]["trec"] == DASH
-    frame = read(made, "mine.csv").set_index(["method", "data"])
-    assert frame.loc[("WordAMP", "trec"), "rp"] == ""
-    assert math.isclose(frame.loc[("WordAMP", "trec"), "test_error_mean"], 0)
