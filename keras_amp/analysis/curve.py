@@ -41,7 +41,7 @@ class LambdaCurve:
         return self.losses.mean(axis=0)
 
     def to_csv(self, path):
-        """Writes a line for each lambda: ``lam``, ``mean`` and the pairs' losses.
+        """Write a line for each lambda: ``lam``, ``mean`` and the losses of the pairs.
 
         Args:
             path: Path of the file. The columns of the pairs are ``pair-0``, ``pair-1``,
@@ -73,7 +73,7 @@ def loss_along_lambda(
     loss=None,
     masks=None,
 ):
-    """Evaluates the mixup loss of pairs of examples along lambda.
+    """Evaluate the mixup loss of pairs of examples along lambda.
 
     Example ``i`` is mixed with its partner ``j`` as in training, but without noise: at
     lambda the hidden states are ``lam * h_i + (1 - lam) * h_j``, and the loss of the
@@ -81,41 +81,43 @@ def loss_along_lambda(
 
         lam * loss(y_i) + (1 - lam) * loss(y_j)
 
-    Masks are united as in training: a position counts if it does in either example, and
-    at lambda 0 or 1 only if it does in the one that is left. Where a loss leaves labels
-    out (``ignore_class``), each pair's mean is over what counts of its own. What lies
-    below the mix point is computed once per example and kept in memory; what lies above
-    it is evaluated in batches over pairs and lambdas. Nothing of the model changes.
+    Masks are united as in training: a position counts if it counts in either example, and
+    at lambda 0 or 1 only if it counts in the one example that remains. If a loss ignores
+    labels (``ignore_class``), the mean of a pair is over the positions of this pair that
+    count. The layers below the mix point are computed once per example and their outputs
+    kept in memory; the layers above it are evaluated in batches of pairs and lambdas. The
+    model does not change.
 
     Args:
         model: A ``MixupAMPModel``, or a functional or built Sequential classifier.
         data: Tuple ``(x, y)`` of arrays, ``x`` in the structure of the model's inputs, or
             a finite ``tf.data.Dataset`` of batches of them. Sample weights are not used.
         mix_at: Name or path of the layer behind which to mix (see ``insert_mix_layer``),
-            or a tuple of them, to mix together. None for the mix point that the model
-            has, if it has one alone.
+            or a tuple of them, to be mixed together. None for the mix point of the
+            model, if it has only one.
         lambdas: Integer >= 2, the number of equally spaced values from 0 to 1; or a
             sequence of values in [0, 1].
         partner: ``"reversed"``: example ``i`` of ``n`` with ``n - 1 - i``, the paper's
             choice, by which the mean over all pairs is symmetric about 1/2;
             ``"seeded"``: by a permutation drawn from ``seed``; or an integer array
             ``(n,)``, the partners' indices.
-        pairs: None for all examples with their partners; an integer for the first so
-            many; or an integer array of the indices of first examples.
+        pairs: None for all examples with their partners; an integer for this number of
+            pairs, from the first on; or an integer array of the indices of the first
+            examples.
         batch_size: Integer, examples or mixtures at a time.
         seed: Integer, for ``partner="seeded"``.
-        loss: A Keras loss or its name. None for the one that the model was compiled with;
-            where it was not compiled, the cross-entropy that the output and the labels
-            suit (binary, categorical or sparse categorical), if a softmax or sigmoid
-            yields the output.
-        masks: As ``MixupAMPModel``; None for those of the model, if it is one.
+        loss: A Keras loss or its name. None for the one that the model was compiled with.
+            If it was not compiled, None means the cross-entropy that fits the output and
+            the labels (binary, categorical or sparse categorical); the output must come
+            from a softmax or a sigmoid.
+        masks: As for ``MixupAMPModel``; None for those of the model, if it is one.
 
     Returns:
         A ``LambdaCurve``.
 
     Raises:
         ValueError: If an argument is outside its range, there is no example, or labels
-            lie outside the classes; if the layer is unknown or cannot be mixed at (as
+            are outside the classes; if the layer is unknown or cannot be mixed at (as
             ``insert_mix_layer``); if there are several mix points and none is named, or
             if no loss is known.
         TypeError: If ``data`` is neither a tuple nor a data set, or ``mix_at`` no name.
@@ -142,10 +144,10 @@ def loss_along_lambda(
 
 
 def write_curve(folder, classifier, test_inputs, test_labels, lambdas=21):
-    """Writes a run's ``curve.csv``: the mean loss at each lambda, by where it is mixed.
+    """Write a run's ``curve.csv``: the mean loss at each lambda, a column a mix point.
 
-    Its columns are ``lam``, ``word`` and ``sentence``; a place that the classifier does
-    not have (see ``backbones.mix_point``) holds ``nan``.
+    Its columns are ``lam``, ``word`` and ``sentence``; the column of a mix point
+    that the classifier does not have (see ``backbones.mix_point``) holds ``nan``.
 
     Args:
         folder: Existing folder.

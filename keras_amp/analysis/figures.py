@@ -1,9 +1,9 @@
 """Figures: arrays in, Matplotlib figures out.
 
-Nothing here knows a model or a file, and nothing touches ``matplotlib.pyplot``: a figure
-is saved by its own ``savefig``, always to the same bytes. A method has the same colour
-and line in all figures; the colours can be told apart with any colour vision, and the
-lines differ, too.
+This module reads no model and no file, and does not use ``matplotlib.pyplot``: a figure's
+own ``savefig`` writes it, always as the same bytes. A method has the same colour and line
+in all figures. The colours can be distinguished with any colour vision, and the lines
+differ, too.
 """
 
 # What is missing is said before the modules that need it are imported.
@@ -25,11 +25,11 @@ from matplotlib.ticker import MaxNLocator
 INK = "#24292f"  # texts and axes
 FAINT = "#d4d8dd"  # grid and diagonals
 SHADE = "#0b6bb8"  # of a confusion matrix' cells, and of intervals
-WIDTH = 4.4  # inches: about the width of a phone, where a figure is read unscaled
-HEIGHT = 2.9  # inches, a legend not counted
+WIDTH = 4.4  # inches: about the width of a phone, so that a figure need not shrink
+HEIGHT = 2.9  # inches, without the legend
 
 Style = namedtuple("Style", ("color", "line"))
-# A place has a hue, mixup its lighter shade, dashed.
+# A place has a hue; mixup has a lighter shade of it and a dashed line.
 METHODS = {
     "none": Style("#6e7781", ":"),
     "WordMixup": Style("#4f9fdc", "--"),
@@ -79,10 +79,10 @@ _LOOKS = {
 
 
 class _Figure(Figure):
-    """A figure that is saved to the same bytes whenever it is saved."""
+    """A figure that is always saved as the same bytes."""
 
     def savefig(self, fname, **kwargs):
-        """Saves as Matplotlib does, without dates and random names."""
+        """Save as Matplotlib does, without dates and random names."""
         target = kwargs.get("format") or str(fname).rsplit(".", 1)[-1]
         if target == "svg":
             kwargs["metadata"] = {"Date": None, **kwargs.get("metadata", {})}
@@ -93,13 +93,13 @@ class _Figure(Figure):
 
 
 def styles(names):
-    """Returns the colour and the line of each name, the same for a method everywhere.
+    """Return the colour and the line of each name; a method always has the same ones.
 
-    A name that goes on after a method's with a comma, such as a setting, takes the
+    A name may continue after the method with a comma, as with a setting. It takes the
     method's style if no other name has it yet.
 
     Args:
-        names: Iterable of strings: methods, or whatever a legend tells apart.
+        names: Iterable of strings: methods, or other entries of a legend.
 
     Returns:
         A dict from the names to tuples ``(color, line)``, Matplotlib's.
@@ -124,7 +124,7 @@ def styles(names):
 
 
 def run_errors(errors, label="test error %", title=None, styles=None):
-    """Draws every run as a dot, with the mean and the deviation of each method.
+    """Draw every run as a dot, with the mean and the deviation of each method.
 
     Args:
         errors: Dict from names to float arrays ``(num_runs,)``.
@@ -133,7 +133,7 @@ def run_errors(errors, label="test error %", title=None, styles=None):
         styles: Dict from names to ``(color, line)``; None for those of ``styles()``.
 
     Returns:
-        A ``matplotlib.figure.Figure``, the names from the top in their order; a bar spans
+        A ``matplotlib.figure.Figure``, the names in their order from the top; a bar spans
         the mean plus and minus one standard deviation (n - 1).
 
     Raises:
@@ -163,7 +163,7 @@ def run_errors(errors, label="test error %", title=None, styles=None):
 
 
 def differences(found, label="percentage points", title=None):
-    """Draws differences with their intervals, beside a line at 0.
+    """Draw differences with their intervals, and a line at 0.
 
     Args:
         found: Dict from names to float arrays ``(3,)``: a difference, and the lower and
@@ -172,8 +172,8 @@ def differences(found, label="percentage points", title=None):
         title: String, or None.
 
     Returns:
-        A ``matplotlib.figure.Figure``, the names from the top in their order, each above
-        its interval, as they may be long.
+        A ``matplotlib.figure.Figure``, the names in their order from the top, each above
+        its interval, as names may be long.
 
     Raises:
         ValueError: If there is nothing to draw, or an array has another shape or an end
@@ -214,7 +214,7 @@ def differences(found, label="percentage points", title=None):
 
 
 def learning_curves(curves, label="loss", title=None, styles=None):
-    """Draws a quantity over the epochs, the mean over runs with a band.
+    """Draw a quantity over the epochs, as the mean over runs with a band.
 
     Args:
         curves: Dict from names to float arrays ``(num_runs, num_epochs)``, the epochs
@@ -240,15 +240,15 @@ def learning_curves(curves, label="loss", title=None, styles=None):
 
 
 def adversary_over_time(curves, quantity, title=None, styles=None):
-    """Draws what the adversary did in each epoch, the mean over runs with a band.
+    """Draw what the adversary did in each epoch, as the mean over runs with a band.
 
     Args:
         curves: Dict from names to float arrays ``(num_runs, num_epochs)``, as for
             ``learning_curves``.
         quantity: ``"lam_delta"`` (mean absolute step of lambda, in [0, 1]),
             ``"mask_rate"`` (share of the examples trained at lambda', in [0, 1]),
-            ``"loss_gap"`` (mean loss at lambda' less that at lambda, in nats) or
-            ``"lam_gradient"`` (mean absolute gradient of the loss by lambda).
+            ``"loss_gap"`` (mean difference of the losses at lambda' and at lambda, in
+            nats) or ``"lam_gradient"`` (mean absolute gradient of the loss by lambda).
         title: String, or None.
         styles: Dict from names to ``(color, line)``; None for those of ``styles()``.
 
@@ -256,7 +256,7 @@ def adversary_over_time(curves, quantity, title=None, styles=None):
         A ``matplotlib.figure.Figure``.
 
     Raises:
-        ValueError: If the quantity is another one, there is nothing to draw, or an array
+        ValueError: If the quantity is unknown, there is nothing to draw, or an array
             is empty or has another rank.
 
     Example:
@@ -280,7 +280,7 @@ def adversary_over_time(curves, quantity, title=None, styles=None):
 
 
 def loss_along_lambda(curves, title=None, band=None, styles=None):
-    """Draws mixup losses along lambda (the paper's Figure 2).
+    """Draw mixup losses along lambda (the paper's Figure 2).
 
     Args:
         curves: Dict from names to tuples ``(lambdas, losses)`` of float arrays
@@ -329,7 +329,7 @@ def loss_along_lambda(curves, title=None, band=None, styles=None):
 
 
 def confusion_matrix(counts, class_names, title=None):
-    """Draws how often each class was predicted for each true class.
+    """Draw how often each class was predicted for each true class.
 
     Args:
         counts: Integer array ``(num_classes, num_classes)``, a row a true class.
@@ -391,7 +391,7 @@ def confusion_matrix(counts, class_names, title=None):
 
 
 def reliability_diagram(bins, title=None, styles=None):
-    """Draws how often predictions of a confidence are right, and how many there are.
+    """Draw how often predictions of a confidence are right, and how many there are.
 
     Args:
         bins: Dict from names to tuples ``(confidence, accuracy, counts)`` of arrays
@@ -441,7 +441,7 @@ def reliability_diagram(bins, title=None, styles=None):
 
 
 def mean_and_deviation(runs):
-    """Returns the mean and the standard deviation (n - 1) over runs, NaN left out.
+    """Return the mean and the standard deviation (n - 1) over runs, without NaN.
 
     Args:
         runs: Float array ``(num_runs, n)``.
@@ -479,17 +479,17 @@ def _over_epochs(argument, curves, label, title, styles):
 
 
 def _line(axes, x, y, name, style, band=None):
-    """A line, a dot where it is a single point, and its band."""
+    """A line, or a dot for a single point, and its band."""
     mark = "o" if np.isfinite(y).sum() == 1 else None
     color, line = style
-    above = 2.5 if line == "-" else 2.6  # what is dashed shows what it covers
+    above = 2.5 if line == "-" else 2.6  # a dashed line shows the line below it
     axes.plot(x, y, color=color, linestyle=line, marker=mark, label=name, zorder=above)
     if band is not None and np.isfinite(band).any():
         axes.fill_between(x, *band, color=color, alpha=0.14, linewidth=0)
 
 
 def _new(title, height=HEIGHT, width=WIDTH, rows=1, **arguments):
-    """A figure and its axes, in the house's looks."""
+    """A figure and its axes, in the looks of this module."""
     with mpl.rc_context(_LOOKS):
         figure = _Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots(rows, **arguments)
@@ -499,7 +499,7 @@ def _new(title, height=HEIGHT, width=WIDTH, rows=1, **arguments):
 
 
 def _legend(figure, axes):
-    """A legend above the axes, below the title, for which the figure grows."""
+    """Add a legend between the title and the axes, and make the figure higher for it."""
     handles, labels = axes.get_legend_handles_labels()
     columns = 1 if max(map(len, labels)) > 24 else 2 if max(map(len, labels)) > 12 else 3
     rows = -(-len(labels) // columns)

@@ -1,7 +1,7 @@
-"""Whether two methods differ by more than their seeds: paired tests and intervals.
+"""Paired tests and intervals: do two methods differ by more than their seeds do?
 
 Errors are paired by seed, and all tests are about the differences within the pairs. They
-tell what other seeds would show, not what other test texts would. Needs the extra
+say what other seeds would show, not what other test texts would show. Needs the extra
 ``keras-amp[experiments]``.
 """
 
@@ -18,13 +18,15 @@ require("experiments", "scipy")
 
 from scipy import stats
 
-LEVEL = 0.05  # of the chance to call any difference of a family one where there is none
+LEVEL = 0.05  # the family-wise error rate that is accepted
 RESAMPLES = 10_000
-DIGITS = 9  # percentages of counts are equal or differ by more: the rest is rounding
+DIGITS = 9  # decimals of errors in percent; a smaller difference is a rounding error
 
 
 def by_seed(errors):
-    """Averages the folds of each seed: they share training texts, and are no trials.
+    """Average the errors of each seed over its folds.
+
+    The folds of a seed share training texts, and so are no independent trials.
 
     Args:
         errors: Dict from tuples ``(seed, fold)`` to errors.
@@ -44,14 +46,14 @@ def by_seed(errors):
 
 
 def pair(errors, others):
-    """Pairs two methods' errors by seed, the folds of a seed averaged before.
+    """Pair two methods' errors by seed, averaged over the folds that both have.
 
     Args:
         errors: Dict from tuples ``(seed, fold)`` to a method's errors.
         others: Dict of the same kind, of the method that it is compared with.
 
     Returns:
-        A float64 array ``(num_seeds, 2)``, by seed; of what both have.
+        A float64 array ``(num_seeds, 2)``, sorted by seed.
 
     Example:
     >>> from keras_amp.analysis.significance import pair
@@ -66,7 +68,7 @@ def pair(errors, others):
 
 
 def relative_improvement(error, other):
-    """Returns the errors saved in percent of the other method's: the paper's RP.
+    """Return the relative improvement of the error in percent, the paper's RP.
 
     Args:
         error: Error of the method.
@@ -84,17 +86,18 @@ def relative_improvement(error, other):
 
 
 def t_test(pairs):
-    """Returns the paired t-test of the mean difference, with its interval.
+    """Return the p-value and the interval of the paired t-test of the mean difference.
 
-    Where all pairs differ by the same amount, as few seeds on a small test set may, a
-    t-test would be certain of anything: then it is the sign test, without an interval.
+    With few seeds and a small test set, all pairs may differ by the same amount. The
+    variance is then zero and the t-test not defined: the sign test takes its place,
+    without an interval.
 
     Args:
         pairs: Float array ``(num_seeds, 2)``.
 
     Returns:
         A tuple ``(p, interval)``: the two-sided p-value, and the bounds of the 95%
-        confidence interval of the mean difference; None for what cannot be told.
+        confidence interval of the mean difference; each is None if it is not defined.
 
     Example:
     >>> from keras_amp.analysis.significance import t_test
@@ -113,18 +116,19 @@ def t_test(pairs):
 
 
 def wilcoxon(pairs):
-    """Returns the p-value of Wilcoxon's signed-rank test, two-sided.
+    """Return the p-value of Wilcoxon's signed-rank test, two-sided.
 
-    It is exact, also with ties, up to 13 seeds; with ties of more seeds it is that of
-    10,000 random changes of sign. Pairs without a difference are ranked, too, and then
-    left out of the sums (Pratt, 1959): to drop them before, as Wilcoxon did, would rank
-    the others as if these seeds had not shown that the methods err alike.
+    It is exact up to 13 seeds, also with ties, and without ties for any number of seeds.
+    With ties among more seeds it is estimated from 10,000 random changes of sign. Pairs
+    without a difference are ranked, too, and left out of the sums afterwards (Pratt,
+    1959). Wilcoxon dropped them before, which ranks the other pairs as if these seeds
+    were no evidence that the methods have equal errors.
 
     Args:
         pairs: Float array ``(num_seeds, 2)``.
 
     Returns:
-        A float, at least ``least_wilcoxon(num_seeds)``; None of fewer than two seeds.
+        A float, at least ``least_wilcoxon(num_seeds)``; None for fewer than two seeds.
 
     Example:
     >>> from keras_amp.analysis.significance import wilcoxon
@@ -139,7 +143,8 @@ def wilcoxon(pairs):
     sizes = np.abs(apart)
     if apart.all() and len(np.unique(sizes)) == len(apart):
         return float(stats.wilcoxon(apart, method="exact").pvalue)
-    # As `stats.wilcoxon` of "pratt" and a `PermutationMethod`, which is 50 times slower.
+    # The same as `stats.wilcoxon` by "pratt" with a `PermutationMethod`, which takes 50
+    # times as long.
     test = stats.permutation_test(
         (np.sign(apart) * stats.rankdata(sizes),),
         np.sum,
@@ -152,9 +157,9 @@ def wilcoxon(pairs):
 
 
 def least_wilcoxon(num_seeds):
-    """Returns the least p-value that Wilcoxon's test can have, whatever the errors.
+    """Return the lower bound of the p-value of Wilcoxon's test, whatever the errors.
 
-    All differences have one sign in 2 of the ``2 ** num_seeds`` equally likely cases.
+    In 2 of the ``2 ** num_seeds`` equally likely cases all differences have one sign.
 
     Example:
     >>> from keras_amp.analysis.significance import least_wilcoxon
@@ -165,18 +170,18 @@ def least_wilcoxon(num_seeds):
 
 
 def bootstrap_interval(pairs):
-    """Returns the bootstrap's 95% confidence interval of the mean difference.
+    """Return the bootstrap's 95% confidence interval of the mean difference.
 
-    The percentiles of 10,000 resamples of the seeds, the same ones each time. Not BCa:
-    its acceleration is a third moment, which a handful of seeds does not tell, and it
-    is undefined where all differences are equal. For few seeds the interval is narrower
-    than that of ``t_test``.
+    Its bounds are percentiles of 10,000 resamples of the seeds, drawn from a fixed seed.
+    The bias-corrected and accelerated interval (BCa) is no alternative: its acceleration
+    is a third moment, which few seeds do not determine, and it is undefined if all
+    differences are equal. For few seeds the interval is narrower than that of ``t_test``.
 
     Args:
         pairs: Float array ``(num_seeds, 2)``.
 
     Returns:
-        A tuple ``(low, high)``; None of fewer than two seeds.
+        A tuple ``(low, high)``; None for fewer than two seeds.
 
     Example:
     >>> from keras_amp.analysis.significance import bootstrap_interval
@@ -198,7 +203,10 @@ def bootstrap_interval(pairs):
 
 
 def holm(p_values):
-    """Returns p-values adjusted for their number (Holm, 1979).
+    """Return p-values adjusted for their number, by Holm's method (1979).
+
+    To call a difference significant if its adjusted p-value is below a level keeps the
+    family-wise error rate, the probability of at least one false positive, below it.
 
     Args:
         p_values: Sequence of floats in [0, 1].
@@ -219,12 +227,12 @@ def holm(p_values):
 
 
 def verdict(difference, p_values, num_seeds):
-    """Returns in a word what the tests say of a difference between errors.
+    """Return in a few words what the tests show about a difference between errors.
 
     Args:
         difference: The mean difference; negative is better.
-        p_values: Sequence of adjusted p-values, all of which must be below ``LEVEL`` for
-            the difference to be called one. Not looked at for fewer than two seeds.
+        p_values: Sequence of adjusted p-values. All of them must be below ``LEVEL`` to
+            show a difference. They are not used for fewer than two seeds.
         num_seeds: Number of pairs.
 
     Returns:
@@ -245,6 +253,6 @@ def verdict(difference, p_values, num_seeds):
 
 
 def _apart(pairs):
-    """The pairs' differences, without what is rounding alone: ties must be ties."""
+    """The pairs' differences without rounding errors, which would break ties."""
     pairs = np.asarray(pairs, "float64").reshape(-1, 2)
     return np.round(pairs[:, 0] - pairs[:, 1], DIGITS)

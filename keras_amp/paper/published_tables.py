@@ -1,13 +1,14 @@
-"""What the paper reports: its Tables 2 to 5, to stand beside what was run here.
+"""The results that the paper reports, its Tables 2 to 5, for comparison.
 
 Liu, Mao, Huang, Gao and Li: Adversarial Mixing Policy for Relaxing Locally Linear
-Constraints in Mixup. EMNLP 2021, pages 2998-3008. Where its pages break was worked out
-from where its text does.
+Constraints in Mixup. EMNLP 2021, pages 2998-3008. The pages of the tables were worked out
+from the page breaks of the text.
 
-The figures are as printed, and so is what does not agree: in Table 2 the RP of CNN-rand
-on SST-1 (0.5 and 1.0 where the means give 0.3 and 0.9) and that of Sent(our) with BERT on
-SST-2 (9.5, 6.3); in Table 3 that of 40% (6.7, 6.9); and Tables 2, 4 and 5 have different
-deviations, and once means, for the same method with BERT on TREC.
+The figures are as printed, also where they disagree with each other. In Table 2 the RP of
+CNN-rand on SST-1 is 0.5 and 1.0 where the means give 0.3 and 0.9, and that of Sent(our)
+with BERT on SST-2 is 9.5 where they give 6.3; in Table 3 that of 40% is 6.7 where they
+give 6.9. Tables 2, 4 and 5 have different deviations, and once different means, for the
+same method with BERT on TREC.
 """
 
 import csv
@@ -20,7 +21,7 @@ FOLDER = Path(__file__).parent / "published"
 TABLES = ("table2", "table3", "table4", "table5")
 SEEDS = 10  # of every mean and deviation
 STEP_SIZE = 0.002  # of all experiments
-# What this package calls the authors' own method: as described, and as programmed.
+# A method of this package, and the paper's method whose figures it is compared with.
 AS_PRINTED = {"Program": "AMP"}
 
 
@@ -105,7 +106,7 @@ def reported(values, table):
     The classifier, the kind of word vectors (none or any pretrained ones), the data set
     with its share, the method, alpha and the step size must be the paper's; other
     settings, such as the number of steps, may differ. The figures of the authors' method
-    are those of their program: they stand beside both WordAMP and WordProgram.
+    come from their program: both WordAMP and WordProgram are compared with them.
 
     Args:
         values: Dict, the ``values`` of a cell.

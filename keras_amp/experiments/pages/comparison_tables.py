@@ -110,7 +110,7 @@ def settings_tables(groups):
     return (
         Table.of("What the runs differ by", headings, rows, words=headings[1:]),
         Table.of(
-            "What they have in common, where they have it",
+            "Settings with one value in all runs that have them",
             ("setting", "value"),
             shared,
             words=("value",),

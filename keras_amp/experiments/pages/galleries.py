@@ -21,6 +21,7 @@ ADVERSARY = {
     "loss_gap": "How much larger its loss is",
     "lam_gradient": "The gradient that it follows",
 }
+AGAIN = "Train them again to write it."
 MOST = 30  # entries of a figure that can be read
 MIXED = {"word": "Words mixed", "sentence": "Sentences mixed"}
 
@@ -44,7 +45,7 @@ class Gallery:
 
     Attributes:
         pictures: List of ``Picture``s.
-        missing: List of sentences on what could not be drawn.
+        missing: List of sentences about what could not be drawn.
     """
 
     pictures: list = field(default_factory=list)
@@ -99,7 +100,7 @@ def differences(compared):
 def learning_curves(groups, styles):
     """Draw losses and errors over the epochs."""
     gallery = Gallery()
-    _note_missing(gallery, groups, "epochs", "epochs.csv", "Train them again to have it.")
+    _note_missing(gallery, groups, "epochs", "epochs.csv", AGAIN)
     for column, title, label, convert in PROGRESS:
         curves = _over_epochs(groups, column, convert)
         draw = partial(figures.learning_curves, label=label)
@@ -133,8 +134,8 @@ def adversary(groups, styles):
         _add_curves(gallery, column, title, curves, draw, styles)
     if not gallery.pictures:
         gallery.missing.append(
-            f"No run's epochs.csv holds {', '.join(ADVERSARY)}. Train them again to have "
-            "them."
+            f"No run's epochs.csv holds {', '.join(ADVERSARY)}. Train them again to "
+            "write them."
         )
     return gallery
 
@@ -143,8 +144,8 @@ def along_lambda(groups, styles):
     """Draw the mean test loss along lambda, by where it is mixed."""
     gallery = Gallery()
     advice = (
-        "A run writes it unless it is told `--no-save-curve`; `keras-amp curve RUNS` "
-        "computes the same of runs that kept their classifier."
+        "A run writes it except with `--no-save-curve`; `keras-amp curve RUNS` "
+        "computes the same for runs that kept their classifier."
     )
     _note_missing(gallery, groups, "curve", "curve.csv", advice)
     for place, title in MIXED.items():
@@ -176,8 +177,7 @@ def along_lambda(groups, styles):
 def calibration(groups, styles):
     """Draw the reliability of all runs' test predictions, pooled over the runs."""
     gallery, bins = Gallery(), {}
-    advice = "Train them again to have it."
-    _note_missing(gallery, groups, "predictions", "predictions.csv", advice)
+    _note_missing(gallery, groups, "predictions", "predictions.csv", AGAIN)
     for group in groups:
         found = _there(group, "predictions")
         finite = [pair for pair in found if np.isfinite(pair[1]).all()]
@@ -208,8 +208,7 @@ def calibration(groups, styles):
 def confusion(groups):
     """Draw a confusion matrix for each method, summed over the runs."""
     gallery = Gallery()
-    advice = "Train them again to have it."
-    _note_missing(gallery, groups, "confusion", "confusion.csv", advice)
+    _note_missing(gallery, groups, "confusion", "confusion.csv", AGAIN)
     for place, group in enumerate(groups):
         found = _there(group, "confusion")
         if found:

@@ -136,7 +136,7 @@ def _keys(arrangement):
 
 
 def _few_seeds(compared, family):
-    """Says where Wilcoxon's test can show nothing, whatever the errors; "" elsewhere."""
+    """Say where Wilcoxon's test can show nothing, whatever the errors; "" elsewhere."""
     tested = [d for d in compared if d.family == family and d.seeds > 1]
     stuck = [d for d in tested if d.least_wilcoxon >= LEVEL]
     if not stuck:

@@ -1,4 +1,4 @@
-"""Figures as SVG that stands within a page and takes on its colours and its font."""
+"""Figures as SVG elements of a page, in its colours and its font."""
 
 import io
 import re
@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from keras_amp.analysis.figures import COLORS, FAINT, INK, SHADE
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-# What the colours of figures become on a dark page.
+# The colours of figures on a dark page.
 ON_DARK = {
     "#6e7781": "#9aa4ae",
     "#4f9fdc": "#93c8f5",
@@ -27,7 +27,7 @@ ON_DARK = {
 
 
 def variable(color):
-    """Return the name of the page's variable that a figure's colour becomes.
+    """Return the name of the page's variable for a colour of a figure.
 
     Example:
     >>> from keras_amp.experiments.pages.svg import variable
@@ -40,13 +40,13 @@ def variable(color):
 def inline_svg(figure, name, alt):
     """Return a figure as an SVG element for a page.
 
-    Its colours become variables (``variable``), its ink the colour of the text around
-    it, and its ids begin with its name, as a page holds several figures.
+    Its colours become variables (see ``variable``), and its ink the colour of the text
+    around it. Its ids begin with its name, as a page holds several figures.
 
     Args:
         figure: A figure of ``keras_amp.analysis.figures``.
         name: Identifier of the figure within the page.
-        alt: What is seen, for those who do not see it.
+        alt: A text that describes the figure, for readers who cannot see it.
 
     Returns:
         A string.
@@ -71,7 +71,7 @@ def inline_svg(figure, name, alt):
     width = float(root.get("width").removesuffix("pt"))
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
-    # On a phone it is not drawn smaller than it was laid out, give or take a little.
+    # On a phone it has nearly the size that it was laid out for.
     root.set("style", f"min-width: {0.9 * width:.0f}px; max-width: {1.5 * width:.0f}px")
     root.set("role", "img")
     root.set("aria-label", alt)
@@ -95,7 +95,7 @@ def _adapted(key, value, name):
     if key == f"{{{XLINK}}}href":
         return value.replace("#", f"#{name}-", 1)
     value = value.replace("url(#", f"url(#{name}-")
-    # Sizes and weights stay; the family is the page's, however Matplotlib writes it.
+    # Keep sizes and weights. The font family is the page's.
     value = re.sub(r"font-family: [^;]*;? ?", "", value)
     value = re.sub(r"font: (?:(\d+) )?([\d.]+px) [^;]*", _font, value)
     value = value.replace(INK, "currentColor")
