@@ -36,7 +36,7 @@ FLOORS = """
 """.split("\n")[1:-1]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 
-# Rooms that may import less than what stands below them: nothing of the engine.
+# Rooms that may import less than what stands below them.
 NO_ENGINE = {
     "backbones": {"data", "validation", "runtime"},
     "data": {"validation", "runtime"},
@@ -59,7 +59,7 @@ TENSORFLOW = (
     "experiments/",  # threads and devices of a process, and what it runs on
     "analysis/pair_evaluator.py",  # a compiled function of many pairs
     "models.py",  # the decorators of Keras' trainer for TensorFlow
-    "runtime/notes.py",  # imports it while its notes are withheld
+    "runtime/notes.py",  # imports it while its notes are hidden
 )
 
 

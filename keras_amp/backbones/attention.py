@@ -1,4 +1,4 @@
-"""Attention that pools the states of a text into one vector."""
+"""Attention that pools the hidden states of a text into one vector."""
 
 import keras
 from keras import ops
@@ -14,9 +14,9 @@ class AttentionPooling(keras.layers.Layer):
         a = softmax(w^T M)      (Eq. 10)
         r = H a^T               (Eq. 11)
 
-    A masked word receives attention of exactly zero, and what its state holds does not
-    matter as long as it is finite. Where all words are masked, so is the result: zeros.
-    The softmax is computed in float32, whatever the layer's precision.
+    The attention on a masked word is exactly zero, so that its state, which must be
+    finite, has no effect. If all words are masked, the result is zeros. The softmax is
+    computed in float32, whatever the layer's precision.
 
     Args:
         initializer: Initializer of ``w``.
@@ -25,8 +25,8 @@ class AttentionPooling(keras.layers.Layer):
 
     Call arguments:
         inputs: Floating-point tensor ``(batch_size, length, dim)``.
-        mask: Boolean tensor ``(batch_size, length)``, True where a word counts, or None
-            if all do. Usually implicit, from ``Embedding(mask_zero=True)``.
+        mask: Boolean tensor ``(batch_size, length)``, False for masked words, or None if
+            none is masked. Usually implicit, from ``Embedding(mask_zero=True)``.
 
     Returns:
         A tensor ``(batch_size, dim)``, without a mask.
@@ -51,7 +51,7 @@ class AttentionPooling(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        """Creates ``w``, of shape ``(dim, 1)``."""
+        """Create ``w``, of shape ``(dim, 1)``."""
         self.w = self.add_weight(
             (input_shape[-1], 1),
             initializer=self.initializer,
@@ -60,33 +60,43 @@ class AttentionPooling(keras.layers.Layer):
         )
 
     def attention(self, inputs, mask=None):
-        """How much each word counts: float32 ``(batch_size, length)``, of sum 1 or 0."""
+        """Return the attention on each word.
+
+        Args:
+            inputs: Floating-point tensor ``(batch_size, length, dim)``.
+            mask: Boolean tensor ``(batch_size, length)``, or None.
+
+        Returns:
+            A float32 tensor ``(batch_size, length)``. Its rows sum to 1, or to 0 if all
+            words are masked.
+        """
         states = ops.cast(inputs, self.compute_dtype)
-        # Not left to the dtype policy: outside `call`, nothing casts a weight.
+        # Keras casts weights inside of `call` only; this method may be called by itself.
         w = ops.cast(self.w, self.compute_dtype)
         scores = ops.squeeze(ops.matmul(ops.tanh(states), w), axis=-1)
         scores = ops.cast(scores, "float32")  # (batch_size, length)
         if mask is None:
             return ops.softmax(scores, axis=-1)
-        # A finite number keeps a row without any word from NaN; its softmax is undone.
+        # Not -inf, which would make NaN of a row whose words are all masked. The mask
+        # then makes zeros of the softmax of such a row.
         scores = ops.where(mask, scores, -1e9)
         return ops.softmax(scores, axis=-1) * ops.cast(mask, "float32")
 
     def call(self, inputs, mask=None):
-        """The states' mean, weighted by attention."""
+        """Return the mean of the states, weighted by the attention."""
         weights = ops.cast(self.attention(inputs, mask), inputs.dtype)
         return ops.squeeze(ops.matmul(weights[:, None, :], inputs), axis=1)
 
     def compute_mask(self, inputs, mask=None):
-        """There are no words left to be masked."""
+        """Return None: the output has no words to be masked."""
         return
 
     def compute_output_shape(self, input_shape):
-        """From ``(batch_size, length, dim)`` to ``(batch_size, dim)``."""
+        """Return ``(batch_size, dim)`` for ``(batch_size, length, dim)``."""
         return (input_shape[0], input_shape[-1])
 
     def get_config(self):
-        """Returns the arguments that rebuild this layer."""
+        """Return the arguments that rebuild this layer."""
         return {
             **super().get_config(),
             "initializer": keras.initializers.serialize(self.initializer),

@@ -18,15 +18,15 @@ from keras_amp.validation import did_you_mean
 
 DEFAULT_PRESET = "bert_base_en_uncased"
 
-# What KerasHub's own classifiers put on the first token's state of encoders that bring no
-# pooler; "tanh" elsewhere.
+# Activation of the dense layer that KerasHub's own classifiers put on the first token's
+# state, if the encoder has no pooler; "tanh" for all others.
 POOLER_ACTIVATIONS = {"DistilBertBackbone": "relu", "DebertaV3Backbone": "gelu"}
 
 _HOW_TO_GIVE_A_FOLDER = (
-    "Where there is no network, pass a folder: one that "
+    "Without a network, pass a folder: one that "
     "`keras_hub.models.Backbone.from_preset(name).save_to_preset(folder)` and "
     "`keras_hub.tokenizers.Tokenizer.from_preset(name).save_to_preset(folder)` have "
-    "written elsewhere, or one in Hugging Face's format (config.json, "
+    "written on another machine, or one in Hugging Face's format (config.json, "
     "model.safetensors, tokenizer_config.json and the vocabulary)."
 )
 
@@ -39,28 +39,29 @@ def bert(
     seed: int | None = None,
     name: str = "bert",
 ):
-    """Builds a classifier on a pretrained encoder of KerasHub, BERT by default.
+    """Build a classifier on a pretrained encoder of KerasHub, BERT by default.
 
     The head is that of KerasHub's own classifiers: dropout and a softmax layer on the
-    sentence. The sentence is the encoder's pooled output (BERT, ALBERT, ELECTRA); where
-    it has none, a dense layer on the first token's state (RoBERTa and XLM-RoBERTa by
-    tanh, DistilBERT by ReLU, DeBERTa-v3 by GELU); where no token stands for the text, as
-    in causal language models, the mean of the words' states. Mix sentences behind
-    ``"sentence"`` and words behind the embeddings' LayerNorm and dropout, which
-    ``keras_amp.backbones.mix_point(model, "word")`` finds.
+    vector that represents the sentence. This is the encoder's pooled output (BERT,
+    ALBERT, ELECTRA). If the encoder has none, it is the output of a dense layer on the
+    first token's state (with tanh for RoBERTa and XLM-RoBERTa, ReLU for DistilBERT, GELU
+    for DeBERTa-v3). If no token represents the text, as in causal language models, it is
+    the mean of the words' states. Mix sentences after ``"sentence"`` and words after the
+    embeddings' LayerNorm and dropout, whose name
+    ``keras_amp.backbones.mix_point(model, "word")`` returns.
 
     Args:
         num_classes: Integer >= 2.
-        sequence_length: Integer, tokens per text, special ones included; None leaves it
-            to the batches. A fixed length is compiled once.
+        sequence_length: Integer, tokens per text, special ones included; None allows
+            batches of any length. With a fixed length the model is compiled once.
         preset: Name of a KerasHub preset (``"bert_base_en_uncased"``), a Kaggle or
             Hugging Face handle (``"hf://..."``), a local preset folder, a folder in
             Hugging Face's format (``config.json``, ``model.safetensors``), or a
             ``keras_hub.models.Backbone`` (then trained in place).
-        dropout: Float in [0, 1), on the sentence; the encoder's own dropout is its
-            preset's.
-        seed: Integer that seeds the head's initial weights and the dropout masks, the
-            encoder's too.
+        dropout: Float in [0, 1), dropout rate of the sentence; the encoder's own dropout
+            has the rate of its preset.
+        seed: Integer that seeds the head's initial weights and all dropout masks, those
+            of the encoder, too.
         name: Name of the model.
 
     Returns:
@@ -71,9 +72,9 @@ def bert(
 
     Raises:
         ImportError: If KerasHub is not installed.
-        ConnectionError: If the preset cannot be fetched.
-        ValueError: If there is no such preset or folder, it is no text encoder's, or
-            ``sequence_length`` is more than the encoder allows.
+        ConnectionError: If the preset cannot be downloaded.
+        ValueError: If there is no such preset or folder, if it is not that of a text
+            encoder, or if ``sequence_length`` is greater than the encoder allows.
 
     Example:
     >>> import keras_hub
@@ -100,13 +101,13 @@ def bert(
     pool = _pool_layer(backbone, pooler_seed)
     sentence = keras.layers.Activation(
         "linear", dtype=backbone.dtype_policy, name="sentence"
-    )  # the identity: a name for what the encoder hands over
+    )  # the identity, which gives the encoder's output a name
     drop = keras.layers.Dropout(dropout, dtype=backbone.dtype_policy, name="dropout")
     classify = keras.layers.Dense(
         num_classes,
         activation="softmax",
         kernel_initializer=_initializer(classifier_seed),
-        dtype="float32",  # probabilities stay exact where the encoder computes in less
+        dtype="float32",  # the encoder may compute in a lower precision
         name="probabilities",
     )
 
@@ -130,17 +131,17 @@ def bert(
 
 
 class BertPreprocessor:
-    """Turns texts into the inputs of an encoder: outside the model, and once.
+    """Turns texts into the inputs of an encoder, once and outside of the model.
 
-    Texts are split by the tokenizer that belongs to the encoder, wrapped in its special
-    tokens and padded. A longer text is cut; how many were is counted in ``truncated``
-    and said in a warning. Where a preset's vocabulary is lower-case and knows no accented
-    letter, as that of uncased BERT, accents are taken off (KerasHub alone would read
-    "café" as an unknown word).
+    Texts are split by the encoder's tokenizer, put between its special tokens and padded.
+    Texts that are too long are cut: ``truncated`` counts them, and a warning names their
+    number. Accents are removed if the preset's vocabulary is lower-case and holds no
+    accented letter, as that of uncased BERT (KerasHub itself would read "café" as an
+    unknown word).
 
     Args:
-        preset: What ``bert`` was given: a preset's name or a folder, with the tokenizer
-            in it; or a ``keras_hub.tokenizers.Tokenizer``.
+        preset: The preset's name or folder that ``bert`` was given, which must have a
+            tokenizer; or a ``keras_hub.tokenizers.Tokenizer``.
         sequence_length: Integer, tokens per text, special ones included; not more than
             the encoder's positions (BERT: 512).
 
@@ -150,8 +151,8 @@ class BertPreprocessor:
 
     Raises:
         ImportError: If KerasHub is not installed.
-        ConnectionError: If the preset cannot be fetched.
-        ValueError: If there is no such preset or folder, it has no tokenizer, or
+        ConnectionError: If the preset cannot be downloaded.
+        ValueError: If there is no such preset or folder, if it has no tokenizer, or if
             ``sequence_length`` leaves no room for a word.
 
     Example:
@@ -188,7 +189,7 @@ class BertPreprocessor:
         if not whole or sequence_length <= self.num_special:
             raise ValueError(
                 "Expected `sequence_length` to be an integer that leaves room for a word "
-                f"beside {self.num_special} special tokens. Received: "
+                f"besides {self.num_special} special tokens. Received: "
                 f"sequence_length={sequence_length!r}"
             )
         self.sequence_length = sequence_length = int(sequence_length)
@@ -199,12 +200,12 @@ class BertPreprocessor:
             end_value=special[1],
             pad_value=preset.pad_token_id,
         )
-        # Encoders that tell segments apart are built with their number.
+        # Encoders that have segment embeddings are built with their number.
         encoder = inspect.signature(preset.backbone_cls.__init__).parameters
         self._has_segments = "num_segments" in encoder
 
     def lengths(self, texts):
-        """How many tokens each text has, special ones included and uncut.
+        """Count the tokens of each text, before it is cut and with special tokens.
 
         Args:
             texts: Sequence of strings.
@@ -215,21 +216,21 @@ class BertPreprocessor:
         return self._lengths(self._tokens(texts))
 
     def __call__(self, texts):
-        """Turns texts into arrays.
+        """Turn texts into arrays.
 
         Args:
             texts: Sequence of strings.
 
         Returns:
             A dict of int32 arrays ``(len(texts), sequence_length)``: ``token_ids``,
-            ``padding_mask`` (1 where a token counts) and, where the encoder takes them,
+            ``padding_mask`` (0 for padding) and, if the encoder takes them,
             ``segment_ids``.
         """
         tokens = self._tokens(texts)
         lengths = self._lengths(tokens)
         self.truncated += report_cut(lengths, self.sequence_length, "tokens")
         token_ids = segment_ids = np.zeros((0, self.sequence_length), "int32")
-        if len(lengths):  # KerasHub would pack no text into one
+        if len(lengths):  # KerasHub would return one text for none
             token_ids, segment_ids = (np.asarray(x, "int32") for x in self._pack(tokens))
         positions = np.arange(self.sequence_length)
         inputs = {
@@ -241,16 +242,16 @@ class BertPreprocessor:
         return inputs
 
     def _tokens(self, texts):
-        """A list of token ids for each text."""
+        """Return a list of token ids for each text."""
         tokens = self.tokenizer(as_texts(texts))
-        # A ragged tensor where the tokenizer works on tensors, else lists already.
+        # Some tokenizers return a ragged tensor, others lists.
         return tokens.to_list() if hasattr(tokens, "to_list") else tokens
 
     def _lengths(self, tokens):
         return np.array([len(row) for row in tokens], "int64") + self.num_special
 
     def save(self, folder):
-        """Writes what ``load`` needs into an existing folder."""
+        """Write the files that ``load`` reads into an existing folder."""
         folder = Path(folder)
         assets = folder / self.ASSETS
         assets.mkdir(exist_ok=True)
@@ -263,8 +264,8 @@ class BertPreprocessor:
 
     @classmethod
     def load(cls, folder):
-        """Returns the preprocessor that ``save`` has written into a folder."""
-        _keras_hub()  # knows the tokenizer's class
+        """Return the preprocessor that ``save`` has written into a folder."""
+        _keras_hub()  # registers the tokenizer's class
         folder = Path(folder)
         state = json.loads((folder / cls.FILE).read_text(encoding="utf-8"))
         tokenizer = keras.saving.deserialize_keras_object(state["tokenizer"])
@@ -274,13 +275,13 @@ class BertPreprocessor:
 
 @functools.lru_cache
 def position_limit(preset):
-    """Returns the most tokens that a preset's encoder takes; None if it has no limit."""
+    """Return the greatest number of tokens that a preset's encoder takes, or None."""
     encoder = _from_preset("models.Backbone", preset, load_weights=False)
     return getattr(encoder, "max_sequence_length", None)
 
 
 def _keras_hub():
-    """KerasHub, which only these encoders need."""
+    """Import KerasHub, which only these encoders need."""
     require("hub", "keras_hub")
     import keras_hub
 
@@ -288,7 +289,7 @@ def _keras_hub():
 
 
 def _from_preset(kind, preset, **settings):
-    """Loads what KerasHub keeps under a preset's name, or a folder does.
+    """Load an encoder or a tokenizer by a preset's name or from a folder.
 
     Args:
         kind: ``"models.Backbone"`` or ``"tokenizers.Tokenizer"``.
@@ -310,8 +311,8 @@ def _from_preset(kind, preset, **settings):
     try:
         return loader.from_preset(preset, **settings)
     except ImportError:
-        raise  # says what to install
-    except Exception as error:  # each source of presets raises its own kinds
+        raise  # its message says what to install
+    except Exception as error:  # each source of presets raises other errors
         if remote:
             raise ConnectionError(
                 f"Expected the preset {preset!r} to be fetched, or in the cache. "
@@ -324,7 +325,7 @@ def _from_preset(kind, preset, **settings):
 
 
 def _check_backbone(backbone, sequence_length):
-    """Raises unless the model is a text encoder that takes texts of this length."""
+    """Raise if the model is not a text encoder that takes texts of this length."""
     inputs = getattr(backbone, "input", None)
     inputs = inputs if isinstance(inputs, dict) else {}
     if not {"token_ids", "padding_mask"} <= set(inputs):
@@ -345,10 +346,10 @@ def _check_backbone(backbone, sequence_length):
 
 
 def _strip_accents_where_unknown(tokenizer):
-    """Lets an uncased tokenizer read "café" as "cafe", as its encoder was trained to.
+    """Let an uncased tokenizer read "café" as "cafe", as its encoder was trained to.
 
-    KerasHub lower-cases but keeps accents, where BERT's own tokenizer drops both. Only a
-    vocabulary without any accented letter asks for it.
+    BERT's own tokenizer lower-cases and removes accents; that of KerasHub only
+    lower-cases. Nothing is changed if the vocabulary holds an accented letter.
     """
     if not getattr(tokenizer, "lowercase", False) or tokenizer.strip_accents:
         return
@@ -358,7 +359,7 @@ def _strip_accents_where_unknown(tokenizer):
 
 
 def _pool_layer(backbone, seed):
-    """What makes one vector of a text's states; None where the encoder does it itself."""
+    """Return the layer that pools a text's states; None if the encoder pools them."""
     if isinstance(backbone.output, dict) and "pooled_output" in backbone.output:
         return None
     settings = {"dtype": backbone.dtype_policy, "name": "pool"}
@@ -373,12 +374,12 @@ def _pool_layer(backbone, seed):
 
 
 def _states(outputs):
-    """The states of a text's tokens, ``(batch_size, sequence_length, hidden_dim)``."""
+    """Return the tokens' states, ``(batch_size, sequence_length, hidden_dim)``."""
     return outputs["sequence_output"] if isinstance(outputs, dict) else outputs
 
 
 def _first_token(backbone):
-    """The position whose state stands for the text, or None if there is no such."""
+    """Return the position of the token that represents the text, or None."""
     for name in ("cls_token_index", "start_token_index"):
         if hasattr(backbone, name):
             return getattr(backbone, name)
@@ -386,12 +387,12 @@ def _first_token(backbone):
 
 
 def _initializer(seed):
-    return keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)  # BERT's
+    return keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)  # as in BERT
 
 
 def _seed_noise(model, seed):
-    """Seeds all dropout masks of a model, of layers built without a seed too."""
+    """Seed all dropout masks of a model, even of layers built without a seed."""
     known = {id(variable) for variable in model.weights}
     states = [v for v in model.variables if id(v) not in known]
-    for state, word in zip(states, layer_seeds(seed, len(states)), strict=True):
-        state.assign([word, 0])
+    for state, layer_seed in zip(states, layer_seeds(seed, len(states)), strict=True):
+        state.assign([layer_seed, 0])

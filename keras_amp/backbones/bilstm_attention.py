@@ -22,37 +22,37 @@ def bilstm_attention(
     seed: int | None = None,
     name: str = "bilstm_attention",
 ):
-    """Builds a bidirectional LSTM with attention, with the settings of the paper.
+    """Build a bidirectional LSTM with attention, with the settings of the paper.
 
-    Words are embedded and read in both directions; attention with a single vector over
-    tanh of the states weighs the words, and tanh of their weighted mean is the sentence
-    (Zhou et al., ACL 2016). Padding (id 0) is passed over and receives no attention; in a
-    mixed pair the longer of the two texts counts. Mix words behind ``"embedding"`` and
-    sentences behind ``"sentence"`` (``keras_amp.backbones.MIX_POINTS``).
+    Words are embedded and read in both directions. Attention with a single vector (see
+    ``AttentionPooling``) weights the states of the words, and tanh of their weighted mean
+    represents the sentence (Zhou et al., ACL 2016). Padding (id 0) is masked; a mixed
+    pair has the mask of the longer text. Mix words after ``"embedding"`` and sentences
+    after ``"sentence"`` (``keras_amp.backbones.MIX_POINTS``).
 
-    Dropout falls on the sentence alone, as in ``text_cnn``. The paper gives a rate and no
-    place; noise on the words would also fall below the place where words are mixed.
+    Dropout is applied to the sentence only, as in ``text_cnn``. The paper states its rate
+    and not its place; dropout of the words would precede the place where they are mixed.
 
     Args:
-        vocabulary_size: Integer, number of word ids, padding and unknown included.
+        vocabulary_size: Integer, number of word ids, with padding and unknown.
         num_classes: Integer >= 2.
         sequence_length: Integer, words per text.
-        embedding_dim: Integer, width of a word's vector.
-        units: Integer, width of the state in **each** direction: the default 512 makes
-            states, and the sentence, 1024 wide, the paper's hidden size.
-        num_layers: Integer >= 1, LSTMs on top of each other (the paper: 1; the authors'
+        embedding_dim: Integer, dimension of the word vectors.
+        units: Integer, dimension of the state in **each** direction. With the default 512
+            the states and the sentence have 1024 dimensions, the paper's hidden size.
+        num_layers: Integer >= 1, number of stacked LSTMs (the paper: 1; the authors'
             program: 2).
-        dropout: Float in [0, 1), on the sentence.
+        dropout: Float in [0, 1), dropout rate of the sentence.
         l2: Float >= 0, weight of the L2 penalty on the LSTMs' kernels, the attention's
             vector and the classifier.
-        vectors: Float matrix ``(vocabulary_size, embedding_dim)`` of word vectors to
-            begin with, or None for random ones.
+        vectors: Float matrix ``(vocabulary_size, embedding_dim)`` of initial word
+            vectors, or None for random ones.
         trainable_vectors: Whether training changes the word vectors, given or random.
-        use_cudnn: False to compute the LSTM by Keras' own loop: compiles with XLA, on
-            CPU and GPU, and takes any text. ``"auto"`` uses cuDNN's kernels where there
-            is a GPU; the model is then not compiled (``jit_compile="auto"`` sees to it,
-            True fails), and a text of nothing but padding is refused. Without a GPU the
-            two are the same. Saved with the model.
+        use_cudnn: False computes the LSTM by Keras' own loop, which XLA compiles on CPUs
+            and GPUs and which accepts any text. ``"auto"`` uses cuDNN's kernels on a GPU.
+            The model cannot be compiled then: ``jit_compile="auto"`` does not compile it,
+            True fails. A text that is all padding is refused. Without a GPU the two are
+            the same. The setting is saved with the model.
         seed: Integer that seeds the initial weights and the dropout masks.
         name: Name of the model.
 
@@ -61,7 +61,7 @@ def bilstm_attention(
         to class probabilities ``(batch_size, num_classes)``.
 
     Raises:
-        ValueError: If ``num_layers`` is below 1, or ``vectors`` has another shape or
+        ValueError: If ``num_layers`` is below 1, or if ``vectors`` has another shape or
             holds NaN or infinity.
 
     Example:
@@ -102,7 +102,7 @@ def bilstm_attention(
         seed=next(seeds),
     )
     encoders = [
-        # A backward layer of its own: Keras' copy would begin with the same weights.
+        # Keras would copy the forward layer, and begin with the same weights in both.
         keras.layers.Bidirectional(
             lstm(name="lstm"),
             backward_layer=lstm(go_backwards=True, name="backward_lstm"),
@@ -134,10 +134,10 @@ def bilstm_attention(
 
 @keras.saving.register_keras_serializable(package="keras_amp")
 class SavedLSTM(keras.layers.LSTM):
-    """An LSTM that keeps ``use_cudnn`` when it is copied or saved; Keras' own loses it.
+    """An LSTM that keeps ``use_cudnn`` when it is copied or saved, unlike that of Keras.
 
-    ``Bidirectional`` copies the layer it is given, and a copy that has forgotten
-    ``use_cudnn=False`` refuses to be compiled on a machine with a GPU.
+    ``Bidirectional`` copies the layer that it is given, and a copy without
+    ``use_cudnn=False`` cannot be compiled on a machine with a GPU.
 
     Example:
     >>> layer = SavedLSTM(3, use_cudnn=False)
@@ -146,5 +146,5 @@ class SavedLSTM(keras.layers.LSTM):
     """
 
     def get_config(self):
-        """Returns the arguments that rebuild this layer."""
+        """Return the arguments that rebuild this layer."""
         return {**super().get_config(), "use_cudnn": self.use_cudnn}

@@ -22,27 +22,28 @@ def text_cnn(
     seed: int | None = None,
     name: str = "text_cnn",
 ):
-    """Builds Kim's CNN (EMNLP 2014) with the settings of the paper.
+    """Build Kim's CNN (EMNLP 2014) with the settings of the paper.
 
-    Words are embedded, convolved by filters of several widths and pooled by their maximum
-    over time; the pooled features of all widths are the sentence. Padding is an ordinary
-    word, as in Kim's program. Mix words behind ``"embedding"`` and sentences behind
-    ``"sentence"`` (``keras_amp.backbones.MIX_POINTS``).
+    Words are embedded and convolved with filters of several widths, and each feature map
+    is pooled to its maximum over time. The pooled features of all widths represent the
+    sentence. Padding is treated as an ordinary word, as in Kim's program. Mix words after
+    ``"embedding"`` and sentences after ``"sentence"``
+    (``keras_amp.backbones.MIX_POINTS``).
 
     Args:
-        vocabulary_size: Integer, number of word ids, padding and unknown included.
+        vocabulary_size: Integer, number of word ids, with padding and unknown.
         num_classes: Integer >= 2.
-        sequence_length: Integer, words per text; not below the widest filter.
-        embedding_dim: Integer, width of a word's vector.
+        sequence_length: Integer, words per text; at least the width of the widest filter.
+        embedding_dim: Integer, dimension of the word vectors.
         filters: Integer, feature maps per filter width.
         kernel_sizes: Filter widths, in words.
-        dropout: Float in [0, 1), on the sentence.
+        dropout: Float in [0, 1), dropout rate of the sentence.
         l2: Float >= 0, weight of the L2 penalty on the convolutions and the classifier.
-        convolution_gain: Float > 0, the gain of Xavier's (Glorot's) normal distribution,
-            which the convolutions' kernels are then drawn from (the authors' program: 2).
-            None for Glorot's uniform one.
-        vectors: Float matrix ``(vocabulary_size, embedding_dim)`` of word vectors to
-            begin with, or None for random ones.
+        convolution_gain: Float > 0. The convolutions' kernels are drawn from Glorot's
+            (Xavier's) normal distribution with this gain (the authors' program: 2). None
+            draws them from Glorot's uniform distribution.
+        vectors: Float matrix ``(vocabulary_size, embedding_dim)`` of initial word
+            vectors, or None for random ones.
         trainable_vectors: Whether training changes the word vectors, given or random.
         seed: Integer that seeds the initial weights and the dropout masks.
         name: Name of the model.
@@ -52,8 +53,8 @@ def text_cnn(
         to class probabilities ``(batch_size, num_classes)``.
 
     Raises:
-        ValueError: If the widest filter does not fit into the texts, the gain is not
-            positive, or ``vectors`` has another shape or holds NaN or infinity.
+        ValueError: If the widest filter is longer than the texts; if the gain is not
+            positive; if ``vectors`` has another shape or holds NaN or infinity.
 
     Example:
     >>> model = keras_amp.backbones.text_cnn(100, 6, 12, embedding_dim=8, filters=4)
@@ -119,7 +120,7 @@ def text_cnn(
 def _initializer(gain, seed):
     if gain is None:
         return keras.initializers.GlorotUniform(seed)
-    # Not cut off at two deviations, as Keras' GlorotNormal is.
+    # Keras' GlorotNormal is truncated at two standard deviations; this one is not.
     return keras.initializers.VarianceScaling(
         gain**2, "fan_avg", "untruncated_normal", seed
     )

@@ -12,16 +12,16 @@ def word_embedding(
     mask_zero: bool = False,
     seed: int | None = None,
 ):
-    """Builds the word embedding of a backbone, named ``"embedding"``.
+    """Build the word embedding of a backbone, named ``"embedding"``.
 
     Args:
-        vocabulary_size: Integer, number of word ids, padding and unknown included.
-        embedding_dim: Integer, width of a word's vector.
-        vectors: Float matrix ``(vocabulary_size, embedding_dim)`` of the vectors to begin
-            with, row ``i`` for id ``i``, or None for random ones. They are weights, not
-            settings: a saved model's config does not repeat them.
+        vocabulary_size: Integer, number of word ids, with padding and unknown.
+        embedding_dim: Integer, dimension of the word vectors.
+        vectors: Float matrix ``(vocabulary_size, embedding_dim)``, whose row ``i`` is the
+            initial vector of id ``i``, or None for random ones. They are weights, not
+            settings: the config of a saved model does not hold them.
         trainable: Whether training changes the vectors.
-        mask_zero: Whether id 0 is padding that the layers above shall pass over.
+        mask_zero: Whether id 0 is padding, which the layers above ignore.
         seed: Integer that seeds random vectors.
 
     Returns:

@@ -4,10 +4,10 @@ import numpy as np
 
 
 def layer_seeds(seed, count):
-    """Derives independent seeds for several layers from one.
+    """Derive independent seeds for several layers from one seed.
 
     Args:
-        seed: Integer >= 0, or None to leave every layer to Keras' global generator.
+        seed: Integer >= 0, or None for seeds from Keras' global generator.
         count: Number of seeds.
 
     Returns:
@@ -19,4 +19,7 @@ def layer_seeds(seed, count):
     """
     if seed is None:
         return [None] * count
-    return [int(word) for word in np.random.SeedSequence(seed).generate_state(count)]
+    return [
+        int(layer_seed)
+        for layer_seed in np.random.SeedSequence(seed).generate_state(count)
+    ]

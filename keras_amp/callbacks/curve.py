@@ -1,4 +1,4 @@
-"""LossAlongLambda: the loss between examples, drawn while a model is trained."""
+"""LossAlongLambda: the loss between examples, drawn during the training."""
 
 import io
 import tempfile
@@ -23,40 +23,44 @@ TAG = "loss_along_lambda"
 
 
 class LossAlongLambda(keras.callbacks.Callback):
-    """Draws the mixup loss along lambda while a model is trained (the paper's Figure 2).
+    """Draws the mixup loss along lambda during the training (the paper's Figure 2).
 
-    Each time it evaluates ``keras_amp.loss_along_lambda`` on all examples, at every mix
-    point of the model, and draws the curves of single pairs (Figure 2a and b) and the
-    mean of all (Figure 2c). Nothing of the training changes, its random numbers included.
+    After an epoch it evaluates ``keras_amp.loss_along_lambda`` on all examples, at each
+    mix point of the model, and draws the curves of single pairs (Figure 2a and b) and the
+    mean of all (Figure 2c). The training, with its random numbers, is not changed.
 
-    ``<log_dir>/loss_along_lambda/`` receives ``epoch-<n>.png``, ``.svg`` and ``.csv``
-    (the numbers that are drawn, a column a curve), and the image for TensorBoard, where
-    the folder shows beside ``train`` and ``validation``, with the tag
-    ``loss_along_lambda``. Epochs count from 0, as in TensorBoard's other tags.
+    The files ``epoch-<n>.png``, ``.svg`` and ``.csv`` (the numbers that are drawn, one
+    column for each curve) are written to ``<log_dir>/loss_along_lambda/``. So is the
+    image for TensorBoard, which shows it as the run ``loss_along_lambda``, after
+    ``train`` and ``validation``. Epochs are counted from 0, as in TensorBoard's other
+    tags.
 
     Args:
         data: Examples to mix, such as a validation set: ``(x, y)`` arrays or a
             ``tf.data.Dataset`` of batches.
         lambdas: Integer >= 2, the number of values from 0 to 1, or a sequence of values.
-        pairs: Indices of the examples whose curves, each with its partner, are drawn one
-            by one; or an integer for the first so many. Empty for none.
-        every: Integer, epochs between two drawings; the last epoch is always drawn.
-        log_dir: Folder for the files; None to keep the curves in ``curves`` alone.
-        mix_at: Name of a layer, or a tuple of names, to mix behind; or a list of both.
-            None for the model's own mix points.
+        pairs: Indices of examples. The curve of each of them and its partner is drawn by
+            itself. An integer ``n`` stands for the first ``n`` examples, an empty
+            sequence for none.
+        every: Integer, number of epochs from one drawing to the next; the last epoch is
+            always drawn.
+        log_dir: Folder for the files; None writes none and keeps ``curves`` only.
+        mix_at: Name of the layer, or a tuple of names, after which to mix; or a list of
+            both. None for the model's own mix points.
         partner: As ``keras_amp.loss_along_lambda``: ``"reversed"``, ``"seeded"`` or an
             integer array.
-        batch_size: Integer, examples or mixtures at a time.
+        batch_size: Integer, number of examples or mixtures that are evaluated at once.
         seed: Integer, for ``partner="seeded"``.
 
     Attributes:
-        curves: Dict from the epochs to dicts from the layers' names to ``LambdaCurve``s.
+        curves: Dict from epochs to dicts from the layers' names to ``LambdaCurve``s.
 
     Raises:
-        ValueError: If an argument is outside its range; when the training begins, too,
-            as ``keras_amp.loss_along_lambda``.
+        ValueError: If an argument is not in its range; when the training begins, as
+            ``keras_amp.loss_along_lambda``.
         OSError: When the training begins, if the folder cannot be written to.
-        ImportError: If Matplotlib or TensorBoard is needed and not installed.
+        ImportError: If ``log_dir`` is given and Matplotlib or TensorBoard is not
+            installed.
 
     Example:
     >>> x, y = np.zeros((8, 3)), np.arange(8) % 2
@@ -90,7 +94,7 @@ class LossAlongLambda(keras.callbacks.Callback):
             require("experiments", "matplotlib", "tensorboard")
         self.data = read_examples(data)
         self.lambdas = checked_lambdas(lambdas)
-        # None at all is fine here: then only the mean is drawn.
+        # Without pairs, which is allowed here, only the mean is drawn.
         drawn = np.size(pairs) > 0
         self.pairs = checked_pairs(pairs, len(self.data[1])) if drawn else ()
         self.every = check_count("every", every)
@@ -100,7 +104,7 @@ class LossAlongLambda(keras.callbacks.Callback):
         self.curves = {}
 
     def on_train_begin(self, logs=None):
-        """Cuts the model, and opens the folder."""
+        """Cut the model at its mix points, and open the folder."""
         places = self.mix_at
         if places is None:
             places = getattr(self.model, "mix_points", None)
@@ -117,13 +121,13 @@ class LossAlongLambda(keras.callbacks.Callback):
             self._writer = tf.summary.create_file_writer(str(self.folder))
 
     def on_epoch_end(self, epoch, logs=None):
-        """Draws where it is time."""
+        """Draw the epoch if it is one of those to draw."""
         self._epoch = epoch
         if epoch % self.every == 0:
             self._draw(epoch)
 
     def on_train_end(self, logs=None):
-        """Draws the last epoch."""
+        """Draw the last epoch if it was not drawn."""
         if self._epoch is not None and self._epoch not in self.curves:
             self._draw(self._epoch)
         if self._writer is not None:
@@ -155,7 +159,7 @@ class LossAlongLambda(keras.callbacks.Callback):
         self._writer.flush()
 
     def _named(self, curves):
-        """The curves to draw, by the names that the legend gives them."""
+        """Return the curves to draw, by their names in the legend."""
         drawn = {}
         for place, curve in curves.items():
             at = f", {place}" if len(curves) > 1 else ""
@@ -166,7 +170,7 @@ class LossAlongLambda(keras.callbacks.Callback):
 
 
 def _check_folder(folder):
-    """Makes a folder; raises OSError if it cannot be written to."""
+    """Make a folder; raise OSError if it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -178,7 +182,7 @@ def _check_folder(folder):
 
 
 def _rendered(figure, kind):
-    """A figure as the bytes of an image file."""
+    """Return the bytes of an image file of a figure."""
     file = io.BytesIO()
     figure.savefig(file, format=kind)
     return file.getvalue()

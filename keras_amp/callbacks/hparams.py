@@ -1,4 +1,4 @@
-"""TensorBoard's HParams view: a run's settings beside its final errors."""
+"""The settings and final scores of a run, for TensorBoard's HParams view."""
 
 import tensorflow as tf
 
@@ -6,14 +6,14 @@ from keras_amp.runtime.extras import require
 
 
 def write_hparams(log_dir, settings, scores, name):
-    """Writes what TensorBoard's table and parallel coordinates compare runs by.
+    """Write what TensorBoard's table and parallel coordinates show of a run.
 
     Args:
-        log_dir: The run's folder of event files; those of its splits lie below it.
-        settings: Dict of the settings; what is no number, string or boolean is written
-            as text.
-        scores: Dict from names to final figures, written as scalars at step 0.
-        name: The run's name, the same however often it is written.
+        log_dir: The run's folder of event files, which has a folder for each split.
+        settings: Dict of the settings. Numbers, strings and booleans are written as they
+            are, other values as text, and None is left out.
+        scores: Dict from names to final scores, which are written as scalars at step 0.
+        name: The run's name, which must be the same whenever the run is written.
 
     Example:
     >>> import tempfile

@@ -1,4 +1,4 @@
-"""MixingSchedule: the policy's settings as functions of the epoch or of the step."""
+"""MixingSchedule: settings of the policy as functions of the epoch or of the step."""
 
 import keras
 
@@ -8,11 +8,11 @@ PER = ("epoch", "step")
 
 
 class MixingSchedule(keras.callbacks.Callback):
-    """Moves a policy's ``alpha``, ``step_size`` and ``probability`` while it trains.
+    """Changes a policy's ``alpha``, ``step_size`` and ``probability`` while it trains.
 
-    The settings become variables of the step, so that nothing is traced anew as they
-    change. A setting is a number or a function of the epoch (or the step), counted from
-    0; Keras' learning rate schedules are such functions:
+    The settings become variables of the training step, which is not traced again when
+    they change. A setting is a number or a function of the epoch (or the step), counted
+    from 0. Keras' learning rate schedules are such functions:
 
     ===================  ========================================================
     constant             ``0.5``
@@ -22,25 +22,25 @@ class MixingSchedule(keras.callbacks.Callback):
     on after a warm-up   ``probability=lambda epoch: float(epoch >= 2)``
     ===================  ========================================================
 
-    A training that goes on goes on with its schedule. The epoch is Keras' own number of
-    it, which ``fit(initial_epoch=...)`` and ``BackupAndRestore`` set. The step is the
-    optimizer's count, as for a learning rate schedule: it is restored with a saved model,
-    by ``BackupAndRestore`` and by a second ``fit``, and begins at 0 with the new
-    optimizer of another ``compile``. With ``gradient_accumulation_steps`` it counts every
-    batch; a step that loss scaling skips does not count.
+    A training that is continued continues its schedule. The epoch is counted by Keras:
+    ``fit(initial_epoch=...)`` and ``BackupAndRestore`` set it. The step is counted by the
+    optimizer, as for a learning rate schedule: a saved model, ``BackupAndRestore`` and a
+    second ``fit`` continue the count, and another ``compile``, with its new optimizer,
+    begins at 0. With ``gradient_accumulation_steps`` every batch is counted; a step that
+    loss scaling skips is not.
 
-    What is scheduled is added to the epoch's logs under the setting's name. The policy
-    keeps its last values after the training.
+    The values are added to the epoch's logs under the settings' names. The policy keeps
+    the last values after the training.
 
     Args:
-        alpha: Number > 0 or function, the parameter of the coefficients' distribution.
+        alpha: Number > 0 or function, the parameter of the distribution of lambda.
         step_size: Number >= 0 or function, the paper's epsilon.
-        probability: Number in [0, 1] or function, the share of batches that are mixed.
-        per: ``"epoch"`` or ``"step"``: what the functions are of. With
+        probability: Number in [0, 1] or function, the probability that a batch is mixed.
+        per: ``"epoch"`` or ``"step"``, the argument of the functions. With
             ``steps_per_execution`` a setting changes between executions only.
 
     Raises:
-        ValueError: If nothing is scheduled, or a value lies outside its setting's range
+        ValueError: If nothing is scheduled; if a value is not in the range of its setting
             (while training, too); if the model's policy has no such setting.
 
     Example:
@@ -66,7 +66,7 @@ class MixingSchedule(keras.callbacks.Callback):
         self.per = per
 
     def set_model(self, model):
-        """Turns the settings into variables; the step is traced with them."""
+        """Turn the settings into variables of the training step."""
         super().set_model(model)
         policy = getattr(model, "policy", None)
         if policy is None:
@@ -76,20 +76,20 @@ class MixingSchedule(keras.callbacks.Callback):
             )
         with model.distribute_strategy.scope():
             if policy.schedule(*self.schedules):
-                model.train_function = None  # traced anew, once
+                model.train_function = None  # so that it is traced again, with them
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Sets the epoch's values."""
+        """Set the epoch's values."""
         if self.per == "epoch":
             self._set(epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Sets the step's values."""
+        """Set the step's values."""
         if self.per == "step":
             self._set(steps_taken(self.model.optimizer))
 
     def on_epoch_end(self, epoch, logs=None):
-        """Logs the values."""
+        """Add the values to the logs."""
         if logs is not None:
             values = self.model.policy.scheduled()
             logs.update({name: values[name] for name in self.schedules})

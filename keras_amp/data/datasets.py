@@ -17,7 +17,7 @@ SHIPPED = {"questions": Path(__file__).parent / "questions"}
 
 
 def names():
-    """Returns the names that ``load`` knows, beside paths.
+    """Return the names of the data sets that ``load`` knows.
 
     Example:
     >>> keras_amp.data.names()
@@ -27,39 +27,42 @@ def names():
 
 
 def load(name, data_dir=None, phrases=False):
-    """Loads a text classification data set.
+    """Load a text classification data set.
 
-    ``"questions"`` is a small synthetic set that comes with the package. Public sets
-    (``"trec"``, ``"sst1"``, ``"sst2"``, and, undivided, ``"subj"`` and ``"mr"``, for
-    cross-validation by ``keras_amp.data.fold``) are looked up as
-    ``<folder>/<name>/<split>.tsv`` in ``data_dir``, then in the folder that the
-    environment variable ``KERAS_AMP_DATA`` names, then in the Keras cache, and downloaded
-    into it otherwise (checked by SHA-256).
+    ``"questions"`` is a small synthetic set that comes with the package. The public sets
+    are ``"trec"``, ``"sst1"`` and ``"sst2"``, and ``"subj"`` and ``"mr"``, which have no
+    test split: ``keras_amp.data.fold`` divides them for cross-validation. They are looked
+    up as ``<folder>/<name>/<split>.tsv`` in ``data_dir``, then in the folder that the
+    environment variable ``KERAS_AMP_DATA`` names, then in the cache. Otherwise they are
+    downloaded into the cache and checked by SHA-256. The cache is a folder in the Keras
+    cache, or the folder that the environment variable ``KERAS_AMP_CACHE`` names.
 
-    Your own data is a path: to one ``.csv`` or ``.tsv`` file, which becomes ``train``, or
-    to a folder with ``train``, and if you have them ``dev`` and ``test``, files, or one
-    file ``all``. A header names a text and a label column (``text`` or ``sentence``,
-    ``label`` or ``class``, ...); a TSV file without one holds ``label<TAB>text``.
+    For your own data, pass a path. It is the path of one ``.csv`` or ``.tsv`` file, which
+    becomes ``train``; or of a folder with a file ``train`` and, if you have them, files
+    ``dev`` and ``test``; or of a folder with one file ``all``. A header names a text and
+    a label column (``text`` or ``sentence``, ``label`` or ``class``, ...); a TSV file
+    without a header holds ``label<TAB>text``.
 
-    The sentiment treebank labels the phrases of its sentences, too. They are no download:
-    put those of the training sentences into the folder of ``"sst1"`` or ``"sst2"``, or of
-    your own data, as ``train_phrases.tsv``.
+    The sentiment treebank labels the phrases of its sentences, too. They cannot be
+    downloaded: put the phrases of the training sentences into the folder of ``"sst1"``,
+    of ``"sst2"`` or of your own data, as ``train_phrases.tsv``.
 
     Args:
         name: A name, or a path.
-        data_dir: Folder with public data sets, one folder each; None for none.
+        data_dir: Folder that has a folder for each public data set; None for none.
         phrases: Whether to load labelled phrases of the training texts, too.
 
     Returns:
-        A ``Dataset``, with ``train``, ``dev`` and ``test`` (None where the data has no
-        such split), each with ``texts`` and integer ``labels``, and ``class_names``.
-        Classes of your own are in alphabetical order, numbers in numerical order.
+        A ``Dataset`` with ``class_names`` and the splits ``train``, ``dev`` and ``test``
+        (None if the data has no such split), each with ``texts`` and integer ``labels``.
+        The classes of your own data are in alphabetical order, numbers in numerical
+        order.
 
     Raises:
         ValueError: If the name is unknown, a file is empty or damaged, a row lacks a
-            column, there is a single class, a split has classes that ``train`` lacks, or
-            the data set has no phrases.
-        FileNotFoundError: If a path or a split's file is missing.
+            column, there is only one class, a split has classes that ``train`` does not
+            have, or the data set has no phrases.
+        FileNotFoundError: If the path or the file of a split does not exist.
         ConnectionError: If a download fails.
 
     Example:
@@ -78,7 +81,7 @@ def load(name, data_dir=None, phrases=False):
     if name in SOURCES:
         return _load_public(name, data_dir, phrases)
     path = Path(name)
-    if name and path.is_dir():  # no name at all would be the working directory
+    if name and path.is_dir():  # "" would be the working directory
         return _read_folder(path, name, phrases)
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         if phrases:
@@ -106,8 +109,8 @@ def _load_public(name, data_dir, phrases):
         if (folder / name).is_dir():
             return _read_folder(folder / name, name, phrases, source)
     if phrases:
-        beside = ", ".join(f"{split}.tsv" for split in source.splits)
-        file = f"<data_dir>/{name}/{PHRASES}.tsv beside {beside}"
+        splits = ", ".join(f"{split}.tsv" for split in source.splits)
+        file = f"<data_dir>/{name}/{PHRASES}.tsv beside {splits}"
         raise _no_phrases(file, "no folder of that name")
     tables = {
         split: (f"{name}/{split}", table) for split, table in download(name).items()
@@ -118,13 +121,13 @@ def _load_public(name, data_dir, phrases):
 def _no_phrases(file, received):
     return FileNotFoundError(
         f"Expected labelled phrases: {file}, rows of `label<TAB>text`. Received: "
-        f"{received}. Phrases are part of no download: write them there, those of the "
-        "training texts alone, or train without."
+        f"{received}. There is no download of phrases: write those of the training texts "
+        "into that file, or train without phrases."
     )
 
 
 def _table_file(folder, stem):
-    """The one file of a folder with that stem, or None."""
+    """Return the only file of a folder with that stem, or None."""
     found = [folder / (stem + suffix) for suffix in SUFFIXES]
     found = [path for path in found if path.is_file()]
     if len(found) > 1:
@@ -136,9 +139,9 @@ def _table_file(folder, stem):
 
 
 def _read_folder(folder, name, phrases=False, source=None):
-    """Reads the splits of a folder; a public set must have all of its own."""
+    """Read the splits of a folder; a public set must have all its splits."""
     paths = {split: _table_file(folder, split) for split in SPLITS}
-    # A public set's labels are known, and those of the user's train: `_dataset` compares.
+    # Where the labels are known beforehand, `_dataset` compares with them.
     learned = () if source else ("train", "all")
     tables = {
         split: (path, read_table(path, training=split in learned))
@@ -149,7 +152,7 @@ def _read_folder(folder, name, phrases=False, source=None):
     missing = [s for s in (source.splits if source else own) if s not in tables]
     if "all" in tables and len(tables) > 1:
         raise ValueError(
-            f"Expected {folder} to hold either a file for each split or one of all "
+            f"Expected {folder} to hold either a file for each split or one with all "
             f"examples. Received: {', '.join(tables)}."
         )
     if missing:
@@ -161,15 +164,15 @@ def _read_folder(folder, name, phrases=False, source=None):
     if phrases:
         path = _table_file(folder, PHRASES)
         if path is None:
-            raise _no_phrases(folder / f"{PHRASES}.tsv", "a folder without")
+            raise _no_phrases(folder / f"{PHRASES}.tsv", "a folder without that file")
         tables["phrases"] = path, read_table(path, training=False)
     return _dataset(name, tables, source)
 
 
 def _dataset(name, tables, source=None):
-    """Turns labels into indices. ``tables``: split -> (where from, (labels, texts))."""
+    """Turn labels into indices. ``tables``: split -> (path, (labels, texts))."""
     if "all" in tables and "train" not in tables:
-        tables["train"] = tables.pop("all")  # undivided: what to test on is set aside
+        tables["train"] = tables.pop("all")  # the caller divides it
     where, (train_labels, _) = tables["train"]
     classes = source.labels if source else _class_names(train_labels)
     if len(classes) < 2:
@@ -185,8 +188,7 @@ def _dataset(name, tables, source=None):
             those = f"of {name!r}" if source else f"in {tables['train'][0]}"
             raise ValueError(
                 f"Expected the labels {', '.join(classes)}, which are those {those}. "
-                f"Received: {where}, with {', '.join(unknown[:5])}, which is none of "
-                "them."
+                f"Received: {where}, with {', '.join(unknown[:5])}, not among them."
             )
         splits[split] = Split(
             tuple(texts), np.array([index[label] for label in labels], dtype="int32")
@@ -198,7 +200,7 @@ def _dataset(name, tables, source=None):
 
 
 def _class_names(labels):
-    """The distinct labels, numbers in numerical order."""
+    """Return the distinct labels in order, numbers in numerical order."""
     classes = sorted(set(labels))
     if all(label.lstrip("+-").isdigit() for label in classes):
         classes.sort(key=int)

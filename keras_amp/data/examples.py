@@ -1,4 +1,4 @@
-"""The typed result of loading: texts, integer labels, class names, splits."""
+"""The classes of a loaded data set and of its splits."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Split:
         return len(self.texts)
 
     def take(self, indices):
-        """Returns the examples at the given positions, in that order."""
+        """Return the examples at the given positions, in that order."""
         indices = np.asarray(indices, dtype=int)
         return Split(tuple(self.texts[i] for i in indices), self.labels[indices])
 
@@ -36,16 +36,16 @@ class Dataset:
     """A text classification data set.
 
     Attributes:
-        name: What it was loaded as.
+        name: The name or path that it was loaded by.
         class_names: Tuple of strings; labels are indices into it.
         train: The training ``Split``.
-        dev: The development ``Split``, or None where the data has none of its own.
-        test: The test ``Split``, or None where the data has none of its own.
-        citation: What to cite, or None.
-        folds: The parts of the cross-validation by which results on it are reported, or
-            None where that is not the custom.
-        phrases: Labelled parts of the training texts, a ``Split`` to train on in
-            addition, or None if they were not asked for.
+        dev: The development ``Split``, or None if the data has none.
+        test: The test ``Split``, or None if the data has none.
+        citation: The work to cite, or None.
+        folds: Number of folds of the cross-validation by which results on it are
+            reported, or None if they are not reported by cross-validation.
+        phrases: Labelled phrases of the training texts, a ``Split`` to train on, too; or
+            None if they were not asked for.
 
     Example:
     >>> data = keras_amp.data.load("questions")
@@ -64,7 +64,7 @@ class Dataset:
 
     @property
     def num_classes(self):
-        """The number of classes."""
+        """Number of classes."""
         return len(self.class_names)
 
     def __repr__(self):

@@ -1,24 +1,24 @@
-"""Dividing examples: stratified, seeded, reproducible on every machine."""
+"""Dividing examples by class and by a seed, the same on every machine."""
 
 import numpy as np
 
 
 def hold_out(split, fraction, seed):
-    """Sets a share of every class aside.
+    """Set aside a fraction of every class.
 
     Args:
         split: A ``Split``.
-        fraction: Float in (0, 1), the share of each class to set aside, rounded to whole
-            examples. A class keeps at least one example where it is, and gives at least
-            one if it has two.
-        seed: Integer >= 0; the same seed sets the same examples aside.
+        fraction: Float in (0, 1), the fraction of each class to set aside, rounded to
+            whole examples. At least one example of a class remains, and at least one is
+            set aside if the class has two.
+        seed: Integer >= 0; the same seed sets aside the same examples.
 
     Returns:
-        A tuple of two ``Split``s, what remains and what was set aside, both in the order
-        of the original.
+        A tuple of two ``Split``s, the remaining examples and those set aside, both in the
+        order of the original.
 
     Raises:
-        ValueError: If ``fraction`` lies outside its range.
+        ValueError: If ``fraction`` is not in its range.
 
     Example:
     >>> from keras_amp.data import Split, hold_out
@@ -40,20 +40,21 @@ def hold_out(split, fraction, seed):
 
 
 def subset(split, seed, fraction=None, per_class=None):
-    """Draws a stratified part of the examples, for studies with few labels.
+    """Draw a stratified part of the examples, for studies with few labels.
 
     Args:
         split: A ``Split``.
         seed: Integer >= 0; another seed draws another part.
-        fraction: Float in (0, 1], the share of each class, rounded down to whole
-            examples and at least one, as the paper's low-resource study takes them.
-        per_class: Integer >= 1, examples of each class; classes with fewer give all.
+        fraction: Float in (0, 1], the fraction of each class, rounded down to whole
+            examples, but at least one, as in the paper's low-resource study.
+        per_class: Integer >= 1, examples of each class; of a smaller class, all.
 
     Returns:
         A ``Split``, in the order of the original.
 
     Raises:
-        ValueError: Unless exactly one of the two sizes is given, in its range.
+        ValueError: If not exactly one of ``fraction`` and ``per_class`` is given, or it
+            is not in its range.
 
     Example:
     >>> from keras_amp.data import Split, subset
@@ -76,10 +77,10 @@ def subset(split, seed, fraction=None, per_class=None):
     else:
         if not 0 < fraction <= 1:
             raise ValueError(
-                "Expected `fraction` to lie above 0 and at most at 1. Received: "
+                "Expected `fraction` to lie above 0 and to be at most 1. Received: "
                 f"fraction={fraction!r}"
             )
-        # A hair above, so that 0.1 of 1,230 examples is 123 of them, not 122.
+        # Add a little, so that 0.1 of 1,230 examples is 123 examples, not 122.
         chosen = _choose(
             split.labels, lambda size: max(int(fraction * size + 1e-9), 1), seed
         )
@@ -87,19 +88,19 @@ def subset(split, seed, fraction=None, per_class=None):
 
 
 def fold(split, index, folds=10, seed=0):
-    """Returns one division of a cross-validation.
+    """Return one division of a cross-validation.
 
     Args:
         split: A ``Split``.
-        index: Integer in ``[0, folds)``, the part to test on.
-        folds: Integer >= 2, the number of parts, each with its share of every class.
-        seed: Integer >= 0 that fixes the parts.
+        index: Integer in ``[0, folds)``, the fold to test on.
+        folds: Integer >= 2, number of folds; each class is spread evenly over them.
+        seed: Integer >= 0 that determines the folds.
 
     Returns:
-        A tuple of two ``Split``s, the other parts and part ``index``.
+        A tuple of two ``Split``s, all other folds and fold ``index``.
 
     Raises:
-        ValueError: If ``folds`` or ``index`` lies outside its range.
+        ValueError: If ``folds`` or ``index`` is not in its range.
 
     Example:
     >>> from keras_amp.data import Split, fold
@@ -114,7 +115,7 @@ def fold(split, index, folds=10, seed=0):
         )
     generator = np.random.default_rng(seed)
     part = np.empty(len(split), dtype=int)
-    dealt = 0  # the next class goes on where the last one ended, so that parts are even
+    dealt = 0  # each class begins where the last one ended, so that folds are equal
     for label in np.unique(split.labels):
         members = generator.permutation(np.flatnonzero(split.labels == label))
         part[members] = (dealt + np.arange(len(members))) % folds
@@ -124,7 +125,7 @@ def fold(split, index, folds=10, seed=0):
 
 
 def _choose(labels, count, seed):
-    """Marks ``count(size)`` examples of each class of ``size``, at random."""
+    """Mark ``count(size)`` random examples of each class that has ``size`` of them."""
     generator = np.random.default_rng(seed)
     chosen = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):

@@ -1,4 +1,4 @@
-"""Reading labelled texts from CSV and TSV files, and saying what is wrong with them."""
+"""Reading labelled texts from CSV and TSV files, with errors that name the line."""
 
 import csv
 import io
@@ -11,31 +11,32 @@ SUFFIXES = (".tsv", ".csv")
 
 
 def read_table(path, training=True):
-    """Reads the labels and texts of a file.
+    """Read the labels and texts of a file.
 
-    The first row may be a header that names a text and a label column, in any order and
-    among others: one of ``TEXT_COLUMNS`` and one of ``LABEL_COLUMNS``. A TSV file without
-    a header holds ``label<TAB>text``; a CSV file needs one. TSV fields are taken as they
-    are, CSV fields may be quoted. Runs of white space in texts become one space.
+    The first row may be a header. It names a text column (one of ``TEXT_COLUMNS``) and a
+    label column (one of ``LABEL_COLUMNS``), in any order; there may be other columns. A
+    TSV file without a header holds ``label<TAB>text``; a CSV file needs a header. CSV
+    fields may be quoted, TSV fields are not. A run of white space in a text becomes one
+    space.
 
     Args:
         path: Path of a UTF-8 file that ends in ``.tsv`` or ``.csv``.
-        training: Whether the labels are known from this file alone, so that several texts
-            must share one. A few texts to test on may have one each.
+        training: Whether the labels are learnt from this file, so that several texts must
+            share a label. In a small file to test on, each text may have another one.
 
     Returns:
         A tuple of two lists of strings, ``(labels, texts)``.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is empty, not UTF-8, has no such columns, or a row lacks
-            one; the message names the file and the line.
+        ValueError: If the file is empty, is not UTF-8 or has no such columns, or if a row
+            lacks one of them; the message names the file and the line.
     """
     return _read(Path(path), labelled=True, training=training)
 
 
 def _read(path, labelled, training):
-    """The labels, None where there are none and none are needed, and the texts."""
+    """Return the labels, None if there are none and none are needed, and the texts."""
     tabs, rows = _rows(path)
     header = _header(path, rows, tabs, labelled)
     labels, texts = _columns(path, rows, header)
@@ -45,7 +46,7 @@ def _read(path, labelled, training):
 
 
 def _check_order(path, labels, texts, training):
-    """Raises where the texts seem to stand where the labels are expected."""
+    """Raise if the two columns seem to be swapped."""
     different = len(set(labels))
     swapped = different > 0.8 * len(labels)
     if swapped and (training or len(set(texts)) < different):
@@ -58,22 +59,22 @@ def _check_order(path, labels, texts, training):
 
 
 def read_texts(path):
-    """Reads the texts of a file, labelled or not.
+    """Read the texts of a file, labelled or not.
 
-    A CSV or TSV file with a header that names a text column may have any others, a label
-    column among them; a TSV file without one holds ``label<TAB>text``. A ``.txt`` file
-    holds a text in every line; empty lines at its end do no harm.
+    A CSV or TSV file has a header that names a text column; a label column and others are
+    possible. A TSV file without a header holds ``label<TAB>text``. A ``.txt`` file holds
+    one text in each line; empty lines at its end are ignored.
 
     Args:
         path: Path of a UTF-8 file that ends in ``.tsv``, ``.csv`` or ``.txt``.
 
     Returns:
-        A tuple ``(labels, texts)`` of a list of strings each; ``labels`` is None where
-        the file has none.
+        A tuple ``(labels, texts)`` of two lists of strings; ``labels`` is None if the
+        file has none.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: As ``read_table``, or if the file ends in something else.
+        ValueError: As ``read_table``; or if the name of the file ends in something else.
     """
     path = Path(path)
     if path.suffix.lower() == ".txt":
@@ -87,7 +88,7 @@ def read_texts(path):
 
 
 def _lines(path):
-    """The texts of a file with one in every line."""
+    """Return the texts of a file that has one in each line."""
     lines = [_single_spaced(line) for line in _content(path).split("\n")]
     while lines and not lines[-1]:
         lines.pop()
@@ -103,7 +104,7 @@ def _single_spaced(text):
 
 
 def _content(path):
-    """The text of a UTF-8 file; raises where it is none."""
+    """Return the text of a UTF-8 file; raise if the file is not UTF-8."""
     if not path.is_file():
         what = "which is a folder" if path.is_dir() else "which does not exist"
         raise FileNotFoundError(f"Expected a file of texts. Received: {path}, {what}.")
@@ -114,9 +115,9 @@ def _content(path):
         line = data[: error.start].count(b"\n") + 1
         what = f"bytes that are not ({error.reason})"
         raise _not_utf8(path, line, what, data) from error
-    if "\0" in content:  # in UTF-16 every second byte of an ASCII text
+    if "\0" in content:  # every second byte of an ASCII text in UTF-16
         line = content[: content.index("\0")].count("\n") + 1
-        raise _not_utf8(path, line, "NUL, which no text has", path.read_bytes())
+        raise _not_utf8(path, line, "NUL, which no text holds", path.read_bytes())
     return content
 
 
@@ -126,11 +127,11 @@ def _not_utf8(path, line, what, data):
         encoding = "utf-32"
     elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
-    elif nulls > len(data) / 4:  # no mark of the order, but the first letter is ASCII
+    elif nulls > len(data) / 4:  # no byte order mark, but the first letter is ASCII
         encoding = "utf-16be" if data.startswith(b"\0") else "utf-16le"
     elif nulls:
         encoding = None
-    advice = "It may be no text file."
+    advice = "It may not be a text file."
     if encoding:
         advice = f"Convert it, for instance by `iconv -f {encoding} -t utf-8`."
     return ValueError(
@@ -140,7 +141,7 @@ def _not_utf8(path, line, what, data):
 
 
 def _rows(path):
-    """Whether a file has tabs, and its rows, each with the number of its last line."""
+    """Return whether a file has tabs, and its rows with their last lines' numbers."""
     tabs = path.suffix.lower() == ".tsv"
     quoting = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tabs else {}
     reader = csv.reader(io.StringIO(_content(path)), strict=True, **quoting)
@@ -159,9 +160,9 @@ def _rows(path):
 
 
 def _columns(path, rows, header):
-    """The labels, None where there are none, and the texts of all rows.
+    """Return the labels, None if there are none, and the texts of all rows.
 
-    ``header``: the positions of labels and texts, and the width; None without a header.
+    ``header``: positions of labels and texts, and number of columns; None without one.
     """
     label_at, text_at, width = header or (0, 1, 2)
     if header:
@@ -178,7 +179,7 @@ def _columns(path, rows, header):
 
 
 def _column(path, rows, width, position, name):
-    """The stripped fields of a column; raises where a row lacks it."""
+    """Return the stripped fields of a column; raise if a row lacks it."""
     for line, row in rows:
         if len(row) != width:
             raise ValueError(
@@ -194,9 +195,10 @@ def _column(path, rows, width, position, name):
 
 
 def _header(path, rows, tabs, labelled):
-    """The positions of labels and texts, and the width; None if there is no header.
+    """Return the positions of labels and texts, and the number of columns.
 
-    The position of the labels is None where there are none, if they are not needed.
+    None is returned if there is no header, and None for the position of the labels if
+    there are none and none are needed.
     """
     row = rows[0][1]
     header = [field.strip().lower() for field in row]
@@ -205,7 +207,7 @@ def _header(path, rows, tabs, labelled):
     if len(text_at) == 1 and len(label_at) == 1:
         return label_at[0], text_at[0], len(header)
     if tabs and len(header) == 2 and not label_at:
-        # A label or a text may be called "question", too; a label comes again.
+        # The first label or text may be "question", too; a label is repeated later.
         again = any(other[0] == row[0] for _, other in rows[1:])
         if not text_at or (len(text_at) == 1 and again):
             return None
@@ -229,6 +231,6 @@ def _header(path, rows, tabs, labelled):
 
 
 def shortened(value, width=80):
-    """A value as an error message shows it."""
+    """Return a value as an error message shows it."""
     text = repr(value)
     return text if len(text) <= width else text[: width - 4] + " ..."

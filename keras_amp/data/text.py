@@ -1,4 +1,4 @@
-"""From texts to word ids, outside the model and once, and from ids to batches."""
+"""From texts to word ids, once and outside of the model, and from ids to batches."""
 
 import collections
 import json
@@ -19,10 +19,10 @@ PACKAGE = __name__.partition(".")[0]
 
 @keras.saving.register_keras_serializable(package="keras_amp")
 def separate_punctuation(texts):
-    """Lower-cases texts and puts spaces around punctuation marks, apostrophes apart.
+    """Lower-case texts and put spaces around punctuation marks, except apostrophes.
 
-    All that Python takes for white space becomes a space, and so does NUL, at which
-    lower-casing would end.
+    Every character that Python counts as white space becomes a space. NUL becomes one,
+    too: TensorFlow would not lower-case what follows it.
 
     Args:
         texts: String tensor of any shape.
@@ -34,14 +34,14 @@ def separate_punctuation(texts):
     >>> keras_amp.data.separate_punctuation("Who's there?").numpy()
     b"who's there ? "
     """
-    # Of white space, \s and `tf.strings.split` know no more than that of ASCII.
+    # \s and `tf.strings.split` know the white space of ASCII only.
     spaced = tf.strings.regex_replace(texts, r"[\p{Z}\x{85}\x00\x0b\x1c-\x1f]", " ")
     lower = tf.strings.lower(spaced, encoding="utf-8")
     return tf.strings.regex_replace(lower, r"([^\p{L}\p{M}\p{N}\s'])", r" \1 ")
 
 
 def split_words(texts):
-    """Splits texts into words as ``fit_vectorizer`` counts them.
+    """Split texts into words, as ``fit_vectorizer`` does.
 
     Args:
         texts: Sequence of strings.
@@ -50,7 +50,7 @@ def split_words(texts):
         A list with a list of strings for each text.
 
     Raises:
-        ValueError: If ``texts`` is a single text, or holds something else.
+        ValueError: If ``texts`` is a single text, or holds something that is no text.
 
     Example:
     >>> keras_amp.data.split_words(["Who's there?", ""])
@@ -62,16 +62,16 @@ def split_words(texts):
 
 
 def fit_vectorizer(texts, sequence_length=None, min_length=1, vocabulary_size=None):
-    """Learns a vocabulary from the training texts.
+    """Learn a vocabulary from the training texts.
 
     Args:
-        texts: Sequence of strings, of the training split only.
+        texts: Sequence of strings, those of the training split only.
         sequence_length: Integer, words per text: shorter texts are padded, longer ones
-            cut. None for the longest of ``texts``.
-        min_length: Integer, the least that ``sequence_length=None`` may come to, such as
-            the width of the widest filter.
-        vocabulary_size: Integer, the most frequent words to keep, padding and unknown
-            included; None keeps all.
+            are cut. None takes the length of the longest of ``texts``.
+        min_length: Integer, the lower bound of what ``sequence_length=None`` takes, such
+            as the width of the widest filter.
+        vocabulary_size: Integer, how many of the most frequent words to keep, with
+            padding and unknown; None keeps all.
 
     Returns:
         A ``keras.layers.TextVectorization``; id 0 is padding, 1 an unknown word.
@@ -93,7 +93,7 @@ def fit_vectorizer(texts, sequence_length=None, min_length=1, vocabulary_size=No
         )
     if vocabulary_size is not None and vocabulary_size <= UNKNOWN + 1:
         raise ValueError(
-            "Expected `vocabulary_size` to leave room for a word beside padding and "
+            "Expected `vocabulary_size` to leave room for a word besides padding and "
             f"unknown. Received: vocabulary_size={vocabulary_size!r}"
         )
     if sequence_length is None:
@@ -114,7 +114,7 @@ def _vectorizer(sequence_length, **settings):
 
 
 def word_ids(vectorizer, texts):
-    """Turns texts into word ids, once, before training.
+    """Turn texts into word ids, once, before the training.
 
     Args:
         vectorizer: A ``keras.layers.TextVectorization``.
@@ -124,7 +124,7 @@ def word_ids(vectorizer, texts):
         An int32 array ``(len(texts), sequence_length)``.
 
     Raises:
-        ValueError: If ``texts`` is a single text, or holds something else.
+        ValueError: If ``texts`` is a single text, or holds something that is no text.
 
     Example:
     >>> vectorizer = keras_amp.data.fit_vectorizer(["a b b"])
@@ -132,15 +132,16 @@ def word_ids(vectorizer, texts):
     array([[2, 0, 0],
            [1, 3, 0]], dtype=int32)
     """
-    texts = tf.constant(as_texts(texts), tf.string)  # of type string if there is none
+    texts = tf.constant(as_texts(texts), tf.string)  # the type is for an empty list
     return np.asarray(vectorizer(texts), dtype="int32")
 
 
 class WordPreprocessor:
-    """Turns texts into the inputs of a model on words: outside the model, and once.
+    """Turns texts into the inputs of a model on words, once and outside of the model.
 
-    Texts are split at white space and punctuation marks, lower-cased and padded. A longer
-    text is cut; how many were is counted in ``truncated`` and said in a warning.
+    Texts are split at white space and punctuation marks, lower-cased and padded. Texts
+    that are too long are cut: ``truncated`` counts them, and a warning names their
+    number.
 
     Args:
         vocabulary: List of strings as ``TextVectorization.get_vocabulary()`` returns it:
@@ -151,8 +152,8 @@ class WordPreprocessor:
         truncated: Integer, number of texts cut so far.
 
     Raises:
-        ValueError: If ``vocabulary`` is none, such as one that holds a word twice, or
-            ``sequence_length`` is no integer >= 1.
+        ValueError: If ``vocabulary`` is not a vocabulary (one that holds a word twice,
+            for example), or ``sequence_length`` is not an integer >= 1.
 
     Example:
     >>> preprocess = keras_amp.data.WordPreprocessor(["", "[UNK]", "who", "?"], 4)
@@ -175,7 +176,7 @@ class WordPreprocessor:
         self._vectorizer = _vectorizer(self.sequence_length, vocabulary=self.vocabulary)
 
     def __call__(self, texts):
-        """Turns texts into arrays.
+        """Turn texts into arrays.
 
         Args:
             texts: Sequence of strings.
@@ -189,19 +190,19 @@ class WordPreprocessor:
         return word_ids(self._vectorizer, texts)
 
     def save(self, folder):
-        """Writes what ``load`` needs into an existing folder."""
+        """Write the files that ``load`` reads into an existing folder."""
         state = {"sequence_length": self.sequence_length, "vocabulary": self.vocabulary}
         (Path(folder) / self.FILE).write_text(json.dumps(state), encoding="utf-8")
 
     @classmethod
     def load(cls, folder):
-        """Returns the preprocessor that ``save`` has written into a folder."""
+        """Return the preprocessor that ``save`` has written into a folder."""
         state = json.loads((Path(folder) / cls.FILE).read_text(encoding="utf-8"))
         return cls(state["vocabulary"], state["sequence_length"])
 
 
 def checked_vocabulary(vocabulary):
-    """The vocabulary as a list of strings; raises ValueError unless it is one."""
+    """Return a vocabulary as a list of strings; raise ValueError if it is not one."""
     expected = (
         "Expected `vocabulary` to be a list of different strings as "
         "TextVectorization.get_vocabulary() returns it: '' for padding, '[UNK]', then "
@@ -225,11 +226,10 @@ def checked_vocabulary(vocabulary):
 
 
 def as_texts(texts):
-    """A sequence of texts as a list of strings.
+    """Return a sequence of texts as a list of strings.
 
     Raises:
-        ValueError: If it is a single text, or holds what is no text: to turn that into a
-            string would hide the mistake.
+        ValueError: If it is a single text, or holds something that is no text.
     """
     if isinstance(texts, (str, bytes)):
         raise ValueError(
@@ -247,7 +247,7 @@ def as_texts(texts):
             )
         try:
             text.encode()
-        except UnicodeEncodeError as error:  # half a character, as of bytes undecoded
+        except UnicodeEncodeError as error:  # half of a surrogate pair
             raise ValueError(
                 f"Expected texts of whole characters. Received: {shortened(text)} at "
                 f"position {i}, which UTF-8 cannot encode."
@@ -256,12 +256,12 @@ def as_texts(texts):
 
 
 def report_cut(lengths, sequence_length, unit):
-    """Warns if texts are longer than allowed; returns how many are.
+    """Warn if texts are longer than allowed, and return their number.
 
     Args:
-        lengths: Integer array, the texts' lengths.
-        sequence_length: Integer, the most allowed.
-        unit: What the lengths count, such as ``"words"``.
+        lengths: Integer array, the lengths of the texts.
+        sequence_length: Integer, the greatest length allowed.
+        unit: Unit of the lengths, such as ``"words"``.
     """
     cut = int(np.sum(lengths > sequence_length))
     if cut:
@@ -275,7 +275,7 @@ def report_cut(lengths, sequence_length, unit):
 
 
 def _callers_level():
-    """The level, seen from who asks, of the nearest call from outside the package."""
+    """Return the ``stacklevel`` with which a warning names the user's line."""
     frame, level = sys._getframe(1), 1
     while frame.f_back and _package(frame) == PACKAGE:
         frame, level = frame.f_back, level + 1
@@ -287,20 +287,19 @@ def _package(frame):
 
 
 def batches(inputs, labels, batch_size, seed=None):
-    """Makes a ``tf.data`` pipeline of batches from arrays.
+    """Make a ``tf.data`` pipeline of batches from arrays.
 
     Args:
         inputs: Array ``(num_examples, ...)``, or a structure of them, such as a dict.
         labels: Array ``(num_examples,)``.
         batch_size: Integer; the last batch may be smaller.
-        seed: Integer to shuffle anew in every epoch, always in the same orders; None
-            leaves the examples as they are.
+        seed: Integer that determines the order of each epoch; None does not shuffle.
 
     Returns:
         A ``tf.data.Dataset`` of ``(inputs, labels)`` batches.
 
     Raises:
-        ValueError: If there is not one label for each example.
+        ValueError: If the numbers of labels and examples differ.
 
     Example:
     >>> dataset = keras_amp.data.batches(np.zeros((5, 3)), np.arange(5), 2)
@@ -317,7 +316,7 @@ def batches(inputs, labels, batch_size, seed=None):
     positions = tf.data.Dataset.range(len(labels))
     if seed is not None:
         positions = positions.shuffle(max(len(labels), 1), seed=seed)
-    # Only positions are shuffled; the examples themselves are gathered batch by batch.
+    # Only positions are shuffled; the examples are gathered for each batch.
     gathered = positions.batch(batch_size).map(
         lambda chosen: keras.tree.map_structure(lambda x: tf.gather(x, chosen), examples),
         num_parallel_calls=tf.data.AUTOTUNE,

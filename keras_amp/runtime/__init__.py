@@ -1,6 +1,6 @@
-"""The process and its files: what is not about mixing.
+"""The process and its files: nothing here is about mixing.
 
-``process`` and ``notes`` set up a process before TensorFlow is imported, ``extras`` names
-the optional dependency that is missing, ``files`` writes files whole or not at all. It
-imports nothing of the package, and everything else may import it.
+``process`` and ``notes`` set up a process before TensorFlow is imported; ``extras`` says
+how to install an optional dependency that is missing; ``files`` writes files completely
+or not at all. It imports nothing of the package; all of the package may import it.
 """

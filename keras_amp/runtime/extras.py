@@ -1,14 +1,14 @@
-"""Optional dependencies: what to install where one is missing."""
+"""Optional dependencies: how to install one that is missing."""
 
 import importlib
 
 
 def require(extra, *modules):
-    """Raises, naming the pip command, unless all modules of an extra can be imported.
+    """Raise an error that names the pip command if a module cannot be imported.
 
     Args:
         extra: The extra's name in the package's metadata.
-        *modules: Names of the modules it brings.
+        *modules: Names of the modules that the extra installs.
 
     Raises:
         ImportError: If one is not installed.

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import contextlib
 import csv
@@ -8,11 +8,12 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def whole_file(path, binary=False):
-    """Opens a file that takes its place only once it is complete.
+    """Open a file that takes its place only once it is complete.
 
     Args:
-        path: Path of the file; one that exists is replaced.
-        binary: Whether bytes are written, not text (UTF-8, line ends as they are).
+        path: Path of the file; an existing one is replaced.
+        binary: Whether bytes are written. Otherwise it is text, in UTF-8, whose line ends
+            are not changed.
 
     Example:
     >>> from keras_amp.runtime.files import whole_file
@@ -31,15 +32,15 @@ def whole_file(path, binary=False):
 
 
 def check_new_file(path, purpose=""):
-    """Raises unless a file can be made at a path without replacing another.
+    """Raise if a file cannot be made at a path without replacing another.
 
     Args:
         path: ``pathlib.Path`` of the file.
-        purpose: What it is for, as the message says it, such as ``" for the figure"``.
+        purpose: Its purpose, for the message, such as ``" for the figure"``.
 
     Raises:
-        FileExistsError: If there is something at the path.
-        FileNotFoundError: If there is no such folder.
+        FileExistsError: If the path exists.
+        FileNotFoundError: If its folder does not exist.
 
     Example:
     >>> from pathlib import Path
@@ -61,10 +62,10 @@ def check_new_file(path, purpose=""):
 
 
 def write_columns(file, columns):
-    """Writes columns of numbers as CSV, with nine digits.
+    """Write columns of numbers as CSV, with nine significant digits.
 
     Args:
-        file: File opened for writing text.
+        file: File that is open for writing text.
         columns: Dict from names to arrays of equal length.
 
     Example:

@@ -1,10 +1,10 @@
-"""Keeps TensorFlow's notes about the machine from who asked for something else.
+"""Hides the notes that TensorFlow writes on standard error while it is imported.
 
-While it is imported, TensorFlow logs on standard error which kernels it chose and which
-drivers it did not find, whatever ``TF_CPP_MIN_LOG_LEVEL`` says. No Python can take that
-back: the lines come from libraries as they are loaded. So they go through a process of
-their own, this file run as a script, which passes on what is no such line; and all of it
-where the import fails, even where it ends the program.
+They say which kernels TensorFlow chose and which drivers it did not find, whatever
+``TF_CPP_MIN_LOG_LEVEL`` is. Native libraries write them while they are loaded, so that
+nothing in Python can stop them. So standard error is sent through another process, which
+runs this file as a script and passes on every line that is not such a note. It passes on
+all lines if the import fails, even if it ends the program.
 """
 
 import contextlib
@@ -14,9 +14,9 @@ import re
 import subprocess
 import sys
 
-# "I0000 00:00:1795782788.378745    5444 port.cc:153] oneDNN custom ...", the form of
-# former versions, "2024-05-01 12:00:00.123456: I tensorflow/core/...", and what Abseil
-# says of itself. A line of level F, after which the process dies, is none of them.
+# "I0000 00:00:1795782788.378745    5444 port.cc:153] oneDNN custom ..."; in earlier
+# versions "2024-05-01 12:00:00.123456: I tensorflow/core/..."; and a line of Abseil about
+# its log. A line of level F, after which the process dies, is not a note.
 LOGGED = re.compile(
     rb"[IWE]\d{4} \d\d:\d\d:[\d.]+ |\d{4}-\d\d-\d\d [\d:.]+: [IWE] |"
     rb"WARNING: All log messages before absl::InitializeLog"
@@ -25,26 +25,26 @@ DONE = b"keras_amp: all is well\n"
 
 
 def import_tensorflow():
-    """Imports TensorFlow, whose notes are not shown if that succeeds."""
-    with withheld():
+    """Import TensorFlow, and hide its notes if that succeeds."""
+    with hidden_notes():
         import tensorflow  # noqa: F401
 
 
-def no_news_of_tracing():
-    """Has TensorFlow not say that functions are traced anew: every run has its own.
+def hide_tracing_warning():
+    """Hide TensorFlow's warning that functions are traced again, which each run does.
 
     Its other warnings are shown.
     """
-    logging.getLogger("tensorflow").addFilter(_is_news)
+    logging.getLogger("tensorflow").addFilter(_is_not_about_tracing)
 
 
 @contextlib.contextmanager
-def withheld():
-    """Withholds what libraries log on standard error within the block, unless it fails.
+def hidden_notes():
+    """Hide what libraries log on standard error within the block, unless it fails.
 
     Example:
-    >>> from keras_amp.runtime.notes import withheld
-    >>> with withheld():
+    >>> from keras_amp.runtime.notes import hidden_notes
+    >>> with hidden_notes():
     ...     import json
     """
     with contextlib.ExitStack() as stack:
@@ -56,29 +56,29 @@ def withheld():
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=screen,
-                start_new_session=True,  # Ctrl-C is not for it
+                start_new_session=True,  # so that Ctrl-C does not end it
             )
-        except OSError:  # no standard error, or no process to be had: nothing is hidden
+        except OSError:  # no standard error, or no further process: nothing is hidden
             yield
             return
         stack.callback(reader.wait)
-        stack.callback(os.dup2, screen, 2)  # which closes the reader's input
+        stack.callback(os.dup2, screen, 2)  # which ends the reader's input
         os.dup2(reader.stdin.fileno(), 2)
         reader.stdin.close()
         yield
         os.write(2, DONE)
 
 
-def passed_on(lines):
-    r"""Yields those of the lines that are to be shown, as they come.
+def without_notes(lines):
+    r"""Yield the lines that are shown, as soon as they are known to be.
 
     Args:
-        lines: Iterable of bytes, what was written on standard error.
+        lines: Iterable of bytes, the lines that were written on standard error.
 
     Example:
-    >>> from keras_amp.runtime.notes import DONE, passed_on
+    >>> from keras_amp.runtime.notes import DONE, without_notes
     >>> lines = [b"E0000 00:00:17.5 1 cuda.cc:52] failed call to cuInit\n", b"Ours\n"]
-    >>> list(passed_on([*lines, DONE])), list(passed_on(lines)) == lines[::-1]
+    >>> list(without_notes([*lines, DONE])), list(without_notes(lines)) == lines[::-1]
     ([b'Ours\n'], True)
     """
     notes = []
@@ -92,11 +92,11 @@ def passed_on(lines):
     yield from notes
 
 
-def _is_news(record):
+def _is_not_about_tracing(record):
     return "triggered tf.function retracing" not in record.getMessage()
 
 
 if __name__ == "__main__":
-    for shown in passed_on(sys.stdin.buffer):
+    for shown in without_notes(sys.stdin.buffer):
         sys.stderr.buffer.write(shown)
         sys.stderr.buffer.flush()

@@ -1,8 +1,8 @@
-"""What has to stand in the environment before TensorFlow is imported.
+"""Environment variables that must be set before TensorFlow is imported.
 
 TensorFlow reads some variables once, while it is imported. ``keras_amp`` calls ``begin``
-before that: in a program of its own the variables are set and TensorFlow's notes are
-withheld, in one that merely uses the package nothing is done.
+before that. In a program of the package it sets the variables and hides TensorFlow's
+notes; in a program that only uses the package it does nothing.
 """
 
 import contextlib
@@ -13,35 +13,35 @@ from pathlib import Path
 
 from keras_amp.runtime import notes
 
-STARTED = time.perf_counter()  # when the package began to be imported
-# What the package's own programs set where the user has not.
+STARTED = time.perf_counter()  # when the import of the package began
+# The package's own programs set these, unless the user has set them.
 VARIABLES = {
-    # oneDNN's kernels are on by default where a processor has AVX-512 and off where it
-    # has not: the same run then has another result on another machine.
+    # By default oneDNN's kernels are used if the processor has AVX-512, so that the same
+    # run has another result on another machine.
     "TF_ENABLE_ONEDNN_OPTS": "1",
-    # Also of level "error" is what it says where there is no GPU. What fails is raised.
+    # That there is no GPU is logged with level "error", too. Failures raise exceptions.
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
-WORKER = "KERAS_AMP_WORKER"  # is set for the processes that a program starts
+WORKER = "KERAS_AMP_WORKER"  # set for the processes that a program starts
 COMMAND = "keras-amp"
 RECIPES = ("bert", "bilstm", "cnn", "grid")  # the scripts of the folder recipes/
 
 
 def begin():
-    """Sets ``VARIABLES`` if this is a program of the package, but none that is set.
+    """Set ``VARIABLES``, except those that are set, if this is a program of the package.
 
-    TensorFlow is then imported, without its notes unless the user has asked for them.
+    TensorFlow is imported then. Its notes are hidden unless the user has asked for them.
     """
     if WORKER in os.environ or is_program(sys.argv, sys.orig_argv):
         for name, value in VARIABLES.items():
             os.environ.setdefault(name, value)
-        notes.no_news_of_tracing()
+        notes.hide_tracing_warning()
         if os.environ["TF_CPP_MIN_LOG_LEVEL"] == VARIABLES["TF_CPP_MIN_LOG_LEVEL"]:
             notes.import_tensorflow()
 
 
 def is_program(arguments, original):
-    """Whether a process runs ``keras-amp``, ``python -m keras_amp`` or a recipe.
+    """Return whether a process runs ``keras-amp``, ``python -m keras_amp`` or a recipe.
 
     Args:
         arguments: List of strings, its ``sys.argv``.
@@ -52,7 +52,7 @@ def is_program(arguments, original):
     >>> is_program(["recipes/cnn.py", "--data", "trec"], []), is_program(["mine.py"], [])
     (True, False)
     """
-    if arguments[:1] == ["-m"]:  # Python still looks for the module, named before them
+    if arguments[:1] == ["-m"]:  # Python has not yet put the module's path there
         return original[-len(arguments)] == "keras_amp"
     script = Path(arguments[0] if arguments else "").absolute()
     if script.parent.name == "recipes" and script.suffix == ".py":
@@ -62,13 +62,13 @@ def is_program(arguments, original):
 
 @contextlib.contextmanager
 def variables(given=None):
-    """Sets variables for the processes that are started in the block.
+    """Set variables for the processes that are started in the block.
 
-    They concern this process no more: its TensorFlow is there already.
+    They have no effect on this process, which has imported TensorFlow already.
 
     Args:
-        given: Dict of strings, which take precedence over ``VARIABLES``; neither over
-            what the user has set.
+        given: Dict of strings, which take precedence over ``VARIABLES``. Variables that
+            the user has set are not changed.
 
     Example:
     >>> import os

@@ -1,8 +1,9 @@
 """Weights files that a model and its classifier can both load.
 
-Keras writes a model's variables by the names of its attributes: the classifier's under
-"classifier", ours at the top. A classifier by itself looks for its own at the top. So
-ours are moved aside, and the classifier's get second names there, which takes no space.
+Keras writes a model's variables under the names of its attributes: those of the
+classifier under "classifier", those of the mixing model at the top. A classifier looks
+for its own at the top. So those of the mixing model are moved into a group, and those of
+the classifier get second names at the top, which takes no space.
 """
 
 import os
@@ -10,15 +11,15 @@ import os
 import h5py
 import numpy as np
 
-OWN = "mixing"  # the group of our own variables
+OWN = "mixing"  # the group of the mixing model's own variables
 
 
 def share_with_classifier(path):
-    """Rewrites names in the weights file of a model so that its classifier can load it.
+    """Rename what is in the weights file of a model so that its classifier can load it.
 
     Args:
-        path: Where ``keras.Model.save_weights`` has written the model's weights. Anything
-            but one local ``.weights.h5`` file is left as it is.
+        path: Path of the file that ``keras.Model.save_weights`` has written. It is not
+            changed unless it is a local ``.weights.h5`` file.
     """
     if not (str(path).endswith(".weights.h5") and os.path.isfile(path)):
         return
@@ -33,10 +34,10 @@ def share_with_classifier(path):
 
 
 def own_variables(store):
-    """Returns the part of a store that holds our own variables.
+    """Return the part of a store that holds the mixing model's own variables.
 
     Args:
-        store: What Keras hands to ``load_own_variables``: the variables at the top.
+        store: The argument of ``load_own_variables``: the variables at the top.
     """
     file = getattr(store, "h5_file", None)
     if not file or OWN not in file:
@@ -45,13 +46,14 @@ def own_variables(store):
 
 
 def check_no_classifiers(path):
-    """Raises if a file holds the weights of a classifier alone.
+    """Raise if a file holds the weights of a classifier alone.
 
     Args:
         path: Path of a weights file.
 
     Raises:
-        ValueError: If a local ``.weights.h5`` file was written by a bare classifier.
+        ValueError: If a classifier, not a mixing model, has written a local
+            ``.weights.h5`` file.
     """
     if not (str(path).endswith(".weights.h5") and os.path.isfile(path)):
         return

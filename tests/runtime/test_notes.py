@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 NOTE = "E0000 00:00:1795782793.897175    5444 cuda_platform.cc:52] failed call to cuInit"
 WRITE = f"""
 import os
-from keras_amp.runtime.notes import withheld
-with withheld():
+from keras_amp.runtime.notes import hidden_notes
+with hidden_notes():
     os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called\\n")
     os.write(2, b"{NOTE}\\n")
     os.write(2, b"ours\\n")
@@ -53,8 +53,8 @@ def test_all_is_shown_where_the_process_dies():
 
 def test_a_process_without_standard_error():
     ended = python(
-        "import os; os.close(2)\nfrom keras_amp.runtime.notes import withheld\n"
-        "with withheld():\n    print('ours')"
+        "import os; os.close(2)\nfrom keras_amp.runtime.notes import hidden_notes\n"
+        "with hidden_notes():\n    print('ours')"
     )
     assert (ended.returncode, ended.stdout) == (0, "ours\n")
 
@@ -77,7 +77,7 @@ def test_what_is_a_note(line, is_note):
 def test_a_user_who_asks_for_notes_gets_them(level, monkeypatch):
     called = []
     monkeypatch.setattr(notes, "import_tensorflow", lambda: called.append(True))
-    monkeypatch.setattr(notes, "no_news_of_tracing", lambda: None)
+    monkeypatch.setattr(notes, "hide_tracing_warning", lambda: None)
     monkeypatch.setattr(sys, "argv", ["keras-amp", "train"])
     for name in process.VARIABLES:
         monkeypatch.delenv(name, raising=False)
