@@ -518,7 +518,7 @@ def test_missing_phrases_are_explained_and_nothing_is_downloaded(serve, tmp_path
     file = write(tmp_path / "mine.tsv", "x\ta\ny\tb\n")
     write(tmp_path / "train_phrases.tsv", "x\ta\n")  # of no use to a single file
     for name, message in [
-        (tmp_path / "own", r"own/train_phrases\.tsv, .*Received: a folder without that file\."),
+        (tmp_path / "own", r"own.train_phrases\.tsv.*: a folder without that file\."),
         (file, r"a folder with train\.tsv and train_phrases\.tsv, .*: one file\."),
         ("sst2", r"<data_dir>/sst2/train_phrases\.tsv beside train.tsv, dev.tsv, test"),
     ]:
