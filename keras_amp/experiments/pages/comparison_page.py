@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 
 from keras_amp.analysis import figures
-from keras_amp.analysis.significance import LEVEL
 from keras_amp.experiments.pages import comparison_tables as tables
 from keras_amp.experiments.pages import galleries
 from keras_amp.experiments.summary.texts import number
@@ -27,7 +26,6 @@ def page_of_comparison(groups, compared, left_out):
         "title": f"Mixing methods on {Path(trials[0].config['data']).stem}",
         "summary": _summary(groups, trials),
         "compared": compared,
-        "level": LEVEL,
         "left_out": left_out,
         "results": tables.improvements_table(groups, compared),
         "differences": tables.differences_table(compared),

@@ -1,10 +1,11 @@
 """The tables of a comparison: means, differences and settings."""
 
+from keras_amp.analysis.significance import LEVEL
 from keras_amp.experiments.cells import WITHOUT_EFFECT
 from keras_amp.experiments.pages.table import Table
 from keras_amp.experiments.summary.frames import against_baselines, flat
 from keras_amp.experiments.summary.means import row_of, summarize
-from keras_amp.experiments.summary.methods import HEADER, cells
+from keras_amp.experiments.summary.methods import CAPTION, EXPLANATION, HEADER, cells
 from keras_amp.experiments.summary.texts import (
     DASH,
     interval,
@@ -14,7 +15,19 @@ from keras_amp.experiments.summary.texts import (
 )
 from keras_amp.experiments.summary.trials import WITHIN
 
-CAPTION = "Mean ± standard deviation over the runs"
+IMPROVEMENTS = (
+    "`over mixup` and `over none` are relative improvements of the test error: by how "
+    "many percent it is lower than that of mixup at the same place, and of no mixing. "
+    "Below zero, it is higher."
+)
+TEST = (
+    "The test is the paired t-test of the test errors of the common seeds; the folds of "
+    "a seed are averaged. Its p-values are adjusted by Holm's method, which controls the "
+    'family-wise error rate of this table; "better" or "worse" means p < '
+    f"{LEVEL}. The interval is not adjusted for the number of comparisons. The test says "
+    "what other seeds would show, not what other test texts would. Few seeds can only "
+    'show large differences: "no difference shown" does not mean that there is none.'
+)
 # What a row of settings does not repeat.
 NOT_SHOWN = {*WITHIN, *WITHOUT_EFFECT, "command", "class_names", "data", "mix", "policy"}
 
@@ -25,7 +38,7 @@ def methods_table(results):
     Args:
         results: Iterable of ``Result``s.
     """
-    return Table.of(CAPTION, HEADER, map(cells, summarize(results)))
+    return Table.of(CAPTION, HEADER, map(cells, summarize(results)), note=EXPLANATION)
 
 
 def improvements_table(groups, compared):
@@ -41,7 +54,7 @@ def improvements_table(groups, compared):
     for place, family in enumerate(("mixup", "none"), HEADER.index("test error %") + 1):
         texts = [_improvement(found[family]) for found in improvements]
         frame.insert(place, f"over {family} %", texts)
-    return Table(CAPTION, frame)
+    return Table(CAPTION, frame, note=f"{EXPLANATION} {IMPROVEMENTS}")
 
 
 def differences_table(compared):
@@ -67,7 +80,14 @@ def differences_table(compared):
         for d in compared
     ]
     caption = "Test errors of the common seeds, in percent and percentage points"
-    return Table.of(caption, headings, rows, words=("against", "verdict"))
+    return Table.of(
+        caption,
+        headings,
+        rows,
+        words=("against", "verdict"),
+        note=TEST,
+        empty="Nothing is compared: there is no other method with the same settings.",
+    )
 
 
 def verdict(difference):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from textwrap import shorten
 
 from keras_amp.analysis import figures
-from keras_amp.analysis.significance import LEVEL, RESAMPLES, least_wilcoxon
+from keras_amp.analysis.significance import LEVEL, least_wilcoxon
 from keras_amp.experiments.pages import galleries, grid_tables, latex
 from keras_amp.experiments.pages.templating import render, render_blocks
 from keras_amp.experiments.summary.differences import (
@@ -63,8 +63,6 @@ def page_of_grid(grid, records, arrangement):
         "galleries": {**_galleries(arrangement.groups), "differences": drawn},
         "machines": _machines(arrangement),
         "paper": _paper(arrangement, paper),
-        "level": LEVEL,
-        "resamples": f"{RESAMPLES:,}",
         "generator": GENERATOR,
     }
     return page, [d for found in by_reading.values() for d in found], figure
@@ -180,20 +178,17 @@ def _named(group, trial, names):
 
 
 def _machines(arrangement):
-    """What the finished cells ran with and on: lists of texts with their counts."""
+    """What the finished cells ran with and on: texts with their counts."""
     records = [t.record for group in arrangement.groups for t in group.finished]
 
     def counted(texts):
         return sorted(Counter(texts).items(), key=lambda item: (-item[1], item[0]))
 
-    return {
-        "hours": f"{sum(record['seconds'] for record in records) / 3600:,.1f}",
-        "versions": counted(
-            ", ".join(f"{name} {version}" for name, version in r["versions"].items())
-            for r in records
-        ),
-        "machines": counted(_machine(record["machine"]) for record in records),
-    }
+    versions = counted(
+        ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+        for record in records
+    )
+    return versions + counted(_machine(record["machine"]) for record in records)
 
 
 def _machine(machine):
@@ -209,21 +204,22 @@ def _machine(machine):
 
 
 def _paper(arrangement, paper):
-    """Which figures of the paper stand beside which cells; None where there are none."""
+    """Say which figures of the paper are compared with which cells; "" for none."""
     if paper is None:
-        return None
+        return ""
     found = [(group, reported(group.values, paper)) for group in arrangement.groups]
     pairs = [(group, cell) for group, cell in found if cell is not None]
     if not pairs:
-        return None
+        return ""
     models = {}
     for group, cell in pairs:
         backbone, vectors, preset = group.shown(["backbone", "vectors", "preset"])
         ours = preset if preset != DASH else f"{backbone} with {vectors} vectors"
         models.setdefault(cell.model.replace("_", "-"), {})[ours] = None
-    return {
-        "table": pairs[0][1].table,
-        "page": pairs[0][1].page,
-        "seeds": SEEDS,
-        "models": {model: list(ours) for model, ours in models.items()},
-    }
+    compared = "; ".join(f"{' and '.join(o)} beside {m}" for m, o in models.items())
+    _, first = pairs[0]
+    return (
+        f"The paper's figures are those of its Table {first.table} (EMNLP 2021, page "
+        f"{first.page}): means ± deviations over {SEEDS} seeds, of minima over the test "
+        f"curve. The models that are compared differ in their settings: {compared}."
+    )

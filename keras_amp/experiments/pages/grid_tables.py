@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keras_amp.analysis.significance import by_seed
+from keras_amp.analysis.significance import LEVEL, RESAMPLES, by_seed
 from keras_amp.experiments.pages.table import Table
 from keras_amp.experiments.summary.differences import FAMILIES
 from keras_amp.experiments.summary.groups import Group
@@ -29,6 +29,48 @@ CAPTIONS = {
         "chosen by the test set itself"
     ),
     "dev_error": "Development error in percent, at the epoch that it chose",
+}
+NOTES = {
+    "test_error": (
+        "RP is the relative improvement over mixup at the same place: by how many "
+        "percent the error is lower than mixup's, over the seeds that both have. The "
+        "folds of a seed are averaged; a seed counts as soon as all of its folds are "
+        "finished."
+    ),
+    "best_test_error": (
+        "It is not an error that a user can expect, who has no labels to choose the "
+        "epoch by. The authors' program reports it: compare it with the paper's figures."
+    ),
+    "dev_error": (
+        "It serves to choose settings. It is no result: as the least development error "
+        "of all epochs it is too low."
+    ),
+}
+FAMILY_NOTES = {
+    "mixup": (
+        "The difference is in percentage points; below zero is better. The interval is "
+        f"the bootstrap's, from the percentiles of the means of {RESAMPLES:,} resamples "
+        "of the seeds; it is not adjusted for the number of comparisons. The tests are "
+        "the paired t-test and Wilcoxon's signed-rank test over the same seeds. The "
+        "p-values of each test are adjusted by Holm's method, which controls the "
+        'family-wise error rate of this table; "better" or "worse" means p < '
+        f"{LEVEL} by both tests. The tests say what other seeds would show, not what "
+        'other test texts would; "no difference shown" does not mean that there is '
+        "none."
+    ),
+    "none": (
+        "The tests are the same. Their p-values are adjusted for the comparisons of this "
+        "table alone."
+    ),
+}
+NOT_COMPARED = {
+    "mixup": (
+        "Nothing is compared with mixup: no adversarial method has the same settings."
+    ),
+    "none": (
+        "Nothing is compared with no mixing: nothing without mixing has the same "
+        "settings."
+    ),
 }
 
 
@@ -84,6 +126,7 @@ def entries_table(arrangement, compared, reading, paper=None):
         (*names, *headings),
         [(*_row_label(row, names), *line) for row, line in zip(rows, texts, strict=True)],
         words=names[1:],
+        note=NOTES[reading],
     )
 
 
@@ -122,7 +165,14 @@ def family_table(arrangement, compared, family):
     tested = sum(d.adjusted_t is not None for d in found)
     caption = f"Against {FAMILIES[family]}: test errors of the common seeds, in percent"
     caption += f"; comparisons that p is adjusted for: {tested}"
-    return Table.of(caption, headings, rows, words=(*names[1:], "against", "verdict"))
+    return Table.of(
+        caption,
+        headings,
+        rows,
+        words=(*names[1:], "against", "verdict"),
+        note=FAMILY_NOTES[family],
+        empty=NOT_COMPARED[family],
+    )
 
 
 def missing_table(arrangement):
@@ -137,7 +187,13 @@ def missing_table(arrangement):
         if counts:
             rows.append((*row.shown(arrangement.row_dimensions), "; ".join(counts)))
     headings = (*arrangement.row_dimensions, "finished")
-    return Table.of("Rows that are not complete", headings, rows, words=headings[1:])
+    return Table.of(
+        "Rows that are not complete",
+        headings,
+        rows,
+        words=headings[1:],
+        empty="All cells are finished.",
+    )
 
 
 def trained_table(arrangement):
@@ -161,8 +217,16 @@ def trained_table(arrangement):
         )
     names = arrangement.row_dimensions
     headings = (*names, "cells", "steps", "epochs", "train", "dev", "test", "hours")
-    caption = "What was trained: cells, steps and epochs of each, examples, hours in all"
-    return Table.of(caption, headings, rows, words=names[1:])
+    groups = arrangement.groups
+    seconds = sum(t.record["seconds"] for group in groups for t in group.finished)
+    return Table.of(
+        "What was trained: cells, steps and epochs of each, examples, hours in all",
+        headings,
+        rows,
+        words=names[1:],
+        note=f"{seconds / 3600:,.1f} hours altogether.",
+        empty="Nothing yet.",
+    )
 
 
 def column_label(arrangement, column):

@@ -1,6 +1,6 @@
 """A table of texts, which every format shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from rich.table import Table as RichTable
@@ -14,24 +14,29 @@ class Table:
         caption: What it shows.
         frame: ``pandas.DataFrame`` of strings.
         words: Tuple of the columns that hold words, not numbers, besides the first.
+        note: What a reader needs to know about it, sentences; "" for nothing.
+        empty: The sentence that takes its place if it has no rows.
     """
 
     caption: str
     frame: pd.DataFrame
     words: tuple = ()
+    note: str = ""
+    empty: str = ""
 
     @classmethod
-    def of(cls, caption, headings, rows, words=()):
+    def of(cls, caption, headings, rows, **others):
         """Make a table of rows.
 
         Args:
             caption: What it shows.
             headings: Sequence of strings.
             rows: List of sequences of strings, as long as ``headings``.
-            words: Sequence of the headings of columns that hold words.
+            **others: Other attributes.
         """
-        frame = pd.DataFrame(rows, columns=list(headings), dtype=object)
-        return cls(caption, frame, tuple(words))
+        return cls(
+            caption, pd.DataFrame(rows, columns=list(headings), dtype=object), **others
+        )
 
     @property
     def headings(self):
@@ -49,7 +54,7 @@ class Table:
 
     def without(self, headings):
         """Return the table without some of its columns."""
-        return Table(self.caption, self.frame.drop(columns=list(headings)), self.words)
+        return replace(self, frame=self.frame.drop(columns=list(headings)))
 
     def as_rich(self, shown=None, caption=None):
         """Return the table for a terminal, a ``rich.table.Table``.

@@ -13,13 +13,15 @@ from keras_amp.runtime.files import whole_file
 
 HEADER = ("method", "runs", *(heading for _, heading, _ in QUANTITIES))
 
-NOTE = (
-    "Mean ± standard deviation over the runs. The epoch is chosen by the development "
-    "set, and is the last without one; `test error` is the result. `best test error` is "
-    "the least of any epoch, chosen by the test set itself: only for comparison with "
-    "papers that report it. NLL: negative log-likelihood; ECE: expected calibration "
-    "error in 15 bins, both on the test set. AMP: the Adversarial Mixing Policy."
+CAPTION = "Mean ± standard deviation over the runs"
+EXPLANATION = (
+    "The epoch is chosen by the development set, and is the last without one; `test "
+    "error` is the result. `best test error` is the least of any epoch, chosen by the "
+    "test set itself: only for comparison with papers that report it. NLL: negative "
+    "log-likelihood; ECE: expected calibration error in 15 bins, both on the test set. "
+    "AMP: the Adversarial Mixing Policy."
 )
+NOTE = f"{CAPTION}. {EXPLANATION}"
 
 
 class Results(list):
