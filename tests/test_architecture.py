@@ -48,7 +48,9 @@ NO_ENGINE = {
 LEAVING = ("grid",)
 
 # Modules that only forward a former name. Nothing may import them.
-ALIASES = {"experimental", "policy", "report", "sampling", "tables"}
+ALIASES = {
+    "experimental", "figures", "policy", "report", "sampling", "significance", "tables",
+}  # fmt: skip
 
 # Folders and files that may import TensorFlow; the list should become shorter. All others
 # work on any backend: `policies`, `layers` and `graph` use `keras.ops` alone.

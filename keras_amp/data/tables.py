@@ -117,7 +117,7 @@ def _content(path):
         raise _not_utf8(path, line, what, data) from error
     if "\0" in content:  # every second byte of an ASCII text in UTF-16
         line = content[: content.index("\0")].count("\n") + 1
-        raise _not_utf8(path, line, "NUL, which no text holds", path.read_bytes())
+        raise _not_utf8(path, line, "NUL, which no text has", path.read_bytes())
     return content
 
 
