@@ -280,7 +280,7 @@ def test_utf16_of_ascii_letters_is_noticed_too(encoding, tmp_path):
 )
 def test_nul_is_located(name, content, tmp_path):
     path = write(tmp_path, name, content)
-    with pytest.raises(ValueError, match=f"{name}, whose line 3 holds NUL.*no text file"):
+    with pytest.raises(ValueError, match=f"{name}, whose line 3 holds NUL.*text file"):
         read_texts(path)
 
 

@@ -28,6 +28,7 @@ QUIET = "--no-sandbox --disable-gpu --disable-background-networking --no-first-r
 QUIET += "--disable-component-update --disable-sync --disable-quic"
 OPENED = {"phone": ("dark", 360, 740), "desktop": ("light", 1280, 900)}
 PAGES = {"light": (255, 255, 255), "dark": (20, 23, 27)}
+METHODS = (("none", None), ("word", "amp"), ("sentence", "amp"))
 LONG = ["a class with a long name", "another_one_that_is_a_single_word_without_a_break"]
 
 pytestmark = pytest.mark.skipif(
@@ -43,6 +44,7 @@ def report(tmp_path_factory):
     for name, rate in (("a", 0.0002), ("b", 0.1)):
         folders = write_comparison(
             root / name,
+            METHODS,
             seeds=2,
             learning_rate=rate,
             classes=[*LONG, "c", "d", "e", "f"],
