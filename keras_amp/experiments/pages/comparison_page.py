@@ -42,7 +42,7 @@ def page_of_comparison(groups, compared, left_out):
         "commands": Counter(trial.config.get("command") for trial in trials),
         "generator": GENERATOR,
         "number": number,
-        "verdict": tables.verdict,
+        "verdict": tables.counted_verdict,
     }
 
 

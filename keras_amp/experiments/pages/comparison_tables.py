@@ -69,7 +69,7 @@ def differences_table(compared):
         (
             d.group.label,
             d.other.label,
-            verdict(d),
+            counted_verdict(d),
             number(d.error),
             number(d.other_error),
             number(d.difference, signed=True),
@@ -90,7 +90,7 @@ def differences_table(compared):
     )
 
 
-def verdict(difference):
+def counted_verdict(difference):
     """Return what the test says of a ``Difference``, with the number of seeds."""
     seeds = difference.seeds
     counted = {0: "no common seed", 1: "1 seed"}.get(seeds, f"{seeds} seeds")

@@ -11,9 +11,9 @@ from keras_amp.experiments.summary.texts import (
     DASH,
     SPACE,
     interval,
-    mean_and_deviation,
     number,
     p_value,
+    spread_text,
 )
 from keras_amp.paper.published_tables import reported
 
@@ -210,8 +210,8 @@ def trained_table(arrangement):
             (
                 *row.shown(arrangement.row_dimensions),
                 str(len(trials)),
-                *(_range(result[n] for result in results) for n in ("steps", "epochs")),
-                *(_range(e.get(n) for e in examples) for n in ("train", "dev", "test")),
+                *(_extent(result[n] for result in results) for n in ("steps", "epochs")),
+                *(_extent(e.get(n) for e in examples) for n in ("train", "dev", "test")),
                 number(hours),
             )
         )
@@ -302,7 +302,7 @@ def _errors(group, reading):
         if group.finished:
             return f"0 of {seeds} seeds"
         return "failed" if len(group.failed) == len(group.trials) else "not run"
-    text = mean_and_deviation(mean, deviation)
+    text = spread_text(mean, deviation)
     return f"{text}{SPACE}({done if done == seeds else f'{done} of {seeds}'})"
 
 
@@ -332,7 +332,7 @@ def _count(group):
     return f"{text}, {len(group.failed)} failed" if group.failed else text
 
 
-def _range(values):
+def _extent(values):
     found = sorted({value for value in values if value is not None})
     if not found:
         return DASH

@@ -8,7 +8,7 @@ import pandas as pd
 
 from keras_amp.experiments.results import Result
 from keras_amp.experiments.summary.means import QUANTITIES, summarize
-from keras_amp.experiments.summary.texts import mean_and_deviation
+from keras_amp.experiments.summary.texts import spread_text
 from keras_amp.runtime.files import whole_file
 
 HEADER = ("method", "runs", *(heading for _, heading, _ in QUANTITIES))
@@ -40,9 +40,7 @@ class Results(list):
 
 def cells(row):
     """Return the texts of a ``Row``, in the order of ``HEADER``."""
-    texts = (
-        mean_and_deviation(*row.spreads[name], digits) for name, _, digits in QUANTITIES
-    )
+    texts = (spread_text(*row.spreads[name], digits) for name, _, digits in QUANTITIES)
     return row.method, str(row.runs), *texts
 
 

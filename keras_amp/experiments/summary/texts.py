@@ -24,12 +24,12 @@ def number(value, digits=2, signed=False):
     return text.replace("-", MINUS)
 
 
-def mean_and_deviation(mean, deviation, digits=2):
+def spread_text(mean, deviation, digits=2):
     """Return a mean with its standard deviation; either may be None.
 
     Example:
-    >>> from keras_amp.experiments.summary.texts import mean_and_deviation
-    >>> mean_and_deviation(9.0, None)
+    >>> from keras_amp.experiments.summary.texts import spread_text
+    >>> spread_text(9.0, None)
     '9.00'
     """
     text = number(mean, digits)

@@ -11,8 +11,7 @@ from runs_on_disk import write_run
 from scipy import stats
 
 from keras_amp.experiments.pages.comparison_files import compared_groups
-from keras_amp.experiments.pages.comparison_tables import settings_tables
-from keras_amp.experiments.pages.comparison_tables import verdict as verdict_of
+from keras_amp.experiments.pages.comparison_tables import counted_verdict, settings_tables
 from keras_amp.experiments.summary.folders import read_folders
 
 
@@ -47,7 +46,7 @@ def paired(tmp_path, errors, others):
 )
 def test_verdicts_are_those_of_the_paired_test(tmp_path, errors, others, verdict):
     found = paired(tmp_path, errors, others)
-    assert verdict_of(found) == verdict
+    assert counted_verdict(found) == verdict
     n = min(len(errors), len(others))
     apart = np.array(errors[:n]) - np.array(others[:n])
     assert found.difference == pytest.approx(apart.mean())
@@ -62,7 +61,7 @@ def test_seeds_without_a_partner_take_no_part(tmp_path):
     write_run(tmp_path, "word", "amp", seed=0)
     write_run(tmp_path, "word", "mixup", seed=1)
     _, (found,), _ = compared_in(tmp_path)
-    assert verdict_of(found) == "cannot be compared (no common seed)"
+    assert counted_verdict(found) == "cannot be compared (no common seed)"
 
 
 def test_folds_are_averaged_within_a_seed(tmp_path):
