@@ -3,12 +3,12 @@
 import contextlib
 import logging
 import os
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
 
 import keras
-import pooch
 
 from keras_amp.data.folders import cache_folder
 
@@ -41,6 +41,7 @@ def fetch(address, path, name, advice, sha256=None):
     """
     origin = (os.environ.get(MIRROR_VARIABLE) or address).rstrip("/") + "/" + path
     file = Path(path).name
+    pooch = _pooch()
     cache = pooch.create(
         cache_folder(name),
         base_url="",
@@ -64,6 +65,17 @@ def fetch(address, path, name, advice, sha256=None):
         ) from error
 
 
+def _pooch():
+    """Import pooch, once it is needed, without its warning in notebooks.
+
+    It is about ``tqdm``'s progress bar, which is not used here.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")
+        import pooch
+    return pooch
+
+
 @contextlib.contextmanager
 def _quiet(logger):
     """Show no more than the warnings of a logger: ``_download`` says what happens."""
@@ -78,7 +90,7 @@ def _quiet(logger):
 def _download(url, output, cache):
     """Download a file, as pooch asks for it, and check what pooch cannot check."""
     print(f"Downloading data from {url}")
-    download = pooch.HTTPDownloader(progressbar=_ProgressBar(), chunk_size=CHUNK)
+    download = _pooch().HTTPDownloader(progressbar=_ProgressBar(), chunk_size=CHUNK)
     download(url, output, cache)
     os.chmod(output, 0o644)  # pooch's temporary files are for their owner alone
     if cache.registry[Path(url).name] is None and not _is_intact_zip(output):

@@ -131,7 +131,7 @@ def _not_utf8(path, line, what, data):
         encoding = "utf-16be" if data.startswith(b"\0") else "utf-16le"
     elif nulls:
         encoding = None
-    advice = "It may not be a text file."
+    advice = "It may be no text file."
     if encoding:
         advice = f"Convert it, for instance by `iconv -f {encoding} -t utf-8`."
     return ValueError(
