@@ -82,7 +82,7 @@ class Trial:
     @property
     def class_names(self):
         """The names of the classes, in the order of the probabilities."""
-        return self.config["class_names"]
+        return list(self.config["class_names"])
 
     @cached_property
     def epochs(self):
