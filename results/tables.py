@@ -1,9 +1,9 @@
-"""Makes the tables of the studies in this folder, and the results in the README.
+"""Make the tables of the studies in this folder, and the results in the README.
 
     python results/tables.py
 
 Each study is a grid's folder: ``grid.toml`` says what was run, ``cells/`` holds every
-run. ``keras-amp grid results/<study>`` goes on with what is missing of one.
+run. ``keras-amp grid results/<study>`` runs the cells that are missing.
 """
 
 from pathlib import Path
@@ -17,12 +17,12 @@ FINDINGS = RESULTS.parent / "docs" / "findings.md"
 
 
 def studies():
-    """Returns the studies' folders, by name."""
+    """Return the studies' folders, by name."""
     return sorted(path.parent for path in RESULTS.glob("*/grid.toml"))
 
 
 def main(out=RESULTS, readme=README, findings=FINDINGS):
-    """Writes all tables.
+    """Write all tables.
 
     Args:
         out: Folder that receives a folder of tables for each study.

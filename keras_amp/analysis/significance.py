@@ -104,14 +104,14 @@ def t_test(pairs):
     >>> t_test(np.array([[5.0, 5.1], [6.0, 6.1], [7.0, 7.1]]))
     (0.25, None)
     """
-    apart = _apart(pairs)
-    if len(apart) < 2:
+    differences = _differences(pairs)
+    if len(differences) < 2:
         return None, None
-    if np.all(apart == 0):
+    if np.all(differences == 0):
         return 1.0, None
-    if np.all(apart == apart[0]):
-        return float(stats.binomtest(len(apart), len(apart)).pvalue), None
-    test = stats.ttest_1samp(apart, 0)
+    if np.all(differences == differences[0]):
+        return float(stats.binomtest(len(differences), len(differences)).pvalue), None
+    test = stats.ttest_1samp(differences, 0)
     return float(test.pvalue), tuple(map(float, test.confidence_interval(1 - LEVEL)))
 
 
@@ -135,18 +135,18 @@ def wilcoxon(pairs):
     >>> wilcoxon(np.array([[8.0, 9.1], [8.2, 9.0], [7.9, 9.2], [8.1, 8.8], [8.3, 8.9]]))
     0.0625
     """
-    apart = _apart(pairs)
-    if len(apart) < 2:
+    differences = _differences(pairs)
+    if len(differences) < 2:
         return None
-    if not apart.any():
+    if not differences.any():
         return 1.0
-    sizes = np.abs(apart)
-    if apart.all() and len(np.unique(sizes)) == len(apart):
-        return float(stats.wilcoxon(apart, method="exact").pvalue)
+    sizes = np.abs(differences)
+    if differences.all() and len(np.unique(sizes)) == len(differences):
+        return float(stats.wilcoxon(differences, method="exact").pvalue)
     # The same as `stats.wilcoxon` by "pratt" with a `PermutationMethod`, which takes 50
     # times as long.
     test = stats.permutation_test(
-        (np.sign(apart) * stats.rankdata(sizes),),
+        (np.sign(differences) * stats.rankdata(sizes),),
         np.sum,
         permutation_type="samples",  # changes signs
         vectorized=True,
@@ -188,11 +188,11 @@ def bootstrap_interval(pairs):
     >>> bootstrap_interval(np.array([[5.0, 6.5], [6.0, 7.5]]))
     (-1.5, -1.5)
     """
-    apart = _apart(pairs)
-    if len(apart) < 2:
+    differences = _differences(pairs)
+    if len(differences) < 2:
         return None
     found = stats.bootstrap(
-        (apart,),
+        (differences,),
         np.mean,
         n_resamples=RESAMPLES,
         confidence_level=1 - LEVEL,
@@ -252,7 +252,7 @@ def verdict(difference, p_values, num_seeds):
     return "no difference shown"
 
 
-def _apart(pairs):
+def _differences(pairs):
     """The pairs' differences without rounding errors, which would break ties."""
     pairs = np.asarray(pairs, "float64").reshape(-1, 2)
     return np.round(pairs[:, 0] - pairs[:, 1], DIGITS)

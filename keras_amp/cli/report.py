@@ -9,7 +9,7 @@ from keras_amp.experiments.pages import write_report
 
 
 def report(*runs: Path, out: Path = Path("report")):
-    """Writes an HTML page about finished runs, with its tables as Markdown and CSV.
+    """Write an HTML page about finished runs, with its tables as Markdown and CSV.
 
     Args:
         runs: Folders of runs, of comparisons, or of folders that hold some, such as

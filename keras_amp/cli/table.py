@@ -10,7 +10,7 @@ from keras_amp.grid import load_grid, read_records
 
 
 def table(name: str, /, *runs: Path, out: Path = Path("tables")):
-    """Writes the results of a grid as Markdown, HTML, LaTeX and CSV.
+    """Write the results of a grid as Markdown, HTML, LaTeX and CSV.
 
     Args:
         name: A grid: the name of a shipped configuration, a file, or a grid's folder.

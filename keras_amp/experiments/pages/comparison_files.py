@@ -26,11 +26,12 @@ FILES = {PAGE, TEXT, TABLE, SETTINGS}
 def write_report(runs, out):
     """Write one HTML page about finished runs, and its tables as Markdown and CSV.
 
-    The page stands alone: no script, and nothing is loaded from elsewhere. It shows mean
-    and deviation of every method with the relative improvement over mixup at the same
-    place and over no mixing, whether a difference is more than noise, learning curves,
-    what the adversary did, the test loss along lambda, reliability and confusion; and the
-    settings and commands that made it. Runs that did not end are left out and named.
+    The page is complete in one file: it has no script and loads nothing. It shows the
+    mean and the deviation of every method with the relative improvements over mixup at
+    the same place and over no mixing, the tests of the differences, learning curves, what
+    the adversary did, the test loss along lambda, reliability diagrams and confusion
+    matrices; and the settings and commands of the runs. Runs that did not end are left
+    out and named.
 
     Args:
         runs: Paths of runs, of comparisons, or of folders that hold some at any depth;
@@ -158,8 +159,8 @@ def _is_report(page):
 def _replace(out, texts):
     """Put a folder of files at a path, whole or not at all."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
-        new, old = Path(beside) / "new", Path(beside) / "old"
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        new, old = Path(folder) / "new", Path(folder) / "old"
         new.mkdir()
         for name, text in texts.items():
             (new / name).write_text(text, encoding="utf-8", newline="")

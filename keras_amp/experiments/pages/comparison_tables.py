@@ -28,7 +28,7 @@ TEST = (
     "what other seeds would show, not what other test texts would. Few seeds can only "
     'show large differences: "no difference shown" does not mean that there is none.'
 )
-# What a row of settings does not repeat.
+# What the tables of settings leave out.
 NOT_SHOWN = {*WITHIN, *WITHOUT_EFFECT, "command", "class_names", "data", "mix", "policy"}
 
 
@@ -42,7 +42,7 @@ def methods_table(results):
 
 
 def improvements_table(groups, compared):
-    """Return the same of groups, with the relative improvements beside the test error.
+    """Return the same for groups, with the relative improvements after the test error.
 
     Args:
         groups: List of ``Group``s.

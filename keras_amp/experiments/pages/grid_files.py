@@ -90,9 +90,9 @@ def write_table(grid, records, out):
     chose, ± their standard deviation over the seeds, the folds of a seed averaged before;
     a second table has the least test errors of any epoch, which the authors report. Rows
     and columns are those of the grid's ``[table]``, with the relative improvement over
-    mixup at the same place and the paper's figures beside. Every adversarial method is
-    compared with mixup, and every method with no mixing, by paired tests; what was not
-    run, or failed, is named. The same records give the same bytes.
+    mixup at the same place and the paper's figures. Every adversarial method is
+    compared with mixup, and every method with no mixing, by paired tests. Cells that
+    failed or were not run are named. The same records give the same bytes.
 
     Args:
         grid: ``keras_amp.experiments.config.Grid``.

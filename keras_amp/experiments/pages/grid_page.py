@@ -134,7 +134,7 @@ def _keys(arrangement):
 
 
 def _few_seeds(compared, family):
-    """Say where Wilcoxon's test can show nothing, whatever the errors; "" elsewhere."""
+    """Say if the seeds are too few for Wilcoxon's test to show anything; else ""."""
     tested = [d for d in compared if d.family == family and d.seeds > 1]
     stuck = [d for d in tested if d.least_wilcoxon >= LEVEL]
     if not stuck:

@@ -17,7 +17,7 @@ from keras_amp.experiments.summary.texts import (
 )
 from keras_amp.paper.published_tables import reported
 
-# Whose values speak for themselves in a heading; other names stand beside theirs.
+# Settings whose values are clear without the name in a heading.
 PLAIN = ("data", "method", "backbone", "mix", "policy", "preset")
 RP = f"RP{SPACE}%"
 # Columns of the differences that the table of results has, too, or nearly.
@@ -76,7 +76,7 @@ NOT_COMPARED = {
 
 @dataclass(frozen=True)
 class Line:
-    """A row or a column: entries, or the relative improvements beside them.
+    """A row or a column: of entries, or of the relative improvements next to them.
 
     Attributes:
         group: A ``Group`` of the row or column.
@@ -95,7 +95,7 @@ def entries_table(arrangement, compared, reading, paper=None):
         arrangement: ``Arrangement``.
         compared: List of ``Difference``, of the same reading.
         reading: ``"test_error"``, ``"best_test_error"`` or ``"dev_error"``.
-        paper: Name of the paper's table to stand beside; None for none.
+        paper: Name of the paper's table whose figures are added; None for none.
     """
     over_mixup = {d.group: d for d in compared if d.family == "mixup"}
     rows = _lines(
@@ -116,10 +116,10 @@ def entries_table(arrangement, compared, reading, paper=None):
         entries = [_entry(arrangement, row, column) for row in rows]
         ours = [_ours(*entry, over_mixup, reading) for entry in entries]
         theirs = [_theirs(*entry, over_mixup, paper) for entry in entries]
-        beside = any(text != DASH for text in theirs)
-        headings += [heading, f"{heading}, paper"] if beside else [heading]
+        added = any(text != DASH for text in theirs)
+        headings += [heading, f"{heading}, paper"] if added else [heading]
         for line, text, paper_text in zip(texts, ours, theirs, strict=True):
-            line += [text, paper_text] if beside else [text]
+            line += [text, paper_text] if added else [text]
     names = arrangement.row_dimensions
     return Table.of(
         f"{CAPTIONS[reading]}: mean ± standard deviation (number of seeds)",
@@ -242,7 +242,7 @@ def column_label(arrangement, column):
 
 
 def _lines(groups, own, across, over_mixup):
-    """Lines of entries, each with one of improvements where its baseline is parallel.
+    """Lines of entries, and after each the line of its improvements, if it has one.
 
     Args:
         groups: The first ``Group`` of each row, or of each column.

@@ -129,9 +129,9 @@ def _check_places(groups, names, dimensions):
     places = {}
     for group in groups:
         places.setdefault(group.at(dimensions), []).append(group)
-    for alike in places.values():
+    for same_place in places.values():
         for name in names:
-            values = list(dict.fromkeys(group.at([name])[0] for group in alike))
+            values = list(dict.fromkeys(group.at([name])[0] for group in same_place))
             if len(values) > 1:
                 raise ValueError(
                     "Expected the cells of one row and column to differ by seed and fold "
