@@ -2,24 +2,24 @@
 
 import contextlib
 import inspect
-import warnings
-from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
-from keras import ops, tree
+from keras import tree
 
-from keras_amp.graph import keras_compat
 from keras_amp.graph.cuts import cut
-from keras_amp.graph.lookup import as_function
 from keras_amp.graph.overrides import check_overrides, is_overridden
 from keras_amp.policies import AdversarialMixing
-from keras_amp.policies.operators import expand_like
 from keras_amp.saving import weights_files
 from keras_amp.saving.exporting import ExportsClassifier
-from keras_amp.training import input_check, metrics, overrides, passes_, validation
-from keras_amp.training.losses import ExampleLoss
-from keras_amp.training.tensorflow import compilation, side_effects
+from keras_amp.training import input_check, validation
+from keras_amp.training.label_check import LabelCheck
+from keras_amp.training.metrics import Reports
+from keras_amp.training.overrides import own_metrics
+from keras_amp.training.step import TrainingStep
+from keras_amp.training.tensorflow import backend
+from keras_amp.training.tensorflow.assertions import as_value_error
+from keras_amp.training.tensorflow.compilation import Compilation, TrainFunction
 from keras_amp.validation import check_meanings
 
 
@@ -147,25 +147,22 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         self.seed = seed
         self.rewrite = bool(rewrite)
         self.masks = check_meanings(masks)
-        self.seed_generator = _ReplicaSeedGenerator(seed, name="mixing")
-        self._memory = policy.create_state()
-        # One evaluation a step gains nothing from mixing further up.
-        sink = policy.adversarial and policy.step_per == "example"
-        self._mixing = _Mixing(
-            cut(classifier, self.mix_at, self.rewrite, sink, self.masks)
+        self.seed_generator = backend.SeedGenerator(seed, name="mixing")
+        self._policy_state = policy.create_state()
+        self._reports = Reports()
+        self._means = self._reports.means
+        splits = cut(
+            classifier, self.mix_at, self.rewrite, policy.needs.commutes, self.masks
         )
-        self._overrides = overrides.Overrides()
+        self._training_step = TrainingStep(
+            self, splits, self._policy_state, self._reports
+        )
         if isinstance(mix_at, tuple):
             self.mix_at = self.mix_points
-        self._reported = metrics.means()
-        self._histograms = _Untracked(metrics.histograms())
-        self._monitored = False
-        self._usual_batch = None
-        self._auto_compiles = self._compiles_step = self._compiles_update = False
         self.built = True
 
     def __repr__(self):
-        if getattr(self, "_mixing", None) is None:  # still being made
+        if getattr(self, "_training_step", None) is None:  # still being made
             return super().__repr__()
         places = ", ".join(map(repr, self.mix_points))
         return (
@@ -197,13 +194,13 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         """Names of the layers behind which examples are mixed; tuples of them, too."""
         return [
             split.names if len(split.names) > 1 else split.place
-            for split in self._mixing.splits
+            for split in self._training_step.splits
         ]
 
     @property
     def mixed_behind(self):
         """For each of ``mix_points``, the layers whose outputs are really mixed."""
-        return [list(split.mixed_behind) for split in self._mixing.splits]
+        return [list(split.mixed_behind) for split in self._training_step.splits]
 
     @property
     def metrics(self):
@@ -211,13 +208,9 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
         Those that only a monitored model reports are left out elsewhere.
         """
-        found = [
-            metric
-            for metric in super().metrics
-            if self._monitored
-            or not any(metric is self._reported[n] for n in metrics.MONITORED)
-        ]
-        return [*found, *overrides.own_metrics(self.classifier, found)]
+        hidden = {id(metric) for metric in self._reports.hidden()}
+        found = [metric for metric in super().metrics if id(metric) not in hidden]
+        return [*found, *own_metrics(self.classifier, found)]
 
     def monitor(self):
         """Reports more of what the search does, from the next ``fit`` on.
@@ -227,8 +220,8 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         too, and counts for ``histograms``. ``keras_amp.callbacks.MixingTensorBoard``
         calls it.
         """
-        if not self._monitored:
-            self._monitored = True
+        if not self._reports.monitored:
+            self._reports.monitored = True
             self.train_function = None  # traced anew
 
     @property
@@ -241,12 +234,12 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         """
         return {
             name: (counts.edges, counts.result())
-            for name, counts in self._histograms.value.items()
+            for name, counts in self._reports.histograms.items()
         }
 
     def reset_histograms(self):
         """Begins to count anew; ``reset_metrics`` would do so before a validation."""
-        for counts in self._histograms.value.values():
+        for counts in self._reports.histograms.values():
             counts.reset_state()
 
     def compile(self, *args, **kwargs):
@@ -260,30 +253,28 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         prediction are left as Keras has them.
         """
         given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
-        self._auto_compiles = given.get("jit_compile", "auto") == "auto"
-        distributed = keras_compat.made_under_a_strategy(self)
-        alone = not (tf.distribute.has_strategy() or distributed)
-        ours = self._auto_compiles and alone and compilation.on_cpu()
-        ours = ours and not given.get("run_eagerly")
-        self._compiles_step = bool(ours and compilation.step_pays(self))
-        if self._compiles_step:
+        self._training_step.compilation = Compilation(self, given)
+        if self._training_step.compilation.step:
             given["jit_compile"] = True
         super().compile(**given)
-        self._compiles_update = ours and not self.jit_compile
-        self._usual_batch = compilation.UsualBatch() if ours else None
+
+    @property
+    def compiles_by_default(self):
+        """Whether it is ``jit_compile="auto"`` that had the step compiled on a CPU."""
+        return self._training_step.compilation.step
 
     def make_train_function(self, force=False):
         """Makes the function that trains, as ``keras.Model`` does."""
-        ours = self._compiles_step and not self.run_eagerly
+        ours = self._training_step.compilation.step and not self.run_eagerly
         if not ours or tf.distribute.has_strategy():
             with self._without_our_compilation():
                 return super().make_train_function(force)
         if self.train_function is None or force:
             ids_fit = input_check.ids_check(self.classifier)
-            self.train_function = compilation.TrainFunction(
+            self.train_function = TrainFunction(
                 self.train_step,
                 self.steps_per_execution,
-                self._usual_batch,
+                self._training_step.compilation.usual,
                 self._compile_no_more,
                 lambda data: ids_fit(keras.utils.unpack_x_y_sample_weight(data)[0]),
             )
@@ -304,18 +295,18 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         """Has Keras compile only what it was told to."""
         compiles = self.jit_compile
         try:
-            self.jit_compile = compiles and not self._compiles_step
+            self.jit_compile = compiles and not self.compiles_by_default
             yield
         finally:
             self.jit_compile = compiles
 
     def _compile_no_more(self):
-        self._compiles_step = self.jit_compile = False
+        self._training_step.compilation.step = self.jit_compile = False
 
     def get_compile_config(self):
         """Returns the arguments of ``compile`` for a saved model."""
         config = super().get_compile_config()
-        if config and self._auto_compiles:
+        if config and self._training_step.compilation.auto:
             # Where the model is loaded, it may mean another thing.
             config["jit_compile"] = "auto"
         return config
@@ -340,8 +331,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         self._check_compiled()
         given["x"] = self._checked(x, y, "`x`", "`y`")
         input_check.check_weights(given.get("sample_weight"))
-        if self._usual_batch is not None:
-            self._usual_batch.forget()
+        self._training_step.compilation.begin()
         held_out = given.get("validation_data")
         if held_out is not None:
             name = "`validation_data`"
@@ -359,7 +349,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             with input_check.clearer_errors(self.classifier):
                 return super().fit(**given)
         except tf.errors.InvalidArgumentError as error:
-            raise validation.as_value_error(error) or error from None
+            raise as_value_error(error) or error from None
 
     def train_on_batch(self, x, y=None, sample_weight=None, *args, **kwargs):
         """Takes one training step, as ``keras.Model.train_on_batch`` does, by mixing.
@@ -407,7 +397,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
     def _check_compiled(self):
         """Raises what would fail in the middle of the first step."""
         replicas = self.distribute_strategy.num_replicas_in_sync
-        told = self.jit_compile and not self._compiles_step
+        told = self.jit_compile and not self.compiles_by_default
         if self.compiled and told and replicas > 1:
             raise ValueError(
                 "Expected `jit_compile` to be False or 'auto' where training is "
@@ -433,48 +423,11 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
 
     @property
     def _label_check(self):
-        return validation.LabelCheck(self.classifier, getattr(self, "loss", None))
+        return LabelCheck(self.classifier, getattr(self, "loss", None))
 
     def train_step(self, data):
         """One step of mixing, search and descent on a batch; returns what it reports."""
-        x, y, sample_weight = given = keras.utils.unpack_x_y_sample_weight(data)
-        y, sample_weight = _single(y, "y"), _single(sample_weight, "sample_weight")
-        y, batch_size = validation.check_batch(
-            self.classifier, x, y, sample_weight, self._label_check
-        )
-
-        lam, permutation = validation.check_draw(
-            *self.policy.draw(batch_size, self.seed_generator), batch_size, self.policy
-        )
-        labels = _Labels(y, sample_weight, lam, permutation)
-        self._build_loss(y)
-        if self.trainable_weights and not self.optimizer.built:
-            # Here, not in the update: how a loss is scaled depends on it.
-            with _outside_the_step():
-                self.optimizer.build(self.trainable_weights)
-        result = self._mixing.at_random_point(
-            lambda split: self._forward_and_gradients(split, given, labels),
-            self.seed_generator,
-        )
-        if self.trainable_weights:
-            # The optimizer must know them all, also those without a gradient, or its
-            # state could not be loaded.
-            self._update(result.gradients, compilation.is_fixed(x))
-        else:
-            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        keras_compat.loss_tracker(self).update_state(
-            result.loss * replicas, sample_weight=batch_size
-        )
-        for name, value in result.report.items():
-            if self._monitored or name in metrics.REPORTED:
-                self._reported[name].update_state(_size_of(name, value))
-            if self._monitored and name in metrics.EDGES:
-                self._histograms.value[name].update_state(value)
-        y_major, weight_major = labels.of_larger_share()
-        y_major = tree.pack_sequence_as(result.y_pred, [y_major])
-        self._build_metrics(y_major, result.y_pred)
-        return self.compute_metrics(x, y_major, result.y_pred, sample_weight=weight_major)
+        return self._training_step(data)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -510,86 +463,24 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         ...         entropy = -keras.ops.sum(y_pred * keras.ops.log(y_pred), axis=-1)
         ...         return loss + 0.1 * keras.ops.mean(entropy)
         """
-        return self._overrides.compute_loss(self, x, y, y_pred, sample_weight, training)
+        return self._training_step.overrides.compute_loss(
+            self, x, y, y_pred, sample_weight, training
+        )
 
     def test_step(self, data):
         """The classifier's evaluation; what only mixing defines is not reported."""
         if is_overridden(self.classifier, "test_step"):
-            with self._overrides.lent(self):
+            with self._training_step.overrides.lent(self):
                 return self.classifier.test_step(data)
         logs = super().test_step(data)
-        return {k: value for k, value in logs.items() if k not in self._reported}
+        return {k: value for k, value in logs.items() if k not in self._means}
 
     def predict_step(self, data):
         """The classifier's predictions."""
         if is_overridden(self.classifier, "predict_step"):
-            with self._overrides.lent(self):
+            with self._training_step.overrides.lent(self):
                 return self.classifier.predict_step(data)
         return super().predict_step(data)
-
-    def _update(self, gradients, fixed):
-        weights, usual = self.trainable_weights, self._usual_batch
-        compiles = self._compiles_update and not tf.executing_eagerly()
-        if compiles and compilation.update_pays(self.optimizer):
-            compilation.compiled_update(self.optimizer, gradients, weights, usual, fixed)
-        else:
-            self.optimizer.apply(gradients, weights)
-
-    def _forward_and_gradients(self, split, given, labels):
-        """Steps 2 to 5 of the class docstring, mixing at one point."""
-        x, given_y, given_weight = given
-        loss_of = ExampleLoss(keras_compat.loss_container(self))
-        with tf.GradientTape() as tape:
-            pair = split.run_below(x).pair(labels.lam, labels.permutation)
-            lam = labels.lam
-            if self.policy.adversarial and self.policy.step_per == "dimension":
-                lam = split.lam_per_dimension(pair, lam)
-
-            def evaluate(input_lam):
-                y_pred = split.run_above(pair, input_lam)
-                return y_pred, labels.mixup_loss(loss_of, y_pred)
-
-            with tape.stop_recording():
-                beside = self._mixing.examined.of(
-                    split, lambda: evaluate(lam), self.policy, loss_of.loss
-                )
-            choice, y_pred, example_loss = passes_.run(
-                evaluate, lam, self.policy, tape, split.noise_states, beside
-            )
-            loss = loss_of.reduce(self._weigh(example_loss, choice))
-            y_major, weight_major = labels.of_larger_share()
-            mixture = overrides.Mixture(
-                loss, _like(given_y, y_major), y_pred, _like(given_weight, weight_major)
-            )
-            loss = self._overrides.training_loss(self, x, mixture)
-            scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, self.trainable_weights)
-        return _Result(gradients, loss, y_pred, _report(lam, choice))
-
-    def _weigh(self, example_loss, choice):
-        """The chosen losses, times the weights that the policy gives them, if any."""
-        weight = self.policy.example_weights(
-            choice.loss, choice.adversarial_loss, self._memory
-        )
-        if weight is None:
-            return example_loss
-        return example_loss * tf.stop_gradient(ops.cast(weight, example_loss.dtype))
-
-    def _build_loss(self, y):
-        """Builds the compiled loss as evaluation does, in the output's structure."""
-        losses = keras_compat.loss_container(self)
-        if losses is not None and not losses.built:
-            output = as_function(self.classifier, "classifier").output
-            if isinstance(output, (list, tuple)):
-                (output,) = output  # as a call returns it
-            losses.build(tree.pack_sequence_as(output, [y]), output)
-
-    def _build_metrics(self, y, y_pred):
-        """Builds the compiled metrics by the shapes of labels and predictions."""
-        compiled = keras_compat.metrics_container(self)
-        if compiled is not None and not compiled.built:
-            with _outside_the_step():
-                compiled.build(y, y_pred)
 
     # Keras saves no states of random generators; without them a run that is resumed
     # would draw its first coefficients and dropout masks again.
@@ -669,163 +560,3 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
                 config[key], custom_objects=custom_objects
             )
         return cls(**config)
-
-
-class _Result(NamedTuple):
-    """What one pass over a batch yields."""
-
-    gradients: Any  # of trainable_weights; None where a weight plays no part
-    loss: Any  # scalar, scaled for distribution as Keras does
-    y_pred: Any  # in the structure of the classifier's output
-    report: dict  # of tensors (batch_size,), whose means are reported
-
-
-class _Labels:
-    """The labels and weights of a batch and of its partners, and lambda between them.
-
-    Args:
-        y: Labels ``(batch_size, ...)``.
-        sample_weight: ``(batch_size, ...)`` or None.
-        lam: Float32 ``(batch_size,)``, the labels' share.
-        permutation: Int32 ``(batch_size,)``.
-    """
-
-    def __init__(self, y, sample_weight, lam, permutation):
-        self.lam, self.permutation = lam, permutation
-        self.y, self.y_partner = y, ops.take(y, permutation, axis=0)
-        self.w, self.w_partner = sample_weight, None
-        if sample_weight is not None:
-            self.w_partner = ops.take(sample_weight, permutation, axis=0)
-
-    def mixup_loss(self, loss_of, y_pred):
-        """Each example's interpolated loss (Eq. 17), float32 ``(batch_size,)``."""
-        # The search watches this very tensor as the inputs' lambda; the labels' stays a
-        # constant (Eq. 8).
-        lam = tf.stop_gradient(self.lam)
-        (y_pred,) = tree.flatten(y_pred)
-        return loss_of.mixture(
-            y_pred, (self.y, self.w), (self.y_partner, self.w_partner), lam
-        )
-
-    def of_larger_share(self):
-        """The label (and weight) with the larger coefficient; the own one in a tie."""
-
-        def larger(own, other):
-            if own is None:
-                return None
-            major = expand_like(self.lam >= 0.5, own)
-            return ops.where(major, own, other)
-
-        return larger(self.y, self.y_partner), larger(self.w, self.w_partner)
-
-
-class _Untracked:
-    """Holds what is neither saved nor listed with the model's own."""
-
-    def __init__(self, value):
-        self.value = value
-
-
-class _Mixing:
-    """The mix points of a model; not a Keras object, so that nothing in it is saved."""
-
-    def __init__(self, splits):
-        self.splits = splits
-        self.examined = side_effects.Examined()
-
-    def at_random_point(self, step, seed_generator):
-        """Runs ``step(split)`` at one mix point, picked uniformly of several."""
-        if len(self.splits) == 1:
-            return step(self.splits[0])
-        point = keras.random.randint((), 0, len(self.splits), seed=seed_generator)
-        # All branches must return tensors alike: none stands for a weight that plays no
-        # part, which is the same at every mix point, or for a mask that is not there.
-        here = {}
-
-        def branch(split):
-            result = step(split)
-            masks = [keras_compat.mask_of(y) for y in tree.flatten(result.y_pred)]
-            here["gradients"] = [g is not None for g in result.gradients]
-            here["masks"] = [mask is not None for mask in masks]
-            gradients = [g for g in result.gradients if g is not None]
-            masks = [mask for mask in masks if mask is not None]
-            return result._replace(gradients=gradients), masks
-
-        result, masks = tf.switch_case(
-            point, [lambda s=s: branch(s) for s in self.splits]
-        )
-        masks, gradients = iter(masks), iter(result.gradients)
-        for y, masked in zip(tree.flatten(result.y_pred), here["masks"], strict=True):
-            if masked:
-                keras_compat.put_mask(y, next(masks))
-        return result._replace(
-            gradients=[next(gradients) if g else None for g in here["gradients"]]
-        )
-
-
-class _ReplicaSeedGenerator(keras.random.SeedGenerator):
-    """A seed generator that differs between the replicas of a distributed step."""
-
-    def next(self, ordered=True):
-        seed = super().next(ordered=ordered)
-        context = tf.distribute.get_replica_context()
-        if context is None or context.num_replicas_in_sync == 1:
-            return seed
-        replica = context.replica_id_in_sync_group
-        return tf.random.experimental.stateless_fold_in(seed, replica)
-
-
-def _report(lam, choice):
-    """What the search did with each example; every entry is ``(batch_size,)``.
-
-    Of an example's dimensions it is their mean, of steps and gradients that of the sizes.
-    """
-    axes = tuple(range(1, len(lam.shape)))
-
-    def of_example(value):
-        return ops.mean(ops.abs(value), axis=axes) if axes else value
-
-    return {
-        "lam": ops.mean(lam, axis=axes) if axes else lam,
-        "lam_delta": of_example(choice.adversarial_lam - lam),
-        "lam_gradient": of_example(choice.lam_gradient),
-        "mask_rate": choice.mask,
-        "mixup_loss": choice.loss,
-        "adversarial_loss": choice.adversarial_loss,
-        "loss_gap": choice.adversarial_loss - choice.loss,
-    }
-
-
-def _size_of(name, value):
-    """What the mean is of: of a step and of a gradient the size."""
-    return ops.abs(value) if name in ("lam_delta", "lam_gradient") else value
-
-
-@contextlib.contextmanager
-def _outside_the_step():
-    """Makes variables that the step is not seen to make, or it would be traced twice."""
-
-    def unseen(next_creator, **kwargs):
-        return next_creator(**{**kwargs, "experimental_enable_variable_lifting": False})
-
-    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        yield
-    else:
-        with tf.init_scope(), tf.variable_creator_scope(unseen):
-            yield
-
-
-def _single(value, name):
-    """Unwraps a structure of one tensor."""
-    leaves = [leaf for leaf in tree.flatten(value) if leaf is not None]
-    if len(leaves) > 1:
-        raise ValueError(
-            f"Expected `{name}` to be one tensor, as the classifier has one output. "
-            f"Received: a structure of {len(leaves)}."
-        )
-    return leaves[0] if leaves else None
-
-
-def _like(structure, value):
-    """Wraps a tensor as ``_single`` unwraps it."""
-    return tree.map_structure(lambda leaf: leaf if leaf is None else value, structure)

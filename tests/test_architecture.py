@@ -55,7 +55,9 @@ ALIASES = {
 # Folders and files that may import TensorFlow; the list should become shorter. All others
 # work on any backend: `policies`, `layers` and `graph` use `keras.ops` alone.
 TENSORFLOW = (
-    "training/",  # tapes, compilation, replicas
+    "training/tensorflow/",  # tapes, compilation, replicas, assertions
+    "training/input_check.py",  # data sets, ragged and sparse tensors
+    "training/label_check.py",  # labels of data sets
     "data/",  # tf.data, and words of texts by tf.strings
     "callbacks/",  # TensorBoard
     "experiments/",  # threads and devices of a process, and what it runs on

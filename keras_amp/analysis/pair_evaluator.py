@@ -18,6 +18,7 @@ from keras_amp.graph.masks import SHARED
 from keras_amp.graph.split import Hidden, Pair
 from keras_amp.models import MixupAMPModel
 from keras_amp.training import input_check, validation
+from keras_amp.training.label_check import LabelCheck
 from keras_amp.training.losses import ExampleLoss
 from keras_amp.training.tensorflow import side_effects
 from keras_amp.validation import check_count, check_meanings
@@ -74,7 +75,7 @@ class Mixtures:
         self._loss_container, loss = _loss_of(model, classifier, loss)
         self._x, self._y = read_examples(data)
         input_check.check_inputs(classifier, self._x, "the inputs of `data`")
-        label_check = validation.LabelCheck(classifier, loss)
+        label_check = LabelCheck(classifier, loss)
         label_check.check_arrays(self._x, self._y, "the labels of `data`")
         self._first = checked_pairs(pairs, len(self._y))
         self._second = _checked_partners(partner, len(self._y), seed)[self._first]
@@ -85,7 +86,7 @@ class Mixtures:
         self._below, self._above = self._run_below, self._run_above
         if not (model.compiled and model.run_eagerly):
             jit = model.compiled and model.jit_compile
-            jit = jit and not getattr(model, "_compiles_step", False)  # of its own accord
+            jit = jit and not (mixes and model.compiles_by_default)
             self._below, self._above = (
                 tf.function(part, autograph=False, jit_compile=jit)
                 for part in (self._run_below, self._run_above)

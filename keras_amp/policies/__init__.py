@@ -9,6 +9,7 @@ import warnings
 
 from keras_amp.policies.adversarial_mixing import AdversarialMixing
 from keras_amp.policies.mixup import Mixup
+from keras_amp.policies.needs import Needs
 from keras_amp.policies.operators import (
     adversarial_mask,
     expand_like,
@@ -23,6 +24,7 @@ __all__ = [
     "AdversarialMixing",
     "Mixup",
     "adversarial_mask",
+    "Needs",
     "expand_like",
     "max_op",
     "min_op",

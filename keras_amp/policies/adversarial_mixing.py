@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_amp.policies.mixup import Mixup
+from keras_amp.policies.needs import Needs
 from keras_amp.policies.operators import adversarial_mask, max_op, normalized
 from keras_amp.validation import check_count, check_number, check_one_of
 
@@ -102,6 +103,23 @@ class AdversarialMixing(Mixup):
         self.ascent_steps = check_count("ascent_steps", ascent_steps)
         self.step_per = check_one_of("step_per", step_per, ("example", "dimension"))
         self.normalize = check_one_of("normalize", normalize, (True, False))
+
+    @property
+    def needs(self):
+        """What a training step prepares for the policy, ``Needs``."""
+        if not self.min_op:
+            trains_on = "moved"
+        else:
+            trains_on = "chosen" if self.noise == "shared" else "compared"
+        # A coefficient of the whole batch moves by the mean of the examples' gradients.
+        of_mean = self.gradient == "mean" and self.lam_per == "example"
+        return Needs(
+            moves="lam" if self.step_per == "example" else "lam_per_dimension",
+            ascent_steps=self.ascent_steps,
+            gradient_of="mean" if of_mean else "example",
+            noise=self.noise,
+            trains_on=trains_on,
+        )
 
     def perturb(self, lam, lam_gradient):
         """MaxOp (Eq. 15): one step from lambda up the gradient of the loss.

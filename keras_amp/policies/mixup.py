@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_amp.policies.former_names import FormerNames
+from keras_amp.policies.needs import Needs
 from keras_amp.policies.random import symmetric_beta, uniform_permutation
 from keras_amp.validation import check_number, check_one_of
 
@@ -118,6 +119,11 @@ class Mixup(FormerNames):
             for name, value in vars(self).items()
             if isinstance(value, keras.Variable)
         }
+
+    @property
+    def needs(self):
+        """What a training step prepares for the policy, ``Needs``."""
+        return Needs()
 
     def draw(self, batch_size, seed_generator):
         """Draws the coefficients and the partners of one batch (Eq. 10).

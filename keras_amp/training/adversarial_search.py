@@ -1,78 +1,146 @@
-"""From lambda to the chosen lambda: MaxOp and MinOp over a per-example loss.
+"""From the drawn lambda to the losses that are trained on: MaxOp, then MinOp.
 
-Handed the gradient operator, so that a backend brings only its own: nothing here knows
-how a gradient is taken or a loss evaluated.
+Which passes a step makes depends on what the policy needs
+(``keras_amp.policies.needs``). Nothing here knows how a gradient is taken or how a loss
+is evaluated: the passes are handed over by name.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from keras import ops
+from keras import ops, tree
 
-from keras_amp.policies.operators import expand_like
+from keras_amp.graph import keras_compat
+from keras_amp.policies import Mixup, expand_like
 
 
-class Choice(NamedTuple):
-    """What the search found; every entry is a float32 tensor ``(batch_size,)``.
-
-    With a lambda for every dimension, ``lam``, ``adversarial_lam`` and ``lam_gradient``
-    have the shape of the hidden states, ``(batch_size, ...)``.
+class Pass(NamedTuple):
+    """What a pass yields.
 
     Attributes:
-        lam: The chosen coefficient of the inputs: lambda or lambda'.
-        adversarial_lam: lambda'.
-        mask: 1 where lambda' was chosen, else 0.
-        loss: The losses at lambda; None if lambda was taken unseen.
-        adversarial_loss: The losses at lambda'; None if they were not needed for the
-            choice (``min_op=False``), in which case the final pass yields them.
-        lam_gradient: The gradient that MaxOp was given first, before the clip.
+        y_pred: The mixtures' predictions, in the structure of the classifier's output.
+        loss: Their losses, float32 ``(batch_size,)``.
     """
 
+    y_pred: Any
+    loss: Any
+
+
+class Passes(Protocol):
+    """The passes that a step can make at coefficients ``lam`` of the inputs.
+
+    What a pass changes (batch statistics, counters, penalties) counts once a step: only
+    ``train`` keeps it.
+    """
+
+    def probe(self, lam: Any) -> Pass:
+        """Makes a pass that is not trained on."""
+
+    def probe_with_gradient(self, lam: Any) -> tuple[Pass, Any]:
+        """Makes the same, and returns the losses' gradients for ``lam`` as well."""
+
+    def train_with_gradient(self, lam: Any) -> tuple[Pass, Any]:
+        """Makes a pass that is trained on, but is not the last one of the step."""
+
+    def train(self, lam: Any) -> Pass:
+        """Makes the last pass of a step, which is trained on."""
+
+
+class Searched(NamedTuple):
+    """What a step is trained on, and how it was found.
+
+    All but ``trained`` are constants, of which no gradient is taken.
+
+    Attributes:
+        trained: ``Pass``, each example's predictions and its loss to be minimised.
+        lam: The drawn coefficients, float32 ``(batch_size,)`` or of each dimension.
+        adversarial_lam: lambda', of the shape of ``lam``.
+        lam_gradient: The gradient at ``lam``, before it is clipped, of its shape.
+        mask: Float32 ``(batch_size,)``, 1 where the example is trained at lambda'.
+        loss: The losses at ``lam``, float32 ``(batch_size,)``.
+        adversarial_loss: The losses at lambda', likewise.
+    """
+
+    trained: Pass
     lam: Any
     adversarial_lam: Any
+    lam_gradient: Any
     mask: Any
     loss: Any
     adversarial_loss: Any
-    lam_gradient: Any
 
 
-def search(loss_at, lam, policy, value_and_gradient, batch_size):
-    """Searches the coefficient to train on: MaxOp, then MinOp (Eq. 14-16, 18-21).
+def search(policy: Mixup, passes: Passes, lam: Any, batch_size: Any) -> Searched:
+    """Finds what a step is trained on (Eq. 14-16, 18-21).
 
     Args:
-        loss_at: Callable from coefficients of the inputs, of the shape of ``lam``, to the
-            examples' mixup losses ``(batch_size,)``; the labels' lambda is its own. It
-            is called at lambda first, then on the way to lambda' where there are several
-            steps, and with ``min_op=True`` at lambda' last.
-        lam: Float32 tensor ``(batch_size,)``, the drawn coefficients, or these for each
+        policy: The policy.
+        passes: The passes that the step can make.
+        lam: Float32 ``(batch_size,)``, the drawn coefficients, or these for each
             dimension of the hidden states, ``(batch_size, ...)``.
-        policy: An ``AdversarialMixing``.
-        value_and_gradient: Callable ``(f, lam) -> (f(lam), d sum(f(lam)) / d lam)``.
-        batch_size: Number of examples whose losses the batch mean averages (of all
+        batch_size: Number of examples whose losses the batch's mean averages (of all
             replicas, when training is distributed).
 
     Returns:
-        A ``Choice``.
+        What is trained on, and how it was found.
     """
+    needs = policy.needs
+    if needs.trains_on == "drawn":
+        trained = passes.train(lam)
+        unmoved = ops.zeros_like(lam)
+        return _searched(trained, lam, lam, unmoved, ops.zeros_like(trained.loss))
 
-    def climb(at):
-        loss, gradient = value_and_gradient(loss_at, at)
-        if policy.gradient == "mean" and policy.lam_per == "example":
-            gradient = gradient / ops.cast(batch_size, gradient.dtype)
-        return loss, gradient, policy.perturb(at, gradient)
+    compared = needs.trains_on == "compared"
+    evaluate = passes.train_with_gradient if compared else passes.probe_with_gradient
+    first, lam_gradient = evaluate(lam)
+    lam_gradient = _per_loss(lam_gradient, needs.gradient_of, batch_size)
+    adversarial_lam = policy.perturb(lam, lam_gradient)
+    for _ in range(needs.ascent_steps - 1):
+        _, gradient = passes.probe_with_gradient(adversarial_lam)
+        gradient = _per_loss(gradient, needs.gradient_of, batch_size)
+        adversarial_lam = policy.perturb(adversarial_lam, gradient)
+    adversarial_lam = ops.stop_gradient(adversarial_lam)
+    found = lam, adversarial_lam, lam_gradient
 
-    loss, lam_gradient, adversarial_lam = climb(lam)
-    for _ in range(policy.ascent_steps - 1):
-        *_, adversarial_lam = climb(adversarial_lam)
-    if not policy.min_op:
-        ones = ops.ones_like(lam)
-        return Choice(adversarial_lam, adversarial_lam, ones, loss, None, lam_gradient)
-    adversarial_loss = loss_at(adversarial_lam)
-    mask = ops.cast(policy.select(loss, adversarial_loss), "bool")
-    return Choice(
-        lam=ops.where(expand_like(mask, lam), adversarial_lam, lam),
-        adversarial_lam=adversarial_lam,
-        mask=ops.cast(mask, "float32"),
-        loss=loss,
-        adversarial_loss=adversarial_loss,
-        lam_gradient=lam_gradient,
-    )
+    if needs.trains_on == "moved":
+        trained = passes.train(adversarial_lam)
+        return _searched(trained, *found, ops.ones_like(trained.loss), first.loss)
+    second = (passes.train if compared else passes.probe)(adversarial_lam)
+    mask = ops.cast(policy.select(first.loss, second.loss), "bool")
+    if compared:
+        trained = tree.map_structure(lambda *two: _where(mask, *two), second, first)
+    else:
+        chosen = ops.where(expand_like(mask, lam), adversarial_lam, lam)
+        trained = passes.train(ops.stop_gradient(chosen))
+    mask = ops.cast(mask, "float32")
+    return _searched(trained, *found, mask, first.loss, second.loss)
+
+
+def _per_loss(gradient: Any, gradient_of: str, batch_size: Any) -> Any:
+    """The gradient of each example's loss, or of the batch's mean loss."""
+    if gradient_of == "mean":
+        return gradient / ops.cast(batch_size, gradient.dtype)
+    return gradient
+
+
+def _where(mask: Any, second: Any, first: Any) -> Any:
+    """Picks examples by a mask ``(batch_size,)``; Keras' own mask is the second's."""
+    picked = ops.where(expand_like(mask, second), second, first)
+    if keras_compat.mask_of(second) is not None:
+        keras_compat.put_mask(picked, keras_compat.mask_of(second))
+    return picked
+
+
+def _searched(
+    trained: Pass,
+    lam: Any,
+    adversarial_lam: Any,
+    lam_gradient: Any,
+    mask: Any,
+    loss: Any = None,
+    adversarial_loss: Any = None,
+) -> Searched:
+    """Makes constants of what was found; a loss that no pass told is the trained one."""
+    loss = trained.loss if loss is None else loss
+    adversarial_loss = trained.loss if adversarial_loss is None else adversarial_loss
+    found = lam, adversarial_lam, lam_gradient, mask, loss, adversarial_loss
+    return Searched(trained, *map(ops.stop_gradient, found))

@@ -33,7 +33,8 @@ from keras import ops
 
 from keras_amp.graph import keras_compat
 from keras_amp.policies import mix
-from keras_amp.training import validation
+from keras_amp.training.loss_names import loss_name
+from keras_amp.training.tensorflow.assertions import check_losses
 
 
 class ExampleLoss:
@@ -79,8 +80,9 @@ class ExampleLoss:
                 of values than there are examples.
         """
         own, partner = (self._of_label(y, y_pred, w) for y, w in (label, partner_label))
+        known = loss_name(self.loss) is not None
         losses = (
-            validation.check_losses(each.loss, lam, self.loss) for each in (own, partner)
+            check_losses(each.loss, lam, self.loss, known) for each in (own, partner)
         )
         loss = mix(*losses, lam)
         if own.counts is not None:

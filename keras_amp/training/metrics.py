@@ -1,16 +1,20 @@
 """What a training step reports of its search, and how it is gathered over an epoch."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
-# Reported by every step, beside the loss and the compiled metrics.
+from keras_amp.training.adversarial_search import Searched
+
+# Every step reports these, besides the loss and the compiled metrics.
 REPORTED = ("lam", "lam_delta", "mask_rate", "loss_gap")
-# Reported, too, once the model is monitored.
+# A monitored model reports these as well.
 MONITORED = ("lam_gradient", "mixup_loss", "adversarial_loss")
 
 
-def _both_signs(smallest, largest, per_decade=4):
+def _both_signs(smallest: float, largest: float, per_decade: int = 4) -> np.ndarray:
     """Edges that are spaced evenly in the logarithm, on both sides of a bin around 0."""
     decades = np.log10(largest / smallest)
     positive = np.geomspace(smallest, largest, round(decades * per_decade) + 1)
@@ -41,7 +45,7 @@ class Counts(keras.metrics.Metric):
     [1, 2, 1]
     """
 
-    def __init__(self, edges, name):
+    def __init__(self, edges: Any, name: str):
         super().__init__(name=name)
         self.edges = np.asarray(edges, "float32")
         # The values at or above each edge; all values first.
@@ -49,24 +53,76 @@ class Counts(keras.metrics.Metric):
             (len(self.edges) + 1,), "zeros", dtype="float32", name="above"
         )
 
-    def update_state(self, values, sample_weight=None):
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Counts values ``(batch_size,)``; NaN counts in no bin but the first."""
         values = ops.expand_dims(ops.cast(values, "float32"), -1)
         above = ops.sum(ops.cast(values >= self.edges, "float32"), axis=0)
         number = ops.cast(ops.reshape(ops.size(values), (1,)), "float32")
         self.above.assign_add(ops.concatenate([number, above]))
 
-    def result(self):
+    def result(self) -> np.ndarray:
         """Returns the bins' counts, an integer array ``(num_edges + 1,)``."""
         above = ops.convert_to_numpy(ops.convert_to_tensor(self.above))
         return -np.diff(np.append(above, 0)).astype("int64")
 
 
-def means():
-    """One ``keras.metrics.Mean`` for each quantity, by name."""
-    return {name: keras.metrics.Mean(name=name) for name in (*REPORTED, *MONITORED)}
+class Reports:
+    """What a model reports of its search, gathered over an epoch.
+
+    It is not a Keras object: the model tracks ``means`` itself, and the histograms are
+    neither saved nor listed among its metrics.
+
+    Attributes:
+        means: Dict from names to ``keras.metrics.Mean``s.
+        histograms: Dict from names to ``Counts``.
+        monitored: Whether all of it is gathered, or only ``REPORTED``.
+    """
+
+    def __init__(self) -> None:
+        self.means = {n: keras.metrics.Mean(name=n) for n in (*REPORTED, *MONITORED)}
+        self.histograms = {name: Counts(edges, name) for name, edges in EDGES.items()}
+        self.monitored = False
+
+    def hidden(self) -> list[keras.metrics.Metric]:
+        """Returns the metrics that are not reported now."""
+        return [] if self.monitored else [self.means[name] for name in MONITORED]
+
+    def update_state(self, report: dict[str, Any]) -> None:
+        """Adds what a step reports; see ``report_of``."""
+        for name, value in report.items():
+            if self.monitored or name in REPORTED:
+                # The mean is that of the step's and of the gradient's size.
+                sized = name in ("lam_delta", "lam_gradient")
+                self.means[name].update_state(ops.abs(value) if sized else value)
+            if self.monitored and name in EDGES:
+                self.histograms[name].update_state(value)
 
 
-def histograms():
-    """One ``Counts`` for each quantity that has a histogram, by name."""
-    return {name: Counts(edges, name) for name, edges in EDGES.items()}
+def report_of(searched: Searched) -> dict[str, Any]:
+    """Returns what a step did with each example.
+
+    Args:
+        searched: What the search found.
+
+    Returns:
+        A dict of float32 tensors ``(batch_size,)``. Where each dimension has its own
+        coefficient, they are means over an example's dimensions, for steps and gradients
+        those of their sizes.
+    """
+
+    def of_example(value: Any, sized: bool = False) -> Any:
+        axes = tuple(range(1, len(value.shape)))
+        if not axes:
+            return value
+        return ops.mean(ops.abs(value) if sized else value, axis=axes)
+
+    lam_delta = searched.adversarial_lam - searched.lam
+    return {
+        "lam": of_example(searched.lam),
+        "lam_delta": of_example(lam_delta, sized=True),
+        "lam_gradient": of_example(searched.lam_gradient, sized=True),
+        "mask_rate": searched.mask,
+        "mixup_loss": searched.loss,
+        "adversarial_loss": searched.adversarial_loss,
+        "loss_gap": searched.adversarial_loss - searched.loss,
+    }

@@ -242,7 +242,7 @@ def test_plain_mixup_stays_where_it_is(build):
     policy = injected(keras_amp.Mixup)
     model, weights, _ = trained(build, True, policy)
     assert model.mixed_behind == [["place"]]
-    (split,) = model._mixing.splits
+    (split,) = model._training_step.splits
     names = [layer.name for layer in split.above.layers]
     assert ("bilstm_2_recurrence" in names) == (build is recurrent)
     _, expected, _ = trained(build, False, policy)
@@ -252,7 +252,7 @@ def test_plain_mixup_stays_where_it_is(build):
 
 def test_layers_below_the_place_are_replaced_too():
     model, weights, _ = trained(recurrent, True, mix_at="sentence")
-    (split,) = model._mixing.splits
+    (split,) = model._training_step.splits
     assert "bilstm_1_recurrence" in [layer.name for layer in split.below.layers]
     _, expected, _ = trained(recurrent, False, mix_at="sentence")
     for got, wanted in zip(weights, expected, strict=True):
@@ -263,7 +263,7 @@ def test_half_precision_sinks_in_its_own_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         model, weights, _ = trained(cnn, True)
-        (split,) = model._mixing.splits
+        (split,) = model._training_step.splits
         assert {x.dtype for x in split.below.outputs} == {"bfloat16"}
         _, expected, _ = trained(cnn, False)
     finally:

@@ -401,7 +401,7 @@ def test_replicas_remember_their_own_and_are_saved_together(
     for weight in network.trainable_weights:
         first, second = strategy.experimental_local_results(weight.value)
         np.testing.assert_array_equal(first, second)
-    (moments,) = model._memory
+    (moments,) = model._policy_state
     windows = [v.numpy() for v in strategy.experimental_local_results(moments.value)]
     assert (windows[0] != windows[1]).any()
     assert all(window.all(axis=1).sum() >= 3 for window in windows)

@@ -143,8 +143,10 @@ def test_a_loaded_model_is_compiled_as_the_saved_one(jit_compile, tmp_path):
         model.fit(IDS, LABELS, verbose=0)
         model.save(tmp_path / "model.keras")
         loaded = keras.models.load_model(tmp_path / "model.keras")
-        for name in ("jit_compile", "_auto_compiles", "_compiles_update"):
-            assert getattr(loaded, name) == getattr(model, name)
+        assert loaded.jit_compile == model.jit_compile
+        for name in ("auto", "step", "update"):
+            ours, theirs = (m._training_step.compilation for m in (loaded, model))
+            assert getattr(ours, name) == getattr(theirs, name)
         config = loaded.get_compile_config()
         assert config["jit_compile"] == jit_compile
 
@@ -155,14 +157,14 @@ def test_where_there_is_a_gpu_keras_decides(monkeypatch):
     )
     model = compiled(attention())
     assert not model.jit_compile  # TensorFlow sees none
-    assert not model._compiles_update
+    assert not model._training_step.compilation.update
 
 
 def test_distributed_training_compiles_nothing(strategy):
     with strategy.scope():
         model = compiled(attention())
     assert not model.jit_compile
-    assert not model._compiles_update
+    assert not model._training_step.compilation.update
 
 
 OPTIMIZERS = {

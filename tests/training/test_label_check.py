@@ -11,7 +11,8 @@ import tensorflow as tf
 from keras import layers
 
 import keras_amp
-from keras_amp.training import label_values, validation
+from keras_amp.training import label_values
+from keras_amp.training.label_check import LabelCheck
 
 SPARSE = keras.losses.SparseCategoricalCrossentropy
 RNG = np.random.default_rng(5)
@@ -25,7 +26,7 @@ def pixels(size=4, classes=3):
 
 
 def checking(y, loss=None, size=4, classes=3):
-    check = validation.LabelCheck(pixels(size, classes), loss or SPARSE())
+    check = LabelCheck(pixels(size, classes), loss or SPARSE())
     check.check_arrays(None, y)
 
 
@@ -48,7 +49,7 @@ def fixture_looked_at(monkeypatch):
 @pytest.mark.parametrize("dtype", ["uint8", "bool", "int64", "float32", "float16"])
 def test_the_check_takes_no_more_than_a_chunk(dtype):
     y = np.zeros((10, 512, 512), dtype)
-    check = validation.LabelCheck(pixels(512), SPARSE())
+    check = LabelCheck(pixels(512), SPARSE())
     tracemalloc.start()
     try:
         check.check_arrays(None, y)
@@ -56,7 +57,7 @@ def test_the_check_takes_no_more_than_a_chunk(dtype):
         y[9, 511, 511] = True
         y[3, 200] = True
         kind = "binary_crossentropy"
-        validation.LabelCheck(pixels(512, 1), kind).check_arrays(None, y)
+        LabelCheck(pixels(512, 1), kind).check_arrays(None, y)
         assert tracemalloc.get_traced_memory()[1] < 3e6
     finally:
         tracemalloc.stop()
@@ -159,7 +160,7 @@ def test_series_and_frames():
     pandas = pytest.importorskip("pandas")
     x = keras.Input((2,))
     network = keras.Model(x, layers.Dense(3, "softmax")(layers.Dense(2)(x)))
-    check = validation.LabelCheck(network, SPARSE())
+    check = LabelCheck(network, SPARSE())
     for kind in ("int64", "float32", "Int64"):
         y = pandas.Series([0, 1, 2, 0], index=[9, 7, 7, 1], dtype=kind)
         for labels in (y, y.to_frame()):

@@ -112,6 +112,49 @@ class UsualBatch:
         return usual == rows
 
 
+class Compilation:
+    """What is compiled of a model's training.
+
+    Args:
+        model: The ``MixupAMPModel``.
+        given: Dict of the arguments of ``compile``.
+
+    Attributes:
+        auto: Whether it was left to us or Keras, ``jit_compile="auto"``.
+        step: Whether the whole training step is compiled by us.
+        update: Whether the update of the weights is compiled by itself.
+        usual: The ``UsualBatch``; None where Keras alone decides.
+    """
+
+    def __init__(self, model, given):
+        self.auto = given.get("jit_compile", "auto") == "auto"
+        distributed = keras_compat.made_under_a_strategy(model)
+        alone = not (tf.distribute.has_strategy() or distributed)
+        ours = self.auto and alone and on_cpu() and not given.get("run_eagerly")
+        self.step = bool(ours and step_pays(model))
+        self.update = ours and not self.step
+        self.usual = UsualBatch() if ours else None
+
+    def begin(self):
+        """Begins a ``fit``, whose first batch is the usual one."""
+        if self.usual is not None:
+            self.usual.forget()
+
+    def apply(self, optimizer, gradients, weights, fixed):
+        """Updates weights, compiled where that pays.
+
+        Args:
+            optimizer: A built ``keras.optimizers.Optimizer``.
+            gradients: List of tensors, ``IndexedSlices`` or None.
+            weights: The variables, as many.
+            fixed: Whether the inputs' dimensions are known but for the batch's.
+        """
+        if self.update and not tf.executing_eagerly() and update_pays(optimizer):
+            compiled_update(optimizer, gradients, weights, self.usual, fixed)
+        else:
+            optimizer.apply(gradients, weights)
+
+
 class TrainFunction:
     """Takes Keras' place as ``train_function``: a step that is traced once.
 
@@ -129,7 +172,7 @@ class TrainFunction:
     """
 
     def __init__(self, step, steps_per_execution, usual, refused, fits):
-        self._step = tf.function(step, autograph=False, reduce_retracing=True)
+        self._traced = tf.function(step, autograph=False, reduce_retracing=True)
         self._steps = steps_per_execution
         self._usual = usual
         self._refused, self._fits = refused, fits
@@ -149,7 +192,7 @@ class TrainFunction:
     def _train(self, data, spec):
         if not self._compiles or tf.config.functions_run_eagerly() or not is_fixed(spec):
             return self._in_graph_mode(data, spec)
-        step = self._step.get_concrete_function(spec)
+        step = self._traced.get_concrete_function(spec)
         if not self._usual.has_shapes(data) or not self._fits(data):
             return step(data)
         if step not in self._compiled:
@@ -168,8 +211,8 @@ class TrainFunction:
 
     def _in_graph_mode(self, data, spec):
         if tf.config.functions_run_eagerly():
-            return self._step(data)
-        return self._step.get_concrete_function(spec)(data)
+            return self._traced(data)
+        return self._traced.get_concrete_function(spec)(data)
 
     def _refuse(self):
         self._compiles = False

@@ -42,7 +42,7 @@ _CHANGES = re.compile(
 )
 
 
-class Foreign(NamedTuple):
+class SideEffects(NamedTuple):
     """What a pass does beside Keras.
 
     Attributes:
@@ -56,7 +56,7 @@ class Foreign(NamedTuple):
     noise: list
 
 
-NOTHING = Foreign([], [], [])
+NOTHING = SideEffects([], [], [])
 
 
 def examine(function, model, loss=None):
@@ -68,7 +68,7 @@ def examine(function, model, loss=None):
         loss: The ``keras.losses.Loss`` that it computes, if any.
 
     Returns:
-        ``Foreign``. Of a function that cannot be traced, as it runs eagerly only, it
+        ``SideEffects``. Of a function that cannot be traced, as it runs eagerly only, it
         names the variables that the layers hold.
 
     Example:
@@ -95,7 +95,7 @@ def examine(function, model, loss=None):
     except Exception:  # whatever a layer's code raises where it cannot be traced
         held = _held(getattr(part, "__dict__", {}) for part in [*layers, *own])
         handles = {id(variable): variable.handle for variable in held}
-        return Foreign(list(handles.values()), [], drew)
+        return SideEffects(list(handles.values()), [], drew)
     captures = zip(graph.external_captures, graph.internal_captures, strict=True)
     variables, generators = [], []
     for handle, placeholder in captures:
@@ -107,7 +107,7 @@ def examine(function, model, loss=None):
                 variables.append(handle)
     names = {each.name: f"loss '{each.name}'" for each in losses}
     names |= {layer.name: f"layer '{layer.name}'" for layer in layers}
-    return Foreign(variables, generators, _noise(graph, names) + drew)
+    return SideEffects(variables, generators, _noise(graph, names) + drew)
 
 
 def without_effect(function, model, loss=None):
@@ -147,26 +147,26 @@ class Examined:
     def __init__(self):
         self._found, self._warned = {}, False
 
-    def of(self, split, function, policy, loss):
+    def of(self, split, function, needs, loss):
         """What a pass above a mix point does beside Keras.
 
         Args:
             split: ``keras_amp.graph.split.SplitModel``.
             function: Callable of no arguments that runs the pass.
-            policy: The policy, whose passes are to see the same noise or not.
+            needs: The ``Needs`` of the policy.
             loss: The ``keras.losses.Loss`` that the pass ends with.
 
         Returns:
-            ``Foreign``.
+            ``SideEffects``.
         """
-        if not policy.adversarial:
+        if needs.trains_on == "drawn":  # there is a single pass
             return NOTHING
         found = self._found.get(split)
         if found is None:
             found = examine(function, split.above, loss)
             if tf.distribute.get_strategy().num_replicas_in_sync == 1:
                 self._found[split] = found  # else each replica has its own variables
-        if found.noise and policy.noise == "shared" and not self._warned:
+        if found.noise and needs.noise == "shared" and not self._warned:
             self._warned = True
             warnings.warn(
                 "Expected all noise above the mix point to be drawn by keras.random, so "

@@ -1,0 +1,40 @@
+"""What is known of a compiled loss: Keras' name for it, and the label that it ignores."""
+
+import keras
+from keras import tree
+
+from keras_amp.graph import keras_compat
+
+
+def loss_name(loss):
+    """The snake-case name of one of Keras' own losses, else None."""
+    loss = _single_loss(loss)
+    if isinstance(loss, str):
+        if loss.lower() in ("crossentropy", "ce"):
+            return loss.lower()
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError:  # a name that Keras will complain of itself
+            return None
+    if getattr(loss, "axis", -1) != -1:
+        return None  # its classes stand elsewhere
+    if isinstance(loss, keras.losses.Loss):
+        owner = next(c for c in type(loss).__mro__ if "call" in vars(c))
+        if not keras_compat.is_of_keras(owner):
+            return None  # it may take other labels than what it is made from
+    function = getattr(loss, "fn", loss)  # a loss object wraps its function
+    name = getattr(function, "__name__", None)
+    return name if function is getattr(keras.losses, str(name), None) else None
+
+
+def ignored_class(loss):
+    """The label that one of Keras' own losses leaves out, else None."""
+    loss = _single_loss(loss)
+    given = keras_compat.loss_settings(loss).get("ignore_class")
+    return getattr(loss, "ignore_class", given)
+
+
+def _single_loss(loss):
+    """The loss out of a structure of one."""
+    leaves = tree.flatten(loss)
+    return leaves[0] if len(leaves) == 1 else None

@@ -1,0 +1,186 @@
+"""The training step, in the order of its pseudocode (``keras_amp.training``)."""
+
+import warnings
+from typing import Any
+
+import keras
+from keras import ops, tree
+
+from keras_amp.graph import keras_compat
+from keras_amp.graph.lookup import as_function
+from keras_amp.graph.split import SplitModel
+from keras_amp.training.adversarial_search import Pass, search
+from keras_amp.training.draw import Draw, draw
+from keras_amp.training.label_check import LabelCheck, check_batch
+from keras_amp.training.labels import Labels
+from keras_amp.training.losses import ExampleLoss
+from keras_amp.training.metrics import Reports, report_of
+from keras_amp.training.mix_points import Result, at_random_point
+from keras_amp.training.overrides import Mixture, Overrides
+from keras_amp.training.tensorflow import backend
+from keras_amp.training.tensorflow.compilation import Compilation, is_fixed
+from keras_amp.training.tensorflow.side_effects import Examined
+
+
+class TrainingStep:
+    """The training step of a model, called once a batch.
+
+    It is not a Keras object, so that nothing in it is saved: variables are the model's.
+
+    Args:
+        model: The ``MixupAMPModel``.
+        splits: List of ``SplitModel``, one for each mix point.
+        policy_state: The variables of the policy (``policy.create_state()``).
+        reports: What the model reports.
+
+    Attributes:
+        compilation: What is compiled; ``compile`` sets it.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        splits: list[SplitModel],
+        policy_state: list[Any],
+        reports: Reports,
+    ):
+        self.model, self.splits = model, splits
+        self.policy_state, self.reports = policy_state, reports
+        self.overrides = Overrides()
+        self.compilation = Compilation(model, {"jit_compile": False})
+        self._examined = Examined()
+
+    def __call__(self, data: Any) -> dict[str, Any]:
+        """Trains on a batch; returns what it reports."""
+        model, policy = self.model, self.model.policy
+        batch = x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        y, sample_weight = _single(y, "y"), _single(sample_weight, "sample_weight")
+        label_check = LabelCheck(model.classifier, getattr(model, "loss", None))
+        y, batch_size = check_batch(model.classifier, x, y, sample_weight, label_check)
+        drawn = draw(policy, batch_size, model.seed_generator)
+        labels = Labels(y, sample_weight, drawn)
+        self._build(y)
+        result = at_random_point(
+            self.splits,
+            lambda split: self._train_at(split, batch, drawn, labels),
+            model.seed_generator,
+        )
+        self._update(result.gradients, x)
+        return self._report(result, x, labels, sample_weight, batch_size)
+
+    def _train_at(
+        self, split: SplitModel, batch: tuple[Any, Any, Any], drawn: Draw, labels: Labels
+    ) -> Result:
+        """Mixes at one point, searches, and takes the gradient of the weights."""
+        model, policy = self.model, self.model.policy
+        x, given_y, given_weight = batch
+        loss_of = ExampleLoss(keras_compat.loss_container(model))
+
+        def run(recorder: Any) -> tuple[Any, Any]:
+            pair = split.run_below(x).pair(*drawn)
+            lam = drawn.lam
+            if policy.needs.moves == "lam_per_dimension":
+                lam = split.lam_per_dimension(pair, lam)
+
+            def evaluate(input_lam: Any) -> Pass:
+                y_pred = split.run_above(pair, input_lam)
+                return Pass(y_pred, labels.mixup_loss(loss_of, y_pred))
+
+            with recorder.stop_recording():
+                effects = self._examined.of(
+                    split, lambda: evaluate(lam), policy.needs, loss_of.loss
+                )
+            passes = backend.Passes(
+                recorder,
+                evaluate,
+                policy.needs.noise == "independent",
+                split.noise_states,
+                effects,
+            )
+            batch_size = ops.shape(lam)[0] * backend.replicas()
+            searched = search(policy, passes, lam, batch_size)
+            y_pred, losses = searched.trained
+            loss = loss_of.reduce(self._weighted(losses, searched))
+            y_major, weight_major = labels.of_larger_share()
+            mixture = Mixture(
+                loss, _like(given_y, y_major), y_pred, _like(given_weight, weight_major)
+            )
+            loss = self.overrides.training_loss(model, x, mixture)
+            scaled = model.optimizer.scale_loss(loss)
+            return scaled, (loss, y_pred, report_of(searched))
+
+        found, gradients = backend.loss_and_gradients(run, model.trainable_weights)
+        return Result(gradients, *found)
+
+    def _weighted(self, losses: Any, searched: Any) -> Any:
+        """The losses, times the weights that the policy gives the examples, if any."""
+        model = self.model
+        weight = model.policy.example_weights(
+            searched.loss, searched.adversarial_loss, self.policy_state
+        )
+        if weight is None:
+            return losses
+        return losses * ops.stop_gradient(ops.cast(weight, losses.dtype))
+
+    def _update(self, gradients: list[Any], x: Any) -> None:
+        """Updates the weights.
+
+        The optimizer must know all of them, also those without a gradient, or its state
+        could not be loaded.
+        """
+        model = self.model
+        if not model.trainable_weights:
+            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+            return
+        self.compilation.apply(
+            model.optimizer, gradients, model.trainable_weights, is_fixed(x)
+        )
+
+    def _report(
+        self, result: Result, x: Any, labels: Labels, sample_weight: Any, batch_size: Any
+    ) -> dict[str, Any]:
+        """Gathers what is reported, and returns it."""
+        model = self.model
+        loss = result.loss * backend.replicas()
+        keras_compat.loss_tracker(model).update_state(loss, sample_weight=batch_size)
+        self.reports.update_state(result.report)
+        y_major, weight_major = labels.of_larger_share()
+        y_major = tree.pack_sequence_as(result.y_pred, [y_major])
+        compiled = keras_compat.metrics_container(model)
+        if compiled is not None and not compiled.built:
+            with backend.outside_the_step():
+                compiled.build(y_major, result.y_pred)
+        return model.compute_metrics(x, y_major, result.y_pred, weight_major)
+
+    def _build(self, y: Any) -> None:
+        """Makes what a first step needs.
+
+        That is the compiled loss, in the structure of the output as evaluation builds it,
+        and the optimizer, which decides how a loss is scaled.
+        """
+        model = self.model
+        losses = keras_compat.loss_container(model)
+        if losses is not None and not losses.built:
+            output = as_function(model.classifier, "classifier").output
+            if isinstance(output, (list, tuple)):
+                (output,) = output  # as a call returns it
+            losses.build(tree.pack_sequence_as(output, [y]), output)
+        if model.trainable_weights and not model.optimizer.built:
+            with backend.outside_the_step():
+                model.optimizer.build(model.trainable_weights)
+
+
+def _single(value: Any, name: str) -> Any:
+    """Unwraps a structure of one tensor."""
+    leaves = [leaf for leaf in tree.flatten(value) if leaf is not None]
+    if len(leaves) > 1:
+        raise ValueError(
+            f"Expected `{name}` to be one tensor, as the classifier has one output. "
+            f"Received: a structure of {len(leaves)}."
+        )
+    return leaves[0] if leaves else None
+
+
+def _like(structure: Any, value: Any) -> Any:
+    """Wraps a tensor as ``_single`` unwraps it."""
+    return tree.map_structure(lambda leaf: leaf if leaf is None else value, structure)
