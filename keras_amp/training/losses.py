@@ -11,18 +11,19 @@ positions:
     sum(m * w * l) / sum(m)           "sum_over_batch_size", "mean"
     sum(m * w * l) / sum(m * w)       "mean_with_sample_weight"
 
-Each of a mixture's two labels has its own losses, weights and mask, and a position counts
-for as much as the label's share. With a dash for the partner's:
+Each of a mixture's two labels has its own losses, weights and mask. A position counts as
+much as the label's share. With a prime for the partner's:
 
     sum(lam * m * w * l + (1 - lam) * m' * w' * l')
     -----------------------------------------------
              sum(lam * m + (1 - lam) * m')
 
-and with ``m * w`` for ``m`` below the line for the weighted mean. So ``lam = 1`` is
-Keras' mean exactly, and so is every lambda where the two labels are equal. What is below
-the line is a constant of the batch: an example's own loss, which MaxOp and MinOp see, is
-its part of the sum above times ``batch_size`` over that constant; the batch's loss is the
-mean of these. An example of which nothing counts has the loss 0.
+For the weighted mean the denominator has ``m * w`` in place of ``m``. With ``lam = 1``
+this is exactly Keras' mean; so it is with any lambda if the two labels are equal. The
+denominator is one number for the whole batch. The loss of one example, which MaxOp and
+MinOp compare, is its part of the numerator times ``batch_size`` over that denominator, so
+that the batch's loss is the mean of its examples'. An example without a position that
+counts has the loss 0.
 """
 
 import math
@@ -43,8 +44,8 @@ class ExampleLoss:
     Args:
         compile_loss: The compiled loss container of a Keras model
             (``keras_compat.loss_container(model)``), built.
-        alone: Whether each example counts as a batch of its own, so that its loss does
-            not depend on what else is in the batch.
+        alone: Whether each example is a batch of its own, so that its loss does not
+            depend on the other examples of the batch.
 
     Raises:
         ValueError: If the model was compiled without a loss.

@@ -1,11 +1,11 @@
-"""Runs the methods of Keras that a user's class overrides, on mixtures.
+"""Runs the methods of Keras that a user's class overrides, in training on mixtures.
 
-A classifier is evaluated by its own ``test_step`` and ``predict_step``. It may override
-``compute_loss``, as may a subclass of ``MixupAMPModel``: in training the call of
-``super()`` yields the mixture's loss.
+A classifier is evaluated by its own ``test_step`` and ``predict_step``. Its class may
+override ``compute_loss``, and so may a subclass of ``MixupAMPModel``: in training,
+``super().compute_loss(...)`` returns the mixtures' loss.
 
-While such a method of the classifier runs, it finds the loss, metrics and optimizer that
-the mixing model was compiled with; what it was compiled with itself is put back.
+While such a method of the classifier runs, the classifier has the loss, metrics and
+optimizer that the mixing model was compiled with. Afterwards it has its own again.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from keras_amp.graph.overrides import is_overridden
 
 
 def own_metrics(classifier, found):
-    """The metrics that a classifier's class has beside those of ``compile``.
+    """Returns the metrics of a classifier's class that ``compile`` did not make.
 
     Args:
         classifier: The classifier.
@@ -44,8 +44,8 @@ class Mixture:
 
     Args:
         loss: The mixtures' reduced loss, without regularization losses.
-        y: What the method is given as labels, and has to hand on as it is; so for
-            ``y_pred`` and ``sample_weight``.
+        y: The labels that ``compute_loss`` receives and must pass to ``super()``
+            unchanged. The same holds for ``y_pred`` and ``sample_weight``.
         y_pred: Predictions.
         sample_weight: Weights or None.
     """
@@ -55,7 +55,7 @@ class Mixture:
         self.y, self.y_pred, self.sample_weight = y, y_pred, sample_weight
 
     def take(self, y, y_pred, sample_weight):
-        """Returns the loss in the place of that of the given labels and predictions.
+        """Returns the mixtures' loss, if it is asked for with what the method was given.
 
         Raises:
             ValueError: If they are others than those that the method was given.
@@ -89,9 +89,9 @@ def _same(expected, given):
 
 
 class Overrides:
-    """Runs the methods that a mixing model's class and its classifier's override.
+    """Runs what the class of a mixing model, or of its classifier, overrides.
 
-    Not a Keras object, so that nothing in it is saved.
+    It is not a Keras object, so that nothing in it is saved.
     """
 
     def __init__(self):
@@ -124,7 +124,7 @@ class Overrides:
         return loss
 
     def compute_loss(self, model, x, y, y_pred, sample_weight, training):
-        """What ``MixupAMPModel.compute_loss`` returns: a mixture's loss or a batch's."""
+        """Returns the loss of the mixtures in training, else that of a batch."""
         mixture = getattr(self._here, "mixture", None)
         classifier = model.classifier
         if not is_overridden(classifier, "compute_loss"):
@@ -143,7 +143,7 @@ class Overrides:
 
     @contextlib.contextmanager
     def lent(self, model):
-        """Has the classifier be compiled as the model is, for a while."""
+        """Makes the classifier be compiled as the model is, for a while."""
         classifier = model.classifier
         if not self._borrowers:
             self._own = keras_compat.compiled_state(classifier)
@@ -161,7 +161,7 @@ class Overrides:
 
 
 class _InPlace:
-    """A compiled loss that returns a mixture's while there is one."""
+    """A compiled loss that returns a mixture's loss while there is a mixture."""
 
     def __init__(self, compiled, here):
         self._compiled, self._here = compiled, here
@@ -178,7 +178,7 @@ class _InPlace:
 
 @contextlib.contextmanager
 def _losses_of(model):
-    """Has the classifier's ``losses`` be the model's, if a subclass has more of them."""
+    """Makes the classifier's ``losses`` the model's, if a subclass adds some."""
     classifier, losses = model.classifier, model.losses
     if len(losses) == len(classifier.losses):
         yield

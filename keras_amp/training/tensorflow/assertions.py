@@ -63,16 +63,16 @@ def check_losses(values, lam, loss, known):
 
 
 def _joined(values, lam, right):
-    """The values, by operations that fail if they are not as many as lambdas.
+    """Returns the values, by operations that fail if they are not as many as lambdas.
 
-    Gradients wait for ``right``, or others' operations would fail first. XLA drops
-    assertions; this fails there, too, as it is compiled. Where XLA knows the number only
-    as it runs, all becomes NaN.
+    XLA drops assertions, so these operations have shapes that fail as XLA compiles them.
+    If XLA learns the number of values only as the step runs, all losses become NaN. The
+    gradients depend on ``right`` as well, or other operations would fail before.
     """
 
     def where_right(tensor, like):
-        # By places: of other operations TensorFlow may infer that both numbers are the
-        # same, and drop the assertion.
+        # A gather, as TensorFlow infers from other operations that both numbers are
+        # equal, and then drops the assertion.
         tensor = tf.gather(tensor, tf.range(tf.size(like)))
         return tf.where(right, tensor, tf.constant(math.nan, tensor.dtype))
 
@@ -88,7 +88,7 @@ def _joined(values, lam, right):
 
 
 def as_value_error(error):
-    """Returns the ValueError that a failed assertion of ours stands for, else None."""
+    """Returns the ValueError that a failed assertion stands for, or None."""
     if JOINED in str(error):
         return ValueError(f"{ONE_EACH} Received: a loss that returns another number.")
     found = re.search(r"assertion failed: (\[Expected .*\])", str(error))

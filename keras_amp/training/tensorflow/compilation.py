@@ -1,23 +1,24 @@
-"""What ``jit_compile="auto"`` compiles on a CPU; Keras itself compiles nothing there.
+"""What ``jit_compile="auto"`` compiles on a CPU, where Keras itself compiles nothing.
 
-Measured on two cores (``benchmarks/step_time.py``). XLA fuses what surrounds the products
-of attention and of an LSTM's loop: the adversarial step at the words then takes three
-quarters of its time in graph mode. XLA's convolutions are slower than TensorFlow's own by
-half; there only the update of the weights is compiled, as an optimizer's formulas are a
-dozen passes over all weights in graph mode and one in XLA.
+The rules come from measurements on two cores (``benchmarks/step_time.py``). XLA fuses the
+operations around the matrix products of attention and of an LSTM's loop: the adversarial
+step at the words then takes three quarters of its time in graph mode. XLA's convolutions
+take half as long again as TensorFlow's. There only the update of the weights is compiled:
+an optimizer's formulas pass over all weights a dozen times in graph mode and once in XLA.
 
-XLA compiles anew for every shape, which takes seconds, and lacks some of TensorFlow's
-operations. So what is compiled is first traced without it:
+XLA compiles for every shape separately, which takes seconds, and it does not support all
+of TensorFlow's operations. So the step is first traced without XLA:
 
-- Where the trace holds an operation that XLA has not, it stays in graph mode. So it does
-  where it holds an assertion, which XLA drops; the package's own have other checks there.
-- Batches shaped as the first one of a ``fit`` run compiled, all others by the same trace
-  in graph mode: an odd last batch costs no second compilation. So are batches with ids
-  beyond an embedding's table, whose lookup fails there as it does in Keras.
-- Where another dimension than the batch's is unknown, nothing is compiled that depends on
-  it.
-- Evaluation and prediction stay in graph mode, as Keras leaves them: a compilation costs
-  them more than it saves in the few batches that they usually have.
+- If the trace holds an operation that XLA does not support, the step stays in graph mode.
+  So it does if the trace holds an assertion, which XLA would drop. (The package's own
+  assertions have other checks under XLA.)
+- Batches of the shape of the first batch of a ``fit`` run compiled. All others run by the
+  same trace in graph mode, so that a smaller last batch costs no second compilation. So
+  do batches with ids outside an embedding's table: their lookup fails there, as in Keras.
+- If a dimension other than the batch's is unknown, nothing that depends on it is
+  compiled.
+- Evaluation and prediction stay in graph mode, as in Keras: they usually have few
+  batches, so that a compilation would cost more than it saves.
 """
 
 import functools
@@ -37,12 +38,12 @@ _COMPILED = (keras.layers.MultiHeadAttention, keras.layers.LSTM)
 
 
 def on_cpu():
-    """Whether there is no accelerator, whose rules are Keras' own."""
+    """Whether there is no accelerator, for which Keras' own rules hold."""
     return not any(keras.distribution.list_devices(kind) for kind in ("gpu", "tpu"))
 
 
 def step_pays(model):
-    """Whether the whole training step can be compiled, and that pays on a CPU.
+    """Whether the whole training step can be compiled and is then faster on a CPU.
 
     Args:
         model: The ``MixupAMPModel`` that is trained.
@@ -56,7 +57,8 @@ def update_pays(optimizer):
     """Whether the update of the weights can be compiled by itself.
 
     Args:
-        optimizer: The optimizer: one of Keras' own, as another may hold what XLA has not.
+        optimizer: The optimizer. Only Keras' own are compiled: others may use operations
+            that XLA does not support.
     """
     return keras_compat.is_of_keras(optimizer)
 
@@ -79,7 +81,7 @@ def _is_fixed(tensor):
 
 
 class UsualBatch:
-    """The shapes of the first batch of a ``fit``: what is compiled, is for these."""
+    """The shapes of the first batch of a ``fit``, for which the step is compiled."""
 
     def __init__(self):
         self.shapes = None
@@ -87,7 +89,7 @@ class UsualBatch:
             self._rows = tf.Variable(0, trainable=False)
 
     def forget(self):
-        """Has the next batch be the usual one."""
+        """Makes the next batch the usual one."""
         self.shapes = None
         self._rows.assign(0)
 
@@ -102,7 +104,7 @@ class UsualBatch:
         return self.shapes == shapes
 
     def has_rows(self, rows):
-        """Whether gradients have as many rows as those of the first batch; a tensor.
+        """Returns whether gradients have as many rows as the first batch's, a tensor.
 
         Args:
             rows: Integer scalar tensor.
@@ -120,10 +122,10 @@ class Compilation:
         given: Dict of the arguments of ``compile``.
 
     Attributes:
-        auto: Whether it was left to us or Keras, ``jit_compile="auto"``.
-        step: Whether the whole training step is compiled by us.
-        update: Whether the update of the weights is compiled by itself.
-        usual: The ``UsualBatch``; None where Keras alone decides.
+        auto: Whether ``compile`` was given ``jit_compile="auto"``.
+        step: Whether "auto" compiles the whole training step on a CPU.
+        update: Whether it compiles the update of the weights alone.
+        usual: The ``UsualBatch``; None if Keras' own rules hold.
     """
 
     def __init__(self, model, given):
@@ -156,19 +158,19 @@ class Compilation:
 
 
 class TrainFunction:
-    """Takes Keras' place as ``train_function``: a step that is traced once.
+    """A ``train_function`` for ``keras.Model.fit`` whose step is traced once.
 
-    Batches of the usual shapes are trained compiled, all others by the same trace in
-    graph mode. So are all of them if XLA cannot compile it: what XLA is known to lack is
-    seen before; where compiling fails, that batch and all later ones are trained in
-    graph mode, after a warning.
+    Batches of the usual shapes run compiled, all others by the same trace in graph mode.
+    If the trace holds an operation that XLA does not support, all batches run in graph
+    mode. If compiling fails nevertheless, that batch and all later ones run in graph
+    mode, and a warning says so.
 
     Args:
         step: Function ``step(data)`` that returns a structure of tensors.
         steps_per_execution: How many batches a call takes.
         usual: The ``UsualBatch``.
-        refused: Function that is called when nothing is compiled from now on.
-        fits: Function that says whether a batch's values may be computed compiled.
+        refused: Function that is called when compiling has been given up.
+        fits: Function of a batch that returns whether XLA computes it as TensorFlow does.
     """
 
     def __init__(self, step, steps_per_execution, usual, refused, fits):
@@ -267,7 +269,7 @@ def compiled_update(optimizer, gradients, weights, usual, fixed):
 
 
 def unsupported(graph):
-    """Names of the operations in a graph that XLA has not for a CPU or drops, sorted.
+    """Returns the sorted names of operations that XLA lacks on a CPU, or drops.
 
     Args:
         graph: A ``tf.Graph``.
@@ -278,7 +280,7 @@ def unsupported(graph):
 
 @functools.cache
 def _load_xla():
-    """Has XLA register its operations, which it does when it first compiles."""
+    """Makes XLA register its operations, which it does when it first compiles."""
     tf.function(lambda x: x + 1, autograph=False, jit_compile=True)(tf.constant(1))
 
 
@@ -300,7 +302,7 @@ def _types(value):
 
 @functools.cache
 def _kernels(op):
-    """For each of XLA's versions of an operation: its attributes' allowed types."""
+    """The types that each of XLA's kernels of an operation allows its attributes."""
     return [
         [(c.name, set(c.allowed_values.list.type)) for c in kernel.constraint]
         for kernel in kernels.get_registered_kernels_for_op(op).kernel
@@ -319,11 +321,11 @@ def _compiled(function, spec):
 
 
 def _compiler_error(update, gradients, weights):
-    """Why XLA cannot compile an update; None if it can.
+    """Returns why XLA cannot compile an update, or None if it can.
 
-    Inside of a graph it is too late to find out by calling it. This takes XLA's first
-    stage alone, without variables' values, so that what depends on those fails, too: it
-    would be compiled for every step anew.
+    Within a graph it is too late to find out by calling the update. This runs XLA's first
+    stage alone, without the variables' values. So an update that depends on these values
+    fails as well, which XLA would compile again at every step.
     """
 
     def specs(gradient, weight):
@@ -357,13 +359,13 @@ def _compiler_error(update, gradients, weights):
 
 
 def _then_zero(function, argument):
-    """Calls a function, and returns what a branch must: a tensor."""
+    """Calls a function and returns a tensor, as each branch of a condition must."""
     function(argument)
     return tf.constant(0)
 
 
 def _without_optionals(data, spec):
-    """A batch and its specification, both with None where an entry is missing."""
+    """Returns a batch and its specification, with None for each missing entry."""
 
     def tensor_or_none(value):
         if isinstance(value, (tf.experimental.Optional, tf.OptionalSpec)):

@@ -1,11 +1,12 @@
-"""State and noise that are not Keras' own: TensorFlow's variables and random operations.
+"""Finds what a pass changes or draws that Keras does not know of.
 
-Keras can run a pass and keep its own variables as they were. Of a layer that holds a
-``tf.Variable``, a ``tf.random.Generator`` included, it knows nothing. What a pass does to
-these is found by tracing it once, without running it: they are then read before a pass
-and put back after it. Nothing can be put back of ``tf.random``'s operations. The same
-holds for what users' functions, callable objects and losses do. What Python code draws or
-changes that a graph calls (``tf.numpy_function``) is not seen.
+Keras can run a pass and keep its own variables unchanged. It does not know the
+``tf.Variable``s that a user's layer, function or loss holds, nor a
+``tf.random.Generator``. A pass is traced once, without being run, to find which of these
+it changes. Their values are then read before a pass and restored after it. The random
+numbers of ``tf.random``'s operations cannot be restored, and a warning names the layer
+that draws them. What Python code draws or changes within a graph
+(``tf.numpy_function``) is not found.
 """
 
 import inspect
@@ -19,9 +20,9 @@ import tensorflow as tf
 from keras_amp.graph import keras_compat
 from keras_amp.training.tensorflow import numpy_noise, traced_graph
 
-# Layers, losses and functions of these packages hold no such thing.
+# Layers, losses and functions of these packages have no such side effects.
 _KNOWN = {"keras", "keras_hub", "keras_amp"}
-# Operations that draw from a state that cannot be read.
+# Operations that draw random numbers from a state that cannot be read.
 _DRAWS = {
     "Multinomial",
     "ParameterizedTruncatedNormal",
@@ -34,7 +35,7 @@ _DRAWS = {
     "RandomUniformInt",
     "TruncatedNormal",
 }
-# Operations that move the variable in which a `tf.random.Generator` keeps its state.
+# Operations that change the state of a `tf.random.Generator`, a variable.
 _MOVES = re.compile(r"Rng\w*Skip|NonDeterministicInts|Stateful(?!PartitionedCall)\w+")
 _CHANGES = re.compile(
     r"Assign\w*VariableOp|ResourceScatter\w+|Resource(Sparse)?Apply\w+"
@@ -43,12 +44,12 @@ _CHANGES = re.compile(
 
 
 class SideEffects(NamedTuple):
-    """What a pass does beside Keras.
+    """What a pass changes or draws that Keras does not know of.
 
     Attributes:
-        variables: Handles of the variables that it changes, resource tensors.
-        generators: Handles of the variables of random generators that it moves on.
-        noise: Strings that say what draws noise that cannot be put back.
+        variables: Handles (resource tensors) of the variables that it changes.
+        generators: Handles of the states of the random generators that it draws from.
+        noise: Strings that name what draws random numbers that cannot be restored.
     """
 
     variables: list
@@ -60,7 +61,7 @@ NOTHING = SideEffects([], [], [])
 
 
 def examine(function, model, loss=None):
-    """Finds what a function does beside Keras, without doing it.
+    """Finds the side effects of a function without running it.
 
     Args:
         function: Callable of no arguments; what it reads may be tensors of any graph.
@@ -68,8 +69,8 @@ def examine(function, model, loss=None):
         loss: The ``keras.losses.Loss`` that it computes, if any.
 
     Returns:
-        ``SideEffects``. Of a function that cannot be traced, as it runs eagerly only, it
-        names the variables that the layers hold.
+        ``SideEffects``. If the function cannot be traced because it runs eagerly only,
+        these are the variables that the layers hold.
 
     Example:
     >>> import tensorflow as tf
@@ -111,7 +112,9 @@ def examine(function, model, loss=None):
 
 
 def without_effect(function, model, loss=None):
-    """Calls a function and puts back what it changes, be it Keras' or TensorFlow's.
+    """Calls a function and restores the variables that it changes.
+
+    These are Keras' variables as well as TensorFlow's.
 
     Args:
         function: Callable of no arguments.
@@ -131,24 +134,24 @@ def without_effect(function, model, loss=None):
 
 
 def read(handles):
-    """Returns the values of variables, to be put back."""
+    """Returns the values of variables, to be restored."""
     return [tf.raw_ops.ReadVariableOp(resource=h, dtype=_dtype(h)) for h in handles]
 
 
 def put_back(handles, values):
-    """Sets variables to values that were read."""
+    """Sets variables to the values that ``read`` returned."""
     for handle, value in zip(handles, values, strict=True):
         tf.raw_ops.AssignVariableOp(resource=handle, value=value)
 
 
 class Examined:
-    """Examines each split of a model once, and warns once of what it finds."""
+    """Examines each split of a model once, and warns once of noise that is not shared."""
 
     def __init__(self):
         self._found, self._warned = {}, False
 
     def of(self, split, function, needs, loss):
-        """What a pass above a mix point does beside Keras.
+        """Returns the side effects of a pass above a mix point.
 
         Args:
             split: ``keras_amp.graph.split.SplitModel``.
