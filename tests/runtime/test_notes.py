@@ -1,12 +1,13 @@
 """What TensorFlow logs does not stand between a command and what it prints."""
 
+import logging
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from keras_amp.runtime import notes, process
 
@@ -90,9 +91,33 @@ def test_a_user_who_asks_for_notes_gets_them(level, monkeypatch):
     assert bool(called) == (level in (None, "3"))
 
 
-# === The programs themselves ===
+def test_tensorflow_does_not_say_that_it_traces_again(caplog):
+    """Each run of a comparison has functions of its own."""
 
-TINY = "--embedding-dim 4 --filters 2 --kernel-sizes 2 --steps 1".split()
+    def trace_often():
+        for _ in range(6):
+            tf.function(_double)(tf.constant(1.0))
+        return [r for r in caplog.records if "retracing" in r.getMessage()]
+
+    logger = logging.getLogger("tensorflow")
+    filters = list(logger.filters)
+    try:
+        assert trace_often()
+        caplog.clear()
+        notes.hide_tracing_warning()
+        assert not trace_often()
+        logger.warning("something else")
+        assert "something else" in caplog.text
+    finally:
+        logger.filters[:] = filters
+
+
+def _double(x):
+    return 2 * x
+
+
+# === A program itself; a recipe is one in test_packaging.py ===
+
 GRID = """
 [settings]
 mix = "word"
@@ -103,11 +128,14 @@ filters = 2
 """
 
 
-def program(tmp_path, *arguments):
-    """Runs a program of the package as a newcomer would: no variable is set."""
+@pytest.mark.slow
+def test_nothing_stands_between_a_grid_and_what_it_says(tmp_path):
+    """As a newcomer runs it: no variable is set."""
+    (tmp_path / "tiny.toml").write_text(GRID)
     ours = (*process.VARIABLES, process.WORKER, "COLUMNS")
+    command = [sys.executable, "-m", "keras_amp", "grid", "tiny.toml", "--out", "out"]
     ended = subprocess.run(
-        [sys.executable, *map(str, arguments), "--out", tmp_path / "out"],
+        command,
         env={
             **{name: value for name, value in os.environ.items() if name not in ours},
             "PYTHONPATH": str(ROOT),
@@ -116,28 +144,6 @@ def program(tmp_path, *arguments):
         text=True,
         cwd=tmp_path,
     )
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stderr == ""
-    return ended.stdout
-
-
-@pytest.mark.slow
-def test_nothing_stands_between_a_recipe_and_its_table(tmp_path):
-    """Six runs, so that TensorFlow would find that it traces too often."""
-    shown = program(
-        tmp_path, ROOT / "recipes" / "cnn.py", *TINY, *"--mix none word --seeds 2".split()
-    )
-    before = shown[: shown.index("\N{BOX DRAWINGS HEAVY DOWN AND RIGHT}")].splitlines()
-    assert before[0].startswith("Dataset('questions'")
-    assert before[1].startswith("6 runs of 1 steps")
-    run = re.compile(r"(none|WordMixup|WordAMP), seed \d: dev error .* s\)")
-    assert len(before) == 8
-    assert all(run.fullmatch(line) for line in before[2:])
-
-
-@pytest.mark.slow
-def test_nothing_stands_between_a_grid_and_what_it_says(tmp_path):
-    (tmp_path / "tiny.toml").write_text(GRID)
-    shown = program(tmp_path, "-m", "keras_amp", "grid", "tiny.toml")
-    assert "absl" not in shown
-    assert not notes.LOGGED.search(shown.encode())
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "absl" not in ended.stdout
+    assert not notes.LOGGED.search(ended.stdout.encode())

@@ -13,18 +13,17 @@ from pathlib import Path
 import pytest
 
 import keras_amp
+from keras_amp.runtime import process
 
 ROOT = Path(__file__).parents[2]
 
 
-# What a user does with the wheel: the command, and a model of their own.
+# What a user does with the package.
 EXAMPLE = """
-import importlib.util, pathlib, sys
+import importlib.util
 import keras, numpy as np
 import keras_amp
-from keras_amp import cli
 
-print(keras_amp.__file__)
 assert not any(map(importlib.util.find_spec, ("tools", "tests", "recipes")))
 inputs = keras.Input((3,))
 hidden = keras.layers.Dense(4, name="hidden")(inputs)
@@ -33,8 +32,7 @@ model = keras_amp.MixupAMPModel(
 )
 model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
 history = model.fit(np.ones((4, 3)), np.array([0, 1, 0, 1]), verbose=0)
-print(*history.history)
-cli.main(sys.argv[1:])
+print(keras_amp.__file__, *history.history, sep="\\n")
 """
 
 
@@ -70,33 +68,50 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     assert {name for name in names if "dist-info/" not in name} == expected
 
 
-def test_the_wheel_works_away_from_the_source_tree(wheel, tmp_path):
-    """In another environment, which has what is installed here, except this package."""
-    environment = tmp_path / "environment"
+@pytest.fixture(scope="module")
+def environment(wheel, tmp_path_factory):
+    """Another environment, which has what is installed here, except this package."""
+    environment = tmp_path_factory.mktemp("environment")
     venv.create(environment, symlinks=True)
-    python = environment / "bin" / "python"
-    pip("--python", python, "install", wheel)
+    pip("--python", environment / "bin" / "python", "install", wheel)
     installed = environment / "lib" / Path(os.__file__).parent.name / "site-packages"
     # Paths in such a file are searched, but the files of their kind there are not read:
     # an editable installation of this package is not seen.
     paths = [path for path in sys.path if path.endswith("site-packages")]
     (installed / "dependencies.pth").write_text("\n".join(paths))
-    assert (environment / "bin" / "keras-amp").is_file()
+    return environment
 
-    command = "train cnn --embedding-dim 4 --filters 2 --kernel-sizes 2 --steps 1"
-    arguments = [*command.split(), "--mix", "none", "--out", "out"]
-    hidden = ("PYTHONPATH", "KERAS_AMP_DATA")
+
+def run(command, folder):
+    """Runs a command as a newcomer would: no variable of ours is set."""
+    ours = (*process.VARIABLES, process.WORKER, "PYTHONPATH", "KERAS_AMP_DATA", "COLUMNS")
     ended = subprocess.run(
-        [python, "-c", EXAMPLE, *arguments],
-        env={name: value for name, value in os.environ.items() if name not in hidden},
+        list(map(str, command)),
+        env={name: value for name, value in os.environ.items() if name not in ours},
         capture_output=True,
         text=True,
-        cwd=tmp_path,
+        cwd=folder,
     )
     assert ended.returncode == 0, ended.stderr
-    place, metrics, *_ = ended.stdout.splitlines()
-    assert Path(place) == installed / "keras_amp" / "__init__.py"
-    assert "lam_delta" in metrics.split()
+    return ended.stdout.splitlines(), ended.stderr
+
+
+def test_the_wheel_trains_away_from_the_source_tree(environment, tmp_path):
+    (place, *metrics), _ = run([environment / "bin" / "python", "-c", EXAMPLE], tmp_path)
+    assert Path(place).is_relative_to(environment)
+    assert {"loss", "lam", "lam_delta", "mask_rate"} <= set(metrics)
+
+
+def test_the_wheels_command_prints_what_it_says_and_nothing_else(environment, tmp_path):
+    command = "train cnn --embedding-dim 4 --filters 2 --kernel-sizes 2 --steps 1"
+    command = [environment / "bin" / "keras-amp", *command.split(), "--mix", "none"]
+    command += ["--seeds", "1"]
+    lines, errors = run([*command, "--out", "out"], tmp_path)
+    assert errors == ""
+    assert lines[0].startswith("Dataset('questions'")
+    assert lines[1].startswith("1 runs of 1 steps")
+    assert re.fullmatch(r"none, seed \d: dev error .* s\)", lines[2])
+    assert lines[3].startswith("\N{BOX DRAWINGS HEAVY DOWN AND RIGHT}")
     assert list((tmp_path / "out").rglob("*.html"))
 
 
