@@ -11,7 +11,7 @@ from keras_amp.experiments.pages.grid_page import (
 )
 from keras_amp.experiments.pages.svg import as_file
 from keras_amp.experiments.summary.arrangement import arrange
-from keras_amp.experiments.summary.frames import (
+from keras_amp.experiments.summary.grid_frames import (
     cells_frame,
     differences_frame,
     groups_frame,

@@ -34,7 +34,7 @@ from keras_amp.experiments.pages import embed, make_table, write_table
 from keras_amp.experiments.pages.latex import PACKAGES
 from keras_amp.experiments.store import write_record
 from keras_amp.experiments.summary.arrangement import arrange
-from keras_amp.experiments.summary.frames import groups_frame
+from keras_amp.experiments.summary.grid_frames import groups_frame
 from keras_amp.experiments.summary.groups import group_trials
 from keras_amp.experiments.summary.trials import trials_of_grid
 from keras_amp.grid import load_grid, parse_grid, read_records
