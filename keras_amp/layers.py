@@ -1,8 +1,11 @@
 """MixLayer: the place in a network where examples are mixed."""
 
+from typing import Any
+
 import keras
 
 from keras_amp.policies import mix
+from keras_amp.typing import Tensor
 from keras_amp.validation import check_meanings
 
 
@@ -11,19 +14,19 @@ class MixLayer(keras.layers.Layer):
     """Marks where a network mixes the hidden states of two examples.
 
     Called on one tensor it is the identity, in training and at inference: a network with
-    a ``MixLayer`` predicts exactly what it predicts without. ``MixupAMPModel`` hands it
-    the partner's hidden states and lambda during a training step (Eq. 11). It has no
-    weights, and the mask of ``inputs`` passes on.
+    a ``MixLayer`` predicts exactly what it predicts without one. During a training step
+    ``MixupAMPModel`` also passes it the partners' hidden states and lambda (Eq. 11). It
+    has no weights, and it passes the mask of ``inputs`` on.
 
-    Put one into a network of your own, or let ``insert_mix_layer`` do it. Of several,
-    each is a mix point of its own. Those whose names stand in one tuple of ``mix_at``
+    Put one into a network of your own, or let ``insert_mix_layer`` do it. If there are
+    several, each is a mix point of its own. Those that one tuple of ``mix_at`` names
     share a draw: ``MixupAMPModel(classifier, mix_at=("mix_words", "mix_numbers"))``.
 
     Args:
         name: Optional name. Further keyword arguments are Keras' own (``dtype``, ...).
-        masks: Dict from the names of layers or inputs, whose masks reach what lies above
-            around this layer, to ``"keep"``, ``"hide"`` or ``"select"``; see
-            ``MixupAMPModel``. None where all of them are understood.
+        masks: Dict from the names of layers or inputs whose masks bypass this layer to
+            what True means in them: ``"keep"``, ``"hide"`` or ``"select"``; see
+            ``MixupAMPModel``. None lets the model find out.
 
     Call arguments:
         inputs: Floating-point tensor ``(batch_size, ...)``.
@@ -47,15 +50,20 @@ class MixLayer(keras.layers.Layer):
            [0.  ]], dtype=float32)
     """
 
-    def __init__(self, name=None, masks=None, **kwargs):
+    def __init__(
+        self,
+        name: str | None = None,
+        masks: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         # Without autocast lambda stays in float32 where the network computes in less.
         super().__init__(name=name, autocast=False, **kwargs)
         self.masks = check_meanings(masks)
         self.supports_masking = True
         self.built = True
 
-    def call(self, inputs, partner=None, lam=None):
-        """Returns ``inputs``, or their mixture with ``partner``."""
+    def call(self, inputs: Tensor, partner: Tensor = None, lam: Tensor = None) -> Tensor:
+        """Return ``inputs``, or their mixture with ``partner``."""
         if partner is None and lam is None:
             return inputs
         if partner is None or lam is None:
@@ -67,7 +75,7 @@ class MixLayer(keras.layers.Layer):
             )
         return mix(inputs, partner, lam)
 
-    def get_config(self):
-        """Returns the arguments that rebuild this layer."""
-        config = super().get_config()
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild this layer."""
+        config: dict[str, Any] = super().get_config()
         return config if self.masks is None else {**config, "masks": dict(self.masks)}

@@ -1,17 +1,21 @@
-"""Checks of single values: each returns its value, or says what was expected."""
+"""Checks of single values: each returns the value, or raises what was expected."""
 
 import difflib
 import math
 import numbers
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
-MEANINGS = ("keep", "hide", "select")  # of a mask
+Option = TypeVar("Option")
+
+MEANINGS = ("keep", "hide", "select")  # what True means in a mask
 
 
-def check_count(name, value, least=1):
-    """Returns the argument of that name as an integer, which it must be.
+def check_count(name: str, value: Any, least: int = 1) -> int:
+    """Return the value of an argument as an integer, which it must be.
 
     Raises:
-        ValueError: If it is none, or below ``least``.
+        ValueError: If it is no integer, or below ``least``.
 
     Example:
     >>> keras_amp.validation.check_count("every", 2)
@@ -25,12 +29,18 @@ def check_count(name, value, least=1):
     return int(value)
 
 
-def check_number(name, value, above=None, at_least=None, at_most=None):
-    """Returns the argument of that name as a float, which must be finite.
+def check_number(
+    name: str,
+    value: Any,
+    above: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> float:
+    """Return the value of an argument as a float, which must be finite.
 
     Args:
         name: The argument's name.
-        value: What was given for it.
+        value: The argument's value.
         above: It must be greater than this; None for no such bound.
         at_least: It must be this or more.
         at_most: It must be this or less.
@@ -60,11 +70,11 @@ def check_number(name, value, above=None, at_least=None, at_most=None):
     return number
 
 
-def check_one_of(name, value, options):
-    """Returns the argument of that name, which must be one of the options.
+def check_one_of(name: str, value: Option, options: Sequence[Any]) -> Option:
+    """Return the value of an argument, which must be one of the options.
 
     Raises:
-        ValueError: If it is another, or of another type than the first option.
+        ValueError: If it is no option, or of another type than the first one.
 
     Example:
     >>> keras_amp.validation.check_one_of("noise", "shared", ("shared", "independent"))
@@ -78,12 +88,12 @@ def check_one_of(name, value, options):
     return value
 
 
-def about_integers(dtype, rank):
-    """What to do about integers that were to be mixed: pictures, token ids or flags.
+def about_integers(dtype: str, rank: int) -> str:
+    """Advise on integers that were to be mixed: images, token ids or flags.
 
     Args:
         dtype: Their dtype, as Keras names it.
-        rank: Integer, how many axes they have, that of the batch included.
+        rank: Integer, the number of their axes, that of the batch included.
 
     Example:
     >>> keras_amp.validation.about_integers("bool", 2)
@@ -108,10 +118,10 @@ def about_integers(dtype, rank):
     )
 
 
-def foreign_library(model):
-    """The name of the library, other than Keras 3, whose model or layer this is.
+def foreign_library(model: object) -> str | None:
+    """Return the name of the library, other than Keras 3, whose model this is.
 
-    Known by the modules of its class's ancestors, so that none needs importing.
+    The modules of its class's ancestors tell, so that no library is imported.
 
     Args:
         model: Any object.
@@ -135,12 +145,12 @@ def foreign_library(model):
     return next((name for root, name in libraries.items() if root in modules), None)
 
 
-def check_meanings(masks):
-    """Returns ``masks`` as a dict from names to ``MEANINGS``, or None.
+def check_meanings(masks: Any) -> dict[str, str] | None:
+    """Return ``masks`` as a dict from names to ``MEANINGS``, or None.
 
     Raises:
         TypeError: If it is neither a dict from strings nor None.
-        ValueError: If a meaning is another.
+        ValueError: If a meaning is unknown.
 
     Example:
     >>> keras_amp.validation.check_meanings({"key_padding_mask": "hide"})
@@ -159,7 +169,12 @@ def check_meanings(masks):
     }
 
 
-def did_you_mean(name, known, most=3, shown=repr):
+def did_you_mean(
+    name: object,
+    known: Iterable[str],
+    most: int = 3,
+    shown: Callable[[str], str] = repr,
+) -> str:
     """Return a question whether a known name was meant, to be put behind an error.
 
     Args:
@@ -175,5 +190,5 @@ def did_you_mean(name, known, most=3, shown=repr):
     >>> keras_amp.validation.did_you_mean("trek", ["trec", "subj"])
     " Did you mean 'trec'?"
     """
-    near = difflib.get_close_matches(str(name), known, n=most)
+    near = difflib.get_close_matches(str(name), list(known), n=most)
     return f" Did you mean {' or '.join(map(shown, near))}?" if near else ""

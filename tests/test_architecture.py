@@ -31,6 +31,7 @@ FLOORS = """
     layers
     policies
     validation
+    typing
     version
     runtime
 """.split("\n")[1:-1]

@@ -15,7 +15,7 @@ from keras_amp.graph import keras_compat
 from keras_amp.graph.cuts import cut
 from keras_amp.graph.lookup import as_function
 from keras_amp.graph.masks import SHARED
-from keras_amp.graph.split import Hidden, Pair
+from keras_amp.graph.pairs import Hidden, Pair
 from keras_amp.models import MixupAMPModel
 from keras_amp.training import input_check, validation
 from keras_amp.training.label_check import LabelCheck

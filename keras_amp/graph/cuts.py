@@ -1,15 +1,25 @@
-"""Cuts a classifier at each of the places that ``mix_at`` names."""
+"""Splits a classifier at each of the places that ``mix_at`` names."""
 
 import warnings
+from collections.abc import Sequence
+
+import keras
 
 from keras_amp.graph.insertion import insert, open_mix_layers
 from keras_amp.graph.lookup import all_places, as_function, check_site, find
-from keras_amp.graph.split import NestedPlacesError, SplitModel
+from keras_amp.graph.placement import NestedPlacesError
+from keras_amp.graph.split import SplitModel
 from keras_amp.layers import MixLayer
 
 
-def cut(model, mix_at, rewrite=False, sink=False, masks=None):
-    """Cuts a model at each of its mix points.
+def cut(
+    model: keras.Model,
+    mix_at: str | Sequence[str | tuple[str, ...]] | None,
+    rewrite: bool = False,
+    sink: bool = False,
+    masks: dict[str, str] | None = None,
+) -> list[SplitModel]:
+    """Split a model at each of its mix points.
 
     Args:
         model: A functional ``keras.Model`` or a built ``keras.Sequential``.
@@ -43,7 +53,7 @@ def cut(model, mix_at, rewrite=False, sink=False, masks=None):
         try:
             return cut(model, [mix_at], rewrite, sink, masks)
         except NestedPlacesError as error:
-            # A tuple once was the same as a list.
+            # A tuple used to mean what a list means.
             warnings.warn(str(error), DeprecationWarning, stacklevel=3)
     points = [mix_at] if isinstance(mix_at, str) else list(mix_at)
     groups = [(point,) if isinstance(point, str) else point for point in points]
@@ -59,7 +69,13 @@ def cut(model, mix_at, rewrite=False, sink=False, masks=None):
     return [_split_at(model, names, rewrite, sink, masks) for names in groups]
 
 
-def _split_at(model, names, rewrite, sink, masks):
+def _split_at(
+    model: keras.Model,
+    names: tuple[str, ...],
+    rewrite: bool,
+    sink: bool,
+    masks: dict[str, str] | None,
+) -> SplitModel:
     function = as_function(model, "classifier")
     places = [find(function, name, model) for name in names]
     taken = {p.operation.name for p in all_places(function)}

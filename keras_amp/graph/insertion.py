@@ -1,41 +1,49 @@
-"""Inserts a MixLayer into a functional model, by calling its graph anew.
+"""Inserts a MixLayer into a functional model, by replaying its graph.
 
-The same operations are called on new symbolic inputs, with one more behind the named one.
-Nested models on the way to it are opened, so that the mix point belongs to the outer
-graph.
+To replay a graph is to call its operations again, on new symbolic inputs: with one more
+behind the named one, with nested models opened, so that the mix point belongs to the
+outermost graph, or with layers divided into their parts.
 """
 
 import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import ops, tree
 
 from keras_amp.graph import keras_compat
-from keras_amp.graph.layer_parts import Activation, Preactivation
+from keras_amp.graph.layer_parts import call_in_parts
 from keras_amp.graph.lookup import all_places, as_function, check_site, find
-from keras_amp.graph.lstm import Projection, Recurrence
 from keras_amp.graph.overrides import HONOURED, REFUSED, is_overridden
 from keras_amp.layers import MixLayer
+from keras_amp.typing import Structure, Tensor
 
 
-def insert_mix_layer(model, after, name="mix", masks=None):
-    """Inserts a ``MixLayer`` behind the output of a named layer.
+def insert_mix_layer(
+    model: keras.Model,
+    after: str,
+    name: str = "mix",
+    masks: dict[str, str] | None = None,
+) -> keras.Model:
+    """Insert a ``MixLayer`` behind the output of a named layer.
 
     Args:
         model: A functional ``keras.Model`` or a built ``keras.Sequential``.
-        after: Name of the layer to mix behind. Layers inside nested models count: a
-            plain name will do where it is unique, else a path of names from the outside
-            in, such as ``"bert_backbone/embeddings_dropout"``; a leading ``"/"`` means
-            the outermost level. An input layer may be named too, to mix the inputs.
+        after: Name of the layer to mix behind; it may lie inside a nested model. Where
+            the name is not unique, give a path of names from the outermost model
+            inwards, such as ``"bert_backbone/embeddings_dropout"``; a leading ``"/"``
+            means the outermost level. An input layer may be named, to mix the inputs.
         name: Name of the new ``MixLayer``.
         masks: As ``MixLayer``.
 
     Returns:
         A functional ``keras.Model`` over the same layers and weights, which predicts
         exactly what ``model`` predicts. Nested models on the path are opened; all others
-        stay whole. ``model`` itself is untouched, and training one trains the other. What
-        its class overrides, such as ``compute_loss``, is not taken over (a warning says
-        so): ``MixupAMPModel(model, mix_at=after)`` honours it.
+        stay whole. ``model`` itself is not changed, and training one trains the other.
+        The copy does not have what the class of ``model`` overrides, such as
+        ``compute_loss``, and a warning says so; ``MixupAMPModel(model, mix_at=after)``
+        honours it.
 
     Raises:
         ValueError: If ``model`` is not a graph, ``after`` is unknown, ambiguous or called
@@ -73,18 +81,22 @@ def insert_mix_layer(model, after, name="mix", masks=None):
     return insert(model, {site.operation: layer}, site.opened)
 
 
-def insert(model, layers, opened):
-    """Puts each layer of a dict behind the operation that is its key."""
+def insert(
+    model: keras.Model,
+    layers: dict[keras.Operation, MixLayer],
+    opened: Sequence[keras.Model],
+) -> keras.Model:
+    """Put each layer of a dict behind the operation that is its key."""
 
-    def behind(operation, outputs):
+    def behind(operation: keras.Operation, outputs: Structure) -> Structure:
         layer = layers.get(operation)
         return outputs if layer is None else tree.map_structure(layer, outputs)
 
     return replay_model(model, opened, behind)
 
 
-def open_mix_layers(model):
-    """Brings the MixLayers of nested models to the outermost graph.
+def open_mix_layers(model: keras.Model) -> tuple[keras.Model, list[MixLayer]]:
+    """Bring the MixLayers of nested models to the outermost graph.
 
     Args:
         model: A functional ``keras.Model`` or a built ``keras.Sequential``.
@@ -100,38 +112,57 @@ def open_mix_layers(model):
     ]
     opened = [nested for place in places for nested in place.opened]
     layers = [place.operation for place in places]
-    return replay_model(model, opened, lambda operation, outputs: outputs), layers
+    return replay_model(model, opened), layers
 
 
-def replay_model(model, opened, behind, apart=()):
-    """Rebuilds a model over the same operations; see ``replay``."""
+Behind = Callable[[keras.Operation, Structure], Structure]
+
+
+def _as_they_are(operation: keras.Operation, outputs: Structure) -> Structure:
+    return outputs
+
+
+def replay_model(
+    model: keras.Model,
+    opened: Sequence[keras.Model] = (),
+    behind: Behind = _as_they_are,
+    divided: Sequence[keras.layers.Layer] = (),
+) -> keras.Model:
+    """Rebuild a model over the same operations; see ``replay``."""
     function = as_function(model, "model")
     _check_names(function, opened)
-    outputs = replay(function, function.input, opened, behind, apart=apart)
+    outputs = replay(function, function.input, opened, behind, divided=divided)
     rebuilt = keras.Model(function.input, outputs, name=model.name)
-    # With half-precision weights it decides on the optimizer's loss scaling.
+    # In half precision it decides on the optimizer's loss scaling.
     rebuilt.dtype_policy = model.dtype_policy
     return rebuilt
 
 
-def replay(function, inputs, opened, behind, training=None, apart=()):
-    """Calls a graph's operations on new symbolic inputs.
+def replay(
+    function: keras.Function,
+    inputs: Structure,
+    opened: Sequence[keras.Model] = (),
+    behind: Behind = _as_they_are,
+    training: bool | None = None,
+    divided: Sequence[keras.layers.Layer] = (),
+) -> Structure:
+    """Call a graph's operations on new symbolic inputs.
 
     Args:
         function: The graph.
         inputs: Symbolic tensors in the structure of the graph's inputs.
         opened: Nested models whose operations are called one by one.
-        behind: Callable ``(operation, outputs) -> outputs`` applied to every result.
+        behind: Callable ``(operation, outputs) -> outputs``, applied to every result.
         training: The ``training`` argument that a nested model was called with.
-        apart: Layers to be called as two; see ``_taken_apart``.
+        divided: Layers to be called as their two parts (``layer_parts``).
 
     Returns:
         The outputs, in the graph's structure.
     """
 
-    def call(operation, *args, **kwargs):
-        # A nested graph knows of no mask where its inputs came with none; the tensors of
-        # the outer graph bring theirs.
+    def call(operation: keras.Operation, *args: Any, **kwargs: Any) -> Structure:
+        # A nested graph was built on inputs without a mask. Its calls now take the masks
+        # that the outer graph's tensors have.
         kwargs = {
             key: value
             for key, value in kwargs.items()
@@ -143,11 +174,11 @@ def replay(function, inputs, opened, behind, training=None, apart=()):
             given = args[0] if args else kwargs["inputs"]
             given = _fit_structure(inner, given, kwargs.get("mask"))
             outputs = replay(inner, given, opened, behind, inner_training)
-        elif any(operation is layer for layer in apart):
-            outputs = _taken_apart(operation, args, kwargs)
+        elif any(operation is layer for layer in divided):
+            outputs = call_in_parts(operation, args, kwargs)
         else:
             if training is not None and keras_compat.takes_training(operation):
-                kwargs["training"] = training  # over its own, as Keras does
+                kwargs["training"] = training  # replaces its own, as in Keras
             outputs = operation(*args, **kwargs)
         return behind(operation, outputs)
 
@@ -158,25 +189,16 @@ def replay(function, inputs, opened, behind, training=None, apart=()):
     return keras_compat.run_graph(function, inputs, call)
 
 
-def _taken_apart(layer, args, kwargs):
-    """Calls a layer as two: an affine part, then its activation or its loop."""
-    # What else the call was given makes no difference where a layer is taken apart.
-    masks = {key: kwargs.pop(key) for key in ("mask",) if key in kwargs}
-    (inputs,) = (
-        x for x in tree.flatten((args, kwargs)) if isinstance(x, keras.KerasTensor)
-    )
-    if hasattr(layer, "return_sequences"):
-        return Recurrence(layer)(Projection(layer)(inputs), **masks)
-    return Activation(layer)(Preactivation(layer)(inputs))
+def _fit_structure(
+    function: keras.Function, inputs: Structure, masks: Structure
+) -> list[Tensor]:
+    """Order, cast and mask the arguments of a nested model, as its call would."""
 
-
-def _fit_structure(function, inputs, masks):
-    """Orders, casts and masks what a nested model is given, as its call would."""
-
-    def in_order(value):
+    def in_order(value: Structure) -> list[Any]:
         if isinstance(value, dict) and not isinstance(function.input, dict):
             value = [value[x.name] for x in function.inputs]
-        return tree.flatten(value)
+        leaves: list[Any] = tree.flatten(value)
+        return leaves
 
     given = [
         x if x.dtype == expected.dtype else ops.cast(x, expected.dtype)
@@ -184,15 +206,15 @@ def _fit_structure(function, inputs, masks):
     ]
     for i, mask in enumerate([] if masks is None else in_order(masks)):
         if mask is not None:
-            # On a copy: the tensor's other readers have not been given this mask.
+            # On a copy: the tensor's other readers are not called with this mask.
             given[i] = ops.copy(given[i])
             keras_compat.put_mask(given[i], mask)
     return given
 
 
-def _check_names(function, opened):
-    """A graph's names are unique; those of opened models join the outer ones."""
-    owners = {}
+def _check_names(function: keras.Function, opened: Sequence[keras.Model]) -> None:
+    """Raise unless the names of opened models' layers are new to the outer graph."""
+    owners: dict[str, keras.Operation] = {}
     for place in all_places(function):
         if any(place.operation is nested for nested in opened):
             continue

@@ -3,12 +3,14 @@
 import keras
 
 from keras_amp.graph import keras_compat
+from keras_amp.graph.keras_compat import Node
 from keras_amp.graph.overrides import defining_class
+from keras_amp.typing import Tensor
 from keras_amp.validation import about_integers, did_you_mean, foreign_library
 
 
-def as_function(model, argument):
-    """Returns the graph of a functional model or of a built Sequential.
+def as_function(model: keras.Model, argument: str) -> keras.Function:
+    """Return the graph of a functional model or of a built Sequential.
 
     Args:
         model: The model.
@@ -28,7 +30,7 @@ def as_function(model, argument):
         return model
     if isinstance(model, keras.Sequential):
         if model.built and model.layers:
-            # Without a list around it, so that a plain array fits its structure.
+            # Not in a list, so that the structure is that of a plain array.
             inputs, outputs = (
                 tensors[0] if len(tensors) == 1 else tensors
                 for tensors in (model.inputs, model.outputs)
@@ -56,14 +58,14 @@ def as_function(model, argument):
     )
 
 
-def has_own_call(model):
-    """Whether a functional model's class computes something else than its graph."""
+def has_own_call(model: object) -> bool:
+    """Return whether a functional model's class overrides ``call``."""
     if not isinstance(model, (keras.Function, keras.Sequential)):
         return False
     return defining_class(model, "call") is not None
 
 
-def _is_graph(operation):
+def _is_graph(operation: keras.Operation) -> bool:
     if has_own_call(operation):
         return False
     return isinstance(operation, keras.Function) or (
@@ -72,16 +74,35 @@ def _is_graph(operation):
 
 
 class Place:
-    """An operation of a graph, with the nested models on the way to it."""
+    """An operation of a graph, with the nested models on the way to it.
 
-    def __init__(self, path, operation, node, calls, opened):
+    Args:
+        path: Names from the outermost level inwards, the operation's own last.
+        operation: The operation.
+        node: The first node that calls it.
+        calls: How often it is called.
+        opened: The nested models on the way, outermost first.
+    """
+
+    def __init__(
+        self,
+        path: tuple[str, ...],
+        operation: keras.Operation,
+        node: Node,
+        calls: int,
+        opened: tuple[keras.Model, ...],
+    ) -> None:
         self.path, self.operation = path, operation
         self.node, self.calls, self.opened = node, calls, opened
 
 
-def all_places(function, path=(), opened=()):
-    """All operations of a graph and of the models nested in it, from the inputs on."""
-    nodes = {}
+def all_places(
+    function: keras.Function,
+    path: tuple[str, ...] = (),
+    opened: tuple[keras.Model, ...] = (),
+) -> list[Place]:
+    """Return all operations of a graph and of the models nested in it, in order."""
+    nodes: dict[int, list[Node]] = {}
     for node in keras_compat.nodes_of(function):
         nodes.setdefault(id(node.operation), []).append(node)
     places = []
@@ -93,7 +114,7 @@ def all_places(function, path=(), opened=()):
         places.append(Place(here, operation, called[0], len(called), opened))
         if _is_graph(operation):
             nested = as_function(operation, "model")
-            # What is called several times holds several copies of every place inside.
+            # A nested model that is called several times calls its layers as often.
             inside = all_places(nested, here, (*opened, operation))
             for place in inside:
                 place.calls *= len(called)
@@ -101,8 +122,17 @@ def all_places(function, path=(), opened=()):
     return places
 
 
-def find(function, name, model):
-    """Returns the one place that ``name`` denotes, or lists the candidates."""
+def find(function: keras.Function, name: str, model: keras.Model) -> Place:
+    """Return the one place that a name denotes.
+
+    Args:
+        function: The graph.
+        name: A layer's name or path; see ``insert_mix_layer``.
+        model: The model that the graph is of, for errors.
+
+    Raises:
+        ValueError: If no layer has the name, or several have; it lists the candidates.
+    """
     matches = _matches(function, name)
     if len(matches) == 1:
         return matches[0]
@@ -127,12 +157,12 @@ def find(function, name, model):
     )
 
 
-def _matches(function, name):
+def _matches(function: keras.Function, name: str) -> list[Place]:
     wanted = tuple(part for part in str(name).split("/") if part)
     places = all_places(function)
     if str(name).startswith("/"):
         return [place for place in places if place.path == wanted]
-    # Names given by Keras may hold a slash themselves; the whole name is tried as well.
+    # A layer's own name may contain a slash, so that the whole name is tried as well.
     return [
         place
         for place in places
@@ -140,7 +170,8 @@ def _matches(function, name):
     ]
 
 
-def check_site(place):
+def check_site(place: Place) -> None:
+    """Raise unless a ``MixLayer`` can be put behind a place."""
     path = "/".join(place.path)
     if place.calls > 1:
         raise ValueError(
@@ -157,7 +188,8 @@ def check_site(place):
     check_floating(outputs[0], f"layer {path!r}")
 
 
-def check_floating(tensor, where):
+def check_floating(tensor: Tensor, where: str) -> None:
+    """Raise unless a tensor, of which ``where`` says where it is, holds floats."""
     if not keras.backend.is_float_dtype(tensor.dtype):
         behind = _first_floats(tensor)
         hint = f" In this model that is {behind!r}." if behind else ""
@@ -168,15 +200,16 @@ def check_floating(tensor, where):
         )
 
 
-def _first_floats(x):
+def _first_floats(x: Tensor) -> str | None:
     """The name of the nearest operation behind a tensor that yields floats, or None."""
-    waiting, seen = [x], set()
+    waiting: list[Tensor] = [x]
+    seen: set[int] = set()
     while waiting:
         for node in keras_compat.readers_of(waiting.pop(0)):
             if id(node) in seen:
                 continue
             seen.add(id(node))
             if any(keras.backend.is_float_dtype(y.dtype) for y in node.outputs):
-                return node.operation.name
+                return str(node.operation.name)
             waiting.extend(node.outputs)
     return None

@@ -1,38 +1,40 @@
-"""LSTM layers in two parts: what does not depend on the loop, and a loop with a gradient.
+"""The loop of an LSTM, with a gradient of its own that needs less of the loop.
 
 An LSTM (Hochreiter and Schmidhuber, 1997) computes, for each time step t::
 
     z_t = x_t W + b + h_{t-1} U,    i, f, o = sigmoid(z_i, z_f, z_o),    g = tanh(z_g)
     c_t = f c_{t-1} + i g,          h_t = o tanh(c_t)
 
-The projection ``x_t W + b`` needs no loop: it is one product for all steps, and affine,
-so that mixing sinks behind it (``keras_amp.graph.affine``). Nor does most of the gradient.
-Walking back, with ``dh_t`` and ``dc_t`` the gradients that reach a step's states,
+The projection ``x_t W + b`` is computed outside of the loop, by one product for all
+steps. It is affine, so that mixing can move behind it (``keras_amp.graph.affine``). Most
+of the gradient is computed outside, too. Let ``dh_t`` and ``dc_t`` be the gradients with
+respect to a step's states. The loop runs backwards in time::
 
     dc_t += dh_t o (1 - tanh(c_t)^2)
     dz_i = dc_t g i (1 - i)         dz_f = dc_t c_{t-1} f (1 - f)
     dz_g = dc_t i (1 - g^2)         dz_o = dh_t tanh(c_t) o (1 - o)
     dh_{t-1} = dz_t U^T             dc_{t-1} = dc_t f
 
-the loop needs one product a step, and the kernel's gradient is one product behind it::
+It needs one product a step. The kernel's gradient is one product after the loop::
 
     dU = sum_t h_{t-1}^T dz_t = [h_0; h_1; ...]^T [dz_1; dz_2; ...]
 
-Differentiating the loop itself, as backends do, adds up ``dU`` step by step: as many
-operations, in small pieces, each of which reads and writes a matrix as large as U.
+A backend that differentiates the loop itself adds up ``dU`` step by step. That takes as
+many operations, but each step reads and writes a matrix as large as U.
 """
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import keras
-from keras import ops, tree
+from keras import ops
 
-from keras_amp.graph.keras_compat import has_keras_lstm_loop
-from keras_amp.graph.layer_parts import LayerPart
+from keras_amp.typing import Tensor
 
 
-def lstm(projected, recurrent_kernel, mask=None):
-    """The hidden states of an LSTM, from its projected inputs.
+def lstm(projected: Tensor, recurrent_kernel: Tensor, mask: Tensor = None) -> Tensor:
+    """Compute the hidden states of an LSTM from its projected inputs.
 
     Args:
         projected: Floating-point tensor ``(time, batch_size, 4 * units)``: ``x W + b``,
@@ -53,11 +55,11 @@ def lstm(projected, recurrent_kernel, mask=None):
         mask = ops.expand_dims(mask, -1)
 
     @ops.custom_gradient
-    def recurrence(projected, recurrent_kernel):
+    def recurrence(projected: Tensor, recurrent_kernel: Tensor) -> Any:
         h, c, gates = _forward(projected, recurrent_kernel, mask)
 
-        def gradient(*arguments, upstream=None):
-            # Keras hands it over by name or by position, depending on the backend.
+        def gradient(*arguments: Tensor, upstream: Tensor = None) -> tuple[Tensor, ...]:
+            # Keras passes it by name or by position, depending on the backend.
             (dh,) = arguments if upstream is None else (upstream,)
             dz = _backward(dh, c, gates, recurrent_kernel, mask)
             units = recurrent_kernel.shape[0]
@@ -74,14 +76,16 @@ def lstm(projected, recurrent_kernel, mask=None):
     )
 
 
-# `ops.scan` collects tensors of the carry's shapes only, so what a step hands out is
-# carried, too. The mask, where there is one, is the last of a step's inputs.
+# `ops.scan` collects tensors of the carry's shapes only, so the carry also holds what a
+# step returns. The mask, if there is one, is the last of a step's inputs.
 
 
-def _forward(projected, recurrent_kernel, mask):
+def _forward(
+    projected: Tensor, recurrent_kernel: Tensor, mask: Tensor
+) -> tuple[Tensor, ...]:
     """The states h and c and the gates' activations, each ``(time, batch_size, ...)``."""
 
-    def step(carry, inputs):
+    def step(carry: Any, inputs: Any) -> Any:
         (h_before, c_before, _), (z, *here) = carry, inputs
         z = z + ops.matmul(h_before, recurrent_kernel)
         i, f, g, o = ops.split(z, 4, axis=-1)
@@ -98,11 +102,13 @@ def _forward(projected, recurrent_kernel, mask):
     return _scan(step, (state, state, gates), inputs)
 
 
-def _backward(dh, c, gates, recurrent_kernel, mask):
+def _backward(
+    dh: Tensor, c: Tensor, gates: Tensor, recurrent_kernel: Tensor, mask: Tensor
+) -> Tensor:
     """The gradient with respect to ``projected``, from that of all hidden states."""
     transposed = ops.transpose(recurrent_kernel)
 
-    def step(carry, inputs):
+    def step(carry: Any, inputs: Any) -> Any:
         (dh_after, dc_after, _), (dh, c, c_before, gates, *here) = carry, inputs
         i, f, g, o = ops.split(gates, 4, axis=-1)
         tanh_c = ops.tanh(c)
@@ -133,11 +139,17 @@ def _backward(dh, c, gates, recurrent_kernel, mask):
     return dz
 
 
-def _scan(step, init, inputs, reverse=False):
-    """Scans over the time of several tensors; returns what each step hands out.
+def _scan(
+    step: Callable[[Any, Any], Any],
+    init: tuple[Tensor, ...],
+    inputs: tuple[Tensor, ...],
+    reverse: bool = False,
+) -> tuple[Tensor, ...]:
+    """Scan over the time of several tensors; return what each step returns.
 
-    Keras' TensorFlow scan fails on several tensors of unknown time (it takes the missing
-    length for an object). There they are scanned as one tensor, and parted in each step.
+    On TensorFlow, Keras' scan fails on several tensors whose time is unknown (it treats
+    the missing length as an object). They are then scanned as one tensor, which each step
+    splits.
 
     Args:
         step: As ``ops.scan`` takes it.
@@ -146,146 +158,25 @@ def _scan(step, init, inputs, reverse=False):
         reverse: Whether time runs backwards.
     """
     if inputs[0].shape[0] is not None or len(inputs) == 1:
-        return ops.scan(step, init, inputs, reverse=reverse)[1]
+        _, states = ops.scan(step, init, inputs, reverse=reverse)
+        return states
     dtypes = [keras.backend.standardize_dtype(x.dtype) for x in inputs]
     ends = list(itertools.accumulate(x.shape[-1] for x in inputs))
     packed = ops.concatenate([ops.cast(x, dtypes[0]) for x in inputs], axis=-1)
 
-    def of_packed(carry, here):
+    def of_packed(carry: Any, here: Tensor) -> Any:
         parts = ops.split(here, ends[:-1], axis=-1)
         return step(carry, tuple(map(ops.cast, parts, dtypes)))
 
-    return ops.scan(of_packed, init, packed, reverse=reverse)[1]
+    _, states = ops.scan(of_packed, init, packed, reverse=reverse)
+    return states
 
 
-def _where(here, taken, kept):
+def _where(here: list[Tensor], taken: Tensor, kept: Tensor) -> Tensor:
+    """``taken`` where a mask, if there is one, is True, else ``kept``."""
     return ops.where(here[0], taken, kept) if here else taken
 
 
-def _shifted(states):
-    """The states before each step; they begin with zeros."""
+def _shifted(states: Tensor) -> Tensor:
+    """The states before each step; those before the first are zeros."""
     return ops.concatenate([ops.zeros_like(states[:1]), states[:-1]], axis=0)
-
-
-def in_two_parts(node):
-    """Whether a graph's node calls an LSTM, or two in one, that the parts can compute.
-
-    What Keras computes otherwise is left to it: other activations, dropout inside of the
-    layer, states that are passed in, handed out or kept, and cuDNN on a GPU.
-
-    Args:
-        node: A node of a functional model's graph.
-    """
-    layer = node.operation
-    others = {k: v for k, v in node.arguments.kwargs.items() if k != "mask"}
-    given = tree.flatten((node.arguments.args, others))
-    if sum(isinstance(x, keras.KerasTensor) for x in given) != 1:
-        return False  # it is given states to begin with
-    if type(layer) is keras.layers.Bidirectional:
-        one_output = layer.merge_mode is not None and _plain(layer)
-        ahead, back = _directions(layer)
-        alike = ahead.units == back.units and ahead.use_bias == back.use_bias
-        return one_output and alike and all(map(_is_plain_lstm, (ahead, back)))
-    return _is_plain_lstm(layer)
-
-
-def _is_plain_lstm(layer):
-    kind = type(layer)
-    return (
-        isinstance(layer, keras.layers.LSTM)
-        and kind.call is keras.layers.LSTM.call
-        and has_keras_lstm_loop(layer)
-        and type(layer.cell) is keras.layers.LSTMCell
-        and _plain(layer)
-        and layer.activation is keras.activations.tanh
-        and layer.recurrent_activation is keras.activations.sigmoid
-        and not (layer.dropout or layer.recurrent_dropout)
-        and not (layer.stateful or layer.return_state or layer.unroll)
-        and not (layer.use_cudnn and keras.distribution.list_devices("gpu"))
-    )
-
-
-def _plain(layer):
-    quantized = getattr(layer, "quantization_mode", None) is not None
-    return layer.activity_regularizer is None and not quantized
-
-
-def _directions(layer):
-    """The LSTMs of a layer: its own two, or itself."""
-    if isinstance(layer, keras.layers.Bidirectional):
-        return [layer.forward_layer, layer.backward_layer]
-    return [layer]
-
-
-class Projection(LayerPart):
-    """An LSTM's projection of its inputs, side by side those of its directions."""
-
-    def call(self, inputs):
-        """Computes ``x W + b``, ``(batch_size, time, 4 * units)`` of each direction."""
-        cells = [direction.cell for direction in _directions(self.layer)]
-        kernel = ops.concatenate([cell.kernel for cell in cells], axis=-1)
-        inputs, kernel = (ops.cast(x, self.compute_dtype) for x in (inputs, kernel))
-        projected = ops.matmul(inputs, kernel)
-        if cells[0].use_bias:
-            bias = ops.concatenate([cell.bias for cell in cells], axis=-1)
-            projected = ops.add(projected, ops.cast(bias, self.compute_dtype))
-        return projected
-
-    def compute_output_shape(self, input_shape):
-        """Returns ``(batch_size, time, 4 * units)``, summed over the directions."""
-        width = sum(4 * direction.units for direction in _directions(self.layer))
-        return (*input_shape[:2], width)
-
-    def compute_mask(self, inputs, previous_mask):
-        """The mask of the inputs."""
-        return previous_mask
-
-
-class Recurrence(LayerPart):
-    """The loop of an LSTM over its projected inputs."""
-
-    def call(self, projected, mask=None):
-        """Computes what the layer returns."""
-        projected = ops.transpose(projected, (1, 0, 2))  # (time, batch_size, ...)
-        if mask is not None:
-            mask = ops.cast(ops.transpose(mask), "bool")
-        outputs, first = [], 0
-        for direction in _directions(self.layer):
-            last = first + 4 * direction.units
-            outputs.append(self._states(direction, projected[:, :, first:last], mask))
-            first = last
-        return outputs[0] if len(outputs) == 1 else self._merge(*outputs)
-
-    def _states(self, layer, projected, mask):
-        """What one direction returns, in the order of the inputs' time."""
-        if layer.go_backwards:
-            projected = ops.flip(projected, axis=0)
-            mask = None if mask is None else ops.flip(mask, axis=0)
-        kernel = ops.cast(layer.cell.recurrent_kernel, self.compute_dtype)
-        states = lstm(projected, kernel, mask)
-        if mask is not None and layer.zero_output_for_mask:
-            states = ops.where(ops.expand_dims(mask, -1), states, 0.0)
-        if not layer.return_sequences:
-            return states[-1]
-        return ops.transpose(states, (1, 0, 2))
-
-    def _merge(self, ahead, back):
-        if self.layer.return_sequences:
-            back = ops.flip(back, axis=1)
-        match self.layer.merge_mode:
-            case "concat":
-                return ops.concatenate([ahead, back], axis=-1)
-            case "sum":
-                return ahead + back
-            case "ave":
-                return (ahead + back) / 2
-            case "mul":
-                return ahead * back
-
-    def compute_output_shape(self, projected_shape):
-        """Returns the layer's."""
-        return self.layer.compute_output_shape(projected_shape)
-
-    def compute_mask(self, inputs, previous_mask):
-        """The layer's own."""
-        return self.layer.compute_mask(inputs, previous_mask)

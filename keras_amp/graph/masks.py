@@ -1,9 +1,9 @@
-"""Masks that reach the layers above a mix point around it, and how two are united.
+"""Masks that bypass a mix point, and how those of two examples are united.
 
-Two mixed examples have one mask. How it follows from theirs depends on what True says:
+Two mixed examples have one mask. How it follows from theirs depends on what True means:
 
 ==========  =========================  =============================================
-meaning     True stands where          of two examples
+meaning     True stands where          for two examples
 ==========  =========================  =============================================
 "keep"      a position counts          True where it counts in either
 "hide"      a position is padding      True where it is padding in both
@@ -11,45 +11,46 @@ meaning     True stands where          of two examples
             to be pooled at, say
 ==========  =========================  =============================================
 
-An input with the word "mask" in its name keeps; of booleans that the model computes the
-meaning is found by a trial (``meaning_of``). What cannot be found the user has to say.
+An input with the word "mask" in its name has the meaning "keep". The meaning of a boolean
+that the model computes is found by a trial (``keras_amp.graph.mask_trial``). Where it is
+not found, the user has to say it.
 """
 
-import re
-
 import keras
-import numpy as np
 from keras import ops
 
 from keras_amp.graph import batch_axis, keras_compat
+from keras_amp.graph.mask_names import is_mask_input, may_be_mask
+from keras_amp.graph.mask_trial import meaning_of
 from keras_amp.policies.operators import expand_like
+from keras_amp.typing import Tensor
 
-# Of a mask that is the same for all examples; it is handed on as it is.
+# The meaning of a mask that is the same for all examples; it is passed on as it is.
 SHARED = "shared"
 
-# Inputs of masked language models that are about a mask without being one:
-# `mask_positions`, `mask_ids`, `mask_weights`.
-_OF_MASKED_WORDS = {"positions", "ids", "weights"}
-# PyTorch's `key_padding_mask` says True where padding stands, others the opposite.
-_OF_PYTORCH = {"key", "padding", "mask"}
-# Ids of parts of a text, whose 0 is no padding.
-_OF_SEGMENTS = {"segment", "segments", "type", "types"}
-# Their values do not depend on the tensor that they are called on.
+# Operations whose values do not depend on the tensor that they are called on.
 _CONSTANTS = ("OnesLike", "ZerosLike")
-# Ids that are tried as words, beside those near the numbers that a graph compares with.
-_WORDS = (2, 3, 5, 11, 101, 1009, 10007, 100003, 1000003)
 
 
 class _UndecidedError(Exception):
-    """A boolean whose meaning is not seen."""
+    """A boolean whose meaning is not found."""
 
 
 class _BypassError(Exception):
     """An input that is no mask."""
 
 
-def masks_around(model, mixed, entries, name, meanings):
-    """Finds the masks that operations above a mix point read from below it.
+Found = tuple[Tensor, str]  # a mask and its meaning
+
+
+def masks_around(
+    model: keras.Model,
+    mixed: list[Tensor],
+    entries: list[Tensor],
+    name: str,
+    meanings: dict[str, str],
+) -> list[Found]:
+    """Find the masks that operations above a mix point read from below it.
 
     Args:
         model: A functional model.
@@ -63,7 +64,7 @@ def masks_around(model, mixed, entries, name, meanings):
 
     Raises:
         ValueError: If the model's output does not depend on the mix point, an input that
-            is no mask reaches the output around it, or a boolean's meaning is not seen.
+            is no mask bypasses it, or a boolean's meaning is not found.
     """
     downstream = {id(x) for x in mixed}
     for node in keras_compat.nodes_of(model):
@@ -75,8 +76,10 @@ def masks_around(model, mixed, entries, name, meanings):
             "a model in which it does not."
         )
     sources = _Sources(model, meanings)
-    found, cut = [], {id(x) for x in entries}
-    waiting, visited = [(x, None) for x in model.outputs], set()
+    found: list[Found] = []
+    cut, visited = {id(x) for x in entries}, set()
+    waiting: list[tuple[Tensor, keras.Operation | None]]
+    waiting = [(x, None) for x in model.outputs]
     while waiting:
         x, reader = waiting.pop()
         if id(x) in cut or id(x) in visited:
@@ -87,12 +90,12 @@ def masks_around(model, mixed, entries, name, meanings):
             waiting.extend((parent, node.operation) for parent in node.input_tensors)
         elif reader is not None:
             found.extend(_masks_of(x, reader, name, sources))
-    _check_batch_axis(model, found)
+    _check_rows_are_examples(model, found)
     return found
 
 
-def _check_batch_axis(model, found):
-    """Raises if masks are to be united whose first axis is not the batch."""
+def _check_rows_are_examples(model: keras.Model, found: list[Found]) -> None:
+    """Raise if the first axis of a mask that is to be united is not the batch."""
     first = batch_axis.is_first(model, [x for x, _ in found])
     for (x, meaning), is_first in zip(found, first, strict=True):
         if is_first is False and meaning != SHARED:
@@ -104,7 +107,10 @@ def _check_batch_axis(model, found):
             )
 
 
-def _masks_of(x, reader, name, sources):
+def _masks_of(
+    x: Tensor, reader: keras.Operation, name: str, sources: "_Sources"
+) -> list[Found]:
+    """The masks behind a tensor; raises an error for the user if one is not found."""
     try:
         return sources.of(x)
     except _UndecidedError as error:
@@ -133,44 +139,44 @@ def _masks_of(x, reader, name, sources):
         ) from None
 
 
-def _together(name, x):
-    """How a mix point's name and an input of numbers stand in one tuple."""
+def _together(name: str, x: Tensor) -> str:
+    """A tuple of a mix point's name and that of an input of numbers, as text."""
     floating = keras.backend.is_float_dtype(x.dtype)
     other = repr(keras_compat.node_of(x).operation.name) if floating else "..."
     return f"({name!r}, {other})"
 
 
 class _Sources:
-    """Follows tensors that bypass a mix point down to the masks that they come from.
+    """Follows tensors that bypass a mix point down to the masks that they depend on.
 
     Args:
         model: The model.
         meanings: As ``masks_around``.
     """
 
-    def __init__(self, model, meanings):
+    def __init__(self, model: keras.Model, meanings: dict[str, str]) -> None:
         self.model, self.meanings = model, meanings
-        self._seen = set()
+        self._seen: set[int] = set()
 
-    def of(self, x):
-        """Returns the masks behind a tensor, as ``masks_around``; each of them once."""
+    def of(self, x: Tensor) -> list[Found]:
+        """Return the masks behind a tensor, as ``masks_around``; each of them once."""
         if id(x) in self._seen:
             return []
         found = self._of(x)
         self._seen.add(id(x))
         return found
 
-    def _of(self, x):
+    def _of(self, x: Tensor) -> list[Found]:
         node = keras_compat.node_of(x)
         meaning = self.meanings.get(node.operation.name)
-        if meaning is None and _is_mask_input(x):
+        if meaning is None and is_mask_input(x):
             meaning = "keep"
         if meaning is None and x.dtype == "bool":
             meaning = self._meaning_of_boolean(x)
         if meaning is not None:
             return [(x, meaning)]
         if node.is_input:
-            raise (_UndecidedError if _may_be_mask(x) else _BypassError)(x)
+            raise (_UndecidedError if may_be_mask(x) else _BypassError)(x)
         try:
             return [mask for parent in node.input_tensors for mask in self.of(parent)]
         except _BypassError:
@@ -178,27 +184,28 @@ class _Sources:
                 raise
             raise _UndecidedError(x) from None
 
-    def _meaning_of_boolean(self, x):
-        """What a boolean means as a whole; None to look at what it comes from."""
+    def _meaning_of_boolean(self, x: Tensor) -> str | None:
+        """What a boolean means; None if the masks that it depends on are to be united."""
         inputs, said = _ancestors(x, self.meanings)
         if said:
             return None
         (first,) = batch_axis.is_first(self.model, [x])
         if not inputs:
             return SHARED if first is False else "keep"
-        if first is False or all(map(_is_mask_input, inputs)):
-            return None  # what it is computed from is united
+        if first is False or all(map(is_mask_input, inputs)):
+            return None
         return meaning_of(x, inputs)
 
 
-def _ancestors(x, meanings):
+def _ancestors(x: Tensor, meanings: dict[str, str]) -> tuple[list[Tensor], bool]:
     """The inputs on whose values a tensor depends.
 
     Returns:
         A list of symbolic inputs, and whether ``meanings`` name one of the operations on
         the way to them.
     """
-    inputs, said, waiting, seen = [], False, [x], set()
+    inputs: list[Tensor] = []
+    said, waiting, seen = False, [x], set()
     while waiting:
         x = waiting.pop()
         if id(x) in seen:
@@ -213,139 +220,10 @@ def _ancestors(x, meanings):
     return inputs, said
 
 
-def _words(x):
-    return set(re.split(r"[^a-z]+", keras_compat.node_of(x).operation.name.lower()))
-
-
-def _may_be_mask(x):
-    """Whether an input may be a mask, though it is not seen of which kind."""
-    return x.dtype == "bool" or _words(x) >= _OF_PYTORCH
-
-
-def _is_mask_input(x):
-    """Whether an input is a mask that says 1 or True where a position counts."""
-    words = _words(x)
-    others = words & _OF_MASKED_WORDS or words >= _OF_PYTORCH
-    return keras_compat.node_of(x).is_input and "mask" in words and not others
-
-
-def meaning_of(x, inputs):
-    """Finds out what a boolean means, by trying what it says of words and of padding.
-
-    The graph below the boolean is run on texts of nothing but padding, which is 0 (a mask
-    input says 0 there) or negative, and on texts of nothing but one word each.
-
-    Args:
-        x: Symbolic boolean tensor.
-        inputs: The symbolic inputs on which its values depend.
-
-    Returns:
-        ``"keep"`` if it is False for padding and True for words, ``"hide"`` if it is the
-        other way round, else None. None also where the words differ or weights decide.
-
-    Example:
-    >>> ids = keras.Input((7,), dtype="int32")
-    >>> keras_amp.graph.masks.meaning_of(ids != 0, [ids])
-    'keep'
-    >>> keras_amp.graph.masks.meaning_of(keras.ops.equal(ids, 0), [ids])
-    'hide'
-    >>> keras_amp.graph.masks.meaning_of(keras.ops.equal(ids, 9), [ids])  # it picks the nines
-    """
-    ids = [v for v in inputs if not _is_mask_input(v)]
-    if any(_words(v) & _OF_SEGMENTS or _may_be_mask(v) for v in ids):
-        return None
-    function = keras.Function(inputs, x)
-    constants = _numbers_in(function)
-    if constants is None:
-        return None
-    integers = all(not keras.backend.is_float_dtype(v.dtype) for v in ids)
-
-    def says(values, counts):
-        """What the boolean says of each value, True, False or None if it is not one."""
-        return [_answer(function, inputs, value, counts) for value in values]
-
-    words = says(_trial_words(constants, ids), True)
-    (zero,) = says([0], False)
-    if None in (zero, *words):
-        return None
-    largest = words[-1]
-    if zero is False and largest is True and (integers or all(words)):
-        return "keep"
-    if len(set(words)) > 1:
-        return None
-    if zero is not largest:
-        return "hide"
-    negative = [c for c in constants if c < 0] + ([-1, -100] if integers else [])
-    if any(answer is (not largest) for answer in says(negative, False)):
-        return "keep" if largest else "hide"
-    return None
-
-
-def _numbers_in(function):
-    """The numbers that a graph's operations are called with; None if weights play in."""
-    numbers = set()
-    for node in keras_compat.nodes_of(function):
-        if node.is_input:
-            continue
-        if getattr(node.operation, "variables", None):
-            return None
-        arguments = [*node.arguments.args, *node.arguments.kwargs.values()]
-        arguments += [v for v in vars(node.operation).values() if np.isscalar(v)]
-        for argument in arguments:
-            numbers.update(_numbers(argument))
-    return numbers
-
-
-def _numbers(value):
-    if isinstance(value, keras.KerasTensor):
-        return []
-    try:
-        array = np.asarray(value)
-    except Exception:  # a tensor of another kind, or no array at all
-        return []
-    if array.dtype.kind not in "iuf" or array.size > 1000:
-        return []
-    return [float(v) for v in np.unique(array) if np.isfinite(v)]
-
-
-def _trial_words(constants, ids):
-    """Values that stand for words: none that a constant names, the largest last."""
-    if any(keras.backend.is_float_dtype(v.dtype) for v in ids):
-        near = {c + d for c in constants for d in (-0.25, 0.25)}
-        return [v for v in sorted(near) if v not in (*constants, 0)] + [-9876.5, 9876.5]
-    limit = min((np.iinfo(v.dtype).max for v in ids), default=2**31 - 1)
-    # Not the largest there is, to which the graph could not add anything.
-    above = max([min(limit // 2, 2**30), *(c + 1 for c in constants if c < limit)])
-    tried = {*_WORDS, *(c + d for c in constants for d in (-1, 1))}
-    words = sorted(v for v in tried if 0 < v < above and v not in constants)
-    return [*words, above]
-
-
-def _answer(function, inputs, value, counts):
-    """What a boolean says of inputs that hold one value: True, False, or None for both.
-
-    Args:
-        function: From the inputs to the boolean.
-        inputs: The symbolic inputs.
-        value: Number, what ids and features hold.
-        counts: Whether mask inputs say that positions count.
-    """
-    arrays = [
-        np.full(
-            [3 if n is None else n for n in v.shape],
-            counts if _is_mask_input(v) else value,
-        ).astype(v.dtype)
-        for v in inputs
-    ]
-    try:
-        answers = ops.convert_to_numpy(function(arrays))
-    except Exception:  # whatever the layers cannot do with such a text
-        return None
-    return bool(answers.flat[0]) if (answers == answers.flat[0]).all() else None
-
-
-def united(mask, partner_mask, lam, meaning="keep"):
-    """Unites the masks of two examples, in the masks' own dtype.
+def united(
+    mask: Tensor, partner_mask: Tensor, lam: Tensor, meaning: str = "keep"
+) -> Tensor:
+    """Unite the masks of two examples, in the masks' own dtype.
 
     An example whose share is exactly 0 does not take part.
 

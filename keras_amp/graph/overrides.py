@@ -2,8 +2,10 @@
 
 A classifier's class may say how it is evaluated (``test_step``, ``predict_step``), and
 ``compute_loss`` may add to the loss. What a ``train_step`` or ``compute_metrics`` of the
-classifier would do to mixtures is not known; these are refused.
+classifier would do with mixtures is unknown; these are refused.
 """
+
+import keras
 
 from keras_amp.graph.keras_compat import is_of_keras
 
@@ -12,8 +14,8 @@ REFUSED = ("train_step", "compute_metrics")
 HONOURED = ("compute_loss", "test_step", "predict_step")
 
 
-def defining_class(model, name):
-    """Returns the class that defines a method of a model, or None if Keras does.
+def defining_class(model: keras.Operation, name: str) -> type | None:
+    """Return the class that defines a method of a model, or None if Keras does.
 
     Args:
         model: A Keras model.
@@ -23,13 +25,13 @@ def defining_class(model, name):
     return None if is_of_keras(owner) else owner
 
 
-def is_overridden(model, name):
-    """Whether a user's class, or code that sets it on the model, overrides a method."""
+def is_overridden(model: keras.Model, name: str) -> bool:
+    """Return whether a user's class overrides a method, or it is set on the model."""
     return name in vars(model) or defining_class(model, name) is not None
 
 
-def check_overrides(classifier):
-    """Raises if a classifier overrides a method that would be lost.
+def check_overrides(classifier: keras.Model) -> None:
+    """Raise if a classifier overrides a method that mixing could not honour.
 
     Args:
         classifier: A Keras model.

@@ -6,6 +6,7 @@ imports ``keras_amp.validation``; layers, graphs, training and analysis import i
 """
 
 import warnings
+from typing import Any
 
 from keras_amp.policies.adversarial_mixing import AdversarialMixing
 from keras_amp.policies.mixup import Mixup
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """Return an operator by its former name, and warn of its new one."""
     if name != "harder":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """AdversarialMixing: the paper's policy, RandOp, then MaxOp, then MinOp."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 from keras import ops
@@ -8,6 +8,7 @@ from keras import ops
 from keras_amp.policies.mixup import Mixup
 from keras_amp.policies.needs import Needs
 from keras_amp.policies.operators import adversarial_mask, max_op, normalized
+from keras_amp.typing import Tensor
 from keras_amp.validation import check_count, check_number, check_one_of
 
 
@@ -20,43 +21,45 @@ class AdversarialMixing(Mixup):
         step_size: Float >= 0, the paper's epsilon; 0 is plain mixup.
         max_gradient: Float > 0, the bound on the absolute gradient of lambda (the paper
             clips to 1), or None for no bound.
-        min_op: Whether each example's larger loss is minimised (Eq. 18-21). With False
-            the loss at lambda' always is: the paper's ablation "+MaxOp".
-        noise: ``"shared"``: all evaluations of a step see the same dropout masks, so
-            that they differ by lambda alone. ``"independent"``: those at lambda and at
-            lambda' draw their own above the mix point, and the chosen of their two
-            losses is itself what is minimised, masks included, as in the authors'
-            program: MinOp is then mostly a choice of the harder masks. Batch statistics
-            and penalties are those at lambda'. What lies below the mix point is computed
-            once a step in either case. Noise is Keras' (``keras.random``, its global
-            generator included) or that of a ``tf.random.Generator``; the other operations
-            of ``tf.random``, and NumPy, draw anew in every pass, of which a model warns.
+        min_op: Whether each example's larger loss is minimised (Eq. 18-21). False always
+            minimises the loss at lambda': the paper's ablation "+MaxOp".
+        noise: ``"shared"``: all evaluations of a step use the same dropout masks, so
+            that only lambda differs between them. ``"independent"``: the evaluations at
+            lambda and at lambda' draw their own dropout masks above the mix point, and
+            the step minimises the losses that MinOp has compared, as in the authors'
+            program. MinOp then mostly chooses between two dropout masks. Batch
+            statistics and penalties are those at lambda'. What lies below the mix point
+            is computed once a step in either case. Noise means that of ``keras.random``,
+            its global generator included, and of a ``tf.random.Generator``. Other
+            operations of ``tf.random``, and NumPy, draw again in every evaluation; a
+            model warns of them.
         gradient: ``"example"``: the gradient of each example's own loss (the paper).
             ``"mean"``: the gradient of the batch's mean loss (the authors' program),
-            smaller by the batch size. With ``lam_per="batch"`` the two coincide.
+            which is ``1 / batch_size`` of it. With ``lam_per="batch"`` the two are equal.
         lam_per: ``"example"`` draws one coefficient per example, ``"batch"`` one for
-            all examples of a batch; then the step is shared too, the mean of the
-            examples' gradients, clipped.
+            all examples of a batch; then they also take the same step, up the mean of
+            the examples' gradients, clipped.
         probability: Float in [0, 1], the share of batches that are mixed at all.
         clip_lam: Whether lambda' is pushed back into [0, 1].
         ascent_steps: Integer >= 1, how many steps lambda takes up the gradient, which is
-            taken anew at each (the paper: one). Each further one costs a forward and a
-            backward pass above the mix point.
-        step_per: ``"example"``: one lambda' for all of an example's hidden state (the
-            paper). ``"dimension"``: each of its dimensions has a lambda' of its own,
-            though all begin at the example's lambda, and the gradient is theirs. The
-            mixture may then leave the line between the two examples and moves as far as
-            they differ there: adversarial training of the hidden state (Miyato et al.,
-            ICLR 2017), scaled by the partner. Their gradients are small, as each
-            dimension decides little; ``normalize`` makes up for it.
+            computed again for each (the paper: one). Each further step costs a forward
+            and a backward pass above the mix point.
+        step_per: ``"example"``: one lambda' for the whole hidden state of an example
+            (the paper). ``"dimension"``: each dimension of the hidden state has its own
+            lambda', which begins at the example's lambda and has its own gradient. The
+            mixture may then leave the line between the two examples; in each dimension
+            it moves in proportion to their difference. This is adversarial training of
+            the hidden state (Miyato et al., ICLR 2017), scaled by the partner. The
+            gradient of a single dimension is small; ``normalize`` makes up for it.
         normalize: Whether an example's gradient is divided by its root mean square over
             the dimensions before it is clipped. One lambda per example then moves by
-            ``step_size`` exactly, however flat the loss; dimensions by that on average,
-            if ``max_gradient`` does not bound them.
+            ``step_size`` exactly, however flat the loss is. With
+            ``step_per="dimension"`` the root mean square of the steps is ``step_size``,
+            unless ``max_gradient`` bounds them.
 
-    A layer that couples the examples of a batch above the mix point (batch
-    normalization in training) adds the effect on the other examples' losses to each
-    example's gradient.
+    If a layer above the mix point connects the examples of a batch, as batch
+    normalization does in training, an example's gradient includes its effect on the
+    other examples' losses.
 
     Raises:
         ValueError: If an argument lies outside its range.
@@ -71,8 +74,11 @@ class AdversarialMixing(Mixup):
         Mixup*, EMNLP 2021, Section 3.
     """
 
-    adversarial = True
-    _ranges: ClassVar = {**Mixup._ranges, "step_size": {"at_least": 0}}
+    adversarial: ClassVar[bool] = True
+    _ranges: ClassVar[dict[str, dict[str, float]]] = {
+        **Mixup._ranges,
+        "step_size": {"at_least": 0},
+    }
 
     def __init__(
         self,
@@ -105,7 +111,7 @@ class AdversarialMixing(Mixup):
         self.normalize = check_one_of("normalize", normalize, (True, False))
 
     @property
-    def needs(self):
+    def needs(self) -> Needs:
         """What a training step prepares for the policy, ``Needs``."""
         if not self.min_op:
             trains_on = "moved"
@@ -121,10 +127,10 @@ class AdversarialMixing(Mixup):
             trains_on=trains_on,
         )
 
-    def perturb(self, lam, lam_gradient):
+    def perturb(self, lam: Tensor, lam_gradient: Tensor) -> Tensor:
         """MaxOp (Eq. 15): one step from lambda up the gradient of the loss.
 
-        Called ``ascent_steps`` times, each time with the lambda of the last.
+        A training step calls it ``ascent_steps`` times, each time with the last result.
 
         Args:
             lam: Float32 tensor ``(batch_size,)``; with ``step_per="dimension"`` of the
@@ -142,10 +148,10 @@ class AdversarialMixing(Mixup):
             lam_gradient = normalized(lam_gradient)
         return max_op(lam, lam_gradient, self.step_size, self.max_gradient, self.clip_lam)
 
-    def select(self, loss, adversarial_loss):
+    def select(self, loss: Tensor, adversarial_loss: Tensor) -> Tensor:
         """MinOp's mask (Eq. 21): where the step on lambda raised the loss.
 
-        Called only with ``min_op=True``; otherwise lambda' is always taken.
+        A training step calls it only with ``min_op=True``; otherwise it takes lambda'.
 
         Args:
             loss: Float32 tensor ``(batch_size,)``.
@@ -156,8 +162,8 @@ class AdversarialMixing(Mixup):
         """
         return adversarial_mask(loss, adversarial_loss)
 
-    def get_config(self):
-        """Returns the arguments that rebuild this policy."""
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild this policy."""
         return {
             **super().get_config(),
             "step_size": self.scheduled().get("step_size", self.step_size),

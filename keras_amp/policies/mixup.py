@@ -1,7 +1,7 @@
 """Mixup: a random coefficient, a random partner, no adversarial step."""
 
 import inspect
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import keras
 from keras import ops
@@ -9,6 +9,7 @@ from keras import ops
 from keras_amp.policies.former_names import FormerNames
 from keras_amp.policies.needs import Needs
 from keras_amp.policies.random import symmetric_beta, uniform_permutation
+from keras_amp.typing import Size, Tensor
 from keras_amp.validation import check_number, check_one_of
 
 
@@ -41,9 +42,9 @@ class Mixup(FormerNames):
         Zhang et al., *mixup: Beyond Empirical Risk Minimization*, ICLR 2018.
     """
 
-    adversarial = False  # whether a step looks for lambda' at all
+    adversarial: ClassVar[bool] = False  # whether a step searches for lambda'
     # The settings that may become variables, and their ranges.
-    _ranges: ClassVar = {
+    _ranges: ClassVar[dict[str, dict[str, float]]] = {
         "alpha": {"above": 0},
         "probability": {"at_least": 0, "at_most": 1},
     }
@@ -58,12 +59,13 @@ class Mixup(FormerNames):
         self.lam_per = check_one_of("lam_per", lam_per, ("example", "batch"))
         self.probability = probability
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if name in self._ranges and not isinstance(value, keras.Variable):
             value = check_number(name, value, **self._ranges[name])
             if name in self.scheduled():
-                return getattr(self, name).assign(value)
-        # A subclass may keep what it likes; here an unknown name is a slip of the pen.
+                getattr(self, name).assign(value)
+                return
+        # A subclass may have attributes of its own; here an unknown name is a mistake.
         if type(self).__module__.rpartition(".")[0] == __package__ and not hasattr(
             self, name
         ):
@@ -73,10 +75,10 @@ class Mixup(FormerNames):
                     f"{type(self).__name__} has no setting {name!r}; it has "
                     f"{', '.join(settings)}."
                 )
-        return super().__setattr__(name, value)
+        super().__setattr__(name, value)
 
-    def schedule(self, *names):
-        """Turns settings into variables, which a traced step reads anew each time.
+    def schedule(self, *names: str) -> bool:
+        """Turn settings into variables, which a traced step reads each time it runs.
 
         Setting one then assigns to its variable; ``get_config`` returns its value.
 
@@ -85,7 +87,7 @@ class Mixup(FormerNames):
                 ``"step_size"``.
 
         Returns:
-            Whether one of them was none before, so that a step must be traced anew.
+            Whether one of them was no variable before: then a step must be traced again.
 
         Raises:
             ValueError: If the policy has no such setting, or it cannot be a variable.
@@ -112,8 +114,8 @@ class Mixup(FormerNames):
             setattr(self, name, value)
         return bool(new)
 
-    def scheduled(self):
-        """Returns a dict of the settings that are variables, with their values."""
+    def scheduled(self) -> dict[str, float]:
+        """Return a dict of the settings that are variables, with their values."""
         return {
             name: float(ops.convert_to_numpy(ops.convert_to_tensor(value)))
             for name, value in vars(self).items()
@@ -121,12 +123,14 @@ class Mixup(FormerNames):
         }
 
     @property
-    def needs(self):
+    def needs(self) -> Needs:
         """What a training step prepares for the policy, ``Needs``."""
         return Needs()
 
-    def draw(self, batch_size, seed_generator):
-        """Draws the coefficients and the partners of one batch (Eq. 10).
+    def draw(
+        self, batch_size: Size, seed_generator: keras.random.SeedGenerator
+    ) -> tuple[Tensor, Tensor]:
+        """Draw the coefficients and the partners of one batch (Eq. 10).
 
         Args:
             batch_size: Integer or scalar integer tensor.
@@ -142,20 +146,20 @@ class Mixup(FormerNames):
         if not (isinstance(self.probability, float) and self.probability == 1.0):
             mixed = keras.random.uniform((), seed=seed_generator) < self.probability
             lam = ops.where(mixed, lam, ops.ones_like(lam))
-            # With every example its own partner, lambda has no gradient either.
+            # Then every example is its own partner, so that lambda has no gradient.
             itself = ops.arange(batch_size, dtype="int32")
             permutation = ops.where(mixed, permutation, itself)
         return lam, permutation
 
-    def perturb(self, lam, lam_gradient):
-        """Returns ``lam``: plain mixup takes no adversarial step."""
+    def perturb(self, lam: Tensor, lam_gradient: Tensor) -> Tensor:
+        """Return ``lam``: plain mixup takes no adversarial step."""
         return lam
 
-    def select(self, loss, adversarial_loss):
-        """Returns a mask that never selects the adversarial loss."""
+    def select(self, loss: Tensor, adversarial_loss: Tensor) -> Tensor:
+        """Return a mask that never selects the adversarial loss."""
         return ops.zeros_like(loss, dtype="bool")
 
-    def create_state(self):
+    def create_state(self) -> list[keras.Variable]:
         """Create the variables in which ``example_weights`` keeps earlier steps.
 
         Each model that trains with the policy creates, saves and restores its own. A
@@ -167,7 +171,9 @@ class Mixup(FormerNames):
         """
         return []
 
-    def example_weights(self, loss, adversarial_loss, state):
+    def example_weights(
+        self, loss: Tensor, adversarial_loss: Tensor, state: list[keras.Variable]
+    ) -> Tensor | None:
         """Weigh the losses that a step trains on; called once a step.
 
         Args:
@@ -180,10 +186,10 @@ class Mixup(FormerNames):
             example's chosen loss is multiplied by its weight before the reduction. None,
             as here, multiplies by nothing.
         """
-        return
+        return None
 
-    def get_config(self):
-        """Returns the arguments that rebuild this policy."""
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that rebuild this policy."""
         return {
             "alpha": self.alpha,
             "lam_per": self.lam_per,
@@ -192,10 +198,10 @@ class Mixup(FormerNames):
         }
 
     @classmethod
-    def from_config(cls, config):
-        """Builds a policy from ``get_config()``'s result."""
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Build a policy from what ``get_config()`` returns."""
         return cls(**config)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
         return f"{type(self).__name__}({arguments})"

@@ -8,17 +8,18 @@ Reference:
 import keras
 from keras import ops
 
+from keras_amp.typing import Tensor
 from keras_amp.validation import about_integers
 
 
-def mix(inputs, partner, lam):
-    """Convex combination of each example with its partner (Eq. 5, 6, 11, 12, 17).
+def mix(inputs: Tensor, partner: Tensor, lam: Tensor) -> Tensor:
+    """Mix each example with its partner: Eq. 5, 6, 11, 12 and 17.
 
         mixed_i = lam_i * inputs_i + (1 - lam_i) * partner_i
 
-    The combination is computed in float32 (float64 inputs: float64) and cast back once:
-    bfloat16 would lose a quarter of the adversarial steps on ``lam``. ``lam = 1``
-    returns ``inputs`` exactly.
+    The combination is computed in float32 (in float64 for float64 inputs) and cast back
+    once: bfloat16 would lose a quarter of the adversarial steps on ``lam``. For
+    ``lam = 1`` the result is ``inputs`` exactly.
 
     Args:
         inputs: Floating-point tensor ``(batch_size, ...)``: hidden states, or losses.
@@ -53,8 +54,8 @@ def mix(inputs, partner, lam):
     return ops.cast(mixed, dtype)
 
 
-def rand_op(inputs, lam, permutation):
-    """RandOp: mixes every example with a random one of its batch (Eq. 10-13).
+def rand_op(inputs: Tensor, lam: Tensor, permutation: Tensor) -> Tensor:
+    """RandOp: mix every example with a random one of its batch (Eq. 10-13).
 
     Args:
         inputs: Floating-point tensor ``(batch_size, ...)``.
@@ -72,8 +73,8 @@ def rand_op(inputs, lam, permutation):
     return mix(inputs, ops.take(inputs, permutation, axis=0), lam)
 
 
-def normalized(lam_gradient):
-    """Divides each example's gradient by its own size: only its direction is left.
+def normalized(lam_gradient: Tensor) -> Tensor:
+    """Divide each example's gradient by its own size, so that only its direction is left.
 
         direction_i = gradient_i / rms(gradient_i),    0 where the gradient is 0
 
@@ -92,7 +93,7 @@ def normalized(lam_gradient):
            [0.        , 0.        ]])
     """
     axes = tuple(range(1, len(lam_gradient.shape)))
-    # By the largest first, whose square would be lost where the gradients are tiny.
+    # First by the largest one: the squares of tiny gradients would be 0.
     largest = ops.abs(lam_gradient)
     largest = ops.max(largest, axis=axes, keepdims=True) if axes else largest
     gradient = lam_gradient / ops.where(largest > 0, largest, ops.ones_like(largest))
@@ -102,8 +103,14 @@ def normalized(lam_gradient):
     return gradient / ops.where(rms > 0, rms, ops.ones_like(rms))
 
 
-def max_op(lam, lam_gradient, step_size=0.002, max_gradient=1.0, clip_lam=False):
-    """MaxOp: moves lambda a small step up the gradient of the loss (Eq. 14-16).
+def max_op(
+    lam: Tensor,
+    lam_gradient: Tensor,
+    step_size: Tensor = 0.002,
+    max_gradient: float | None = 1.0,
+    clip_lam: bool = False,
+) -> Tensor:
+    """MaxOp: move lambda a small step up the gradient of the loss (Eq. 14-16).
 
         lam' = lam + step_size * clip(dL/dlam, -max_gradient, max_gradient)
 
@@ -112,7 +119,7 @@ def max_op(lam, lam_gradient, step_size=0.002, max_gradient=1.0, clip_lam=False)
     Args:
         lam: Float32 tensor ``(batch_size, ...)``.
         lam_gradient: Float32 tensor of its shape, dL/dlambda.
-        step_size: Float >= 0, the paper's epsilon. 0 is plain mixup.
+        step_size: Float >= 0 or a scalar tensor, the paper's epsilon. 0 is plain mixup.
         max_gradient: Float > 0, the largest absolute gradient; None does not clip.
         clip_lam: Whether lambda' is pushed back into [0, 1]. The paper does not.
 
@@ -129,7 +136,7 @@ def max_op(lam, lam_gradient, step_size=0.002, max_gradient=1.0, clip_lam=False)
     return ops.clip(adversarial_lam, 0.0, 1.0) if clip_lam else adversarial_lam
 
 
-def adversarial_mask(loss, adversarial_loss):
+def adversarial_mask(loss: Tensor, adversarial_loss: Tensor) -> Tensor:
     """MinOp's mask: whether the step on lambda raised the loss (Eq. 21).
 
     Args:
@@ -147,8 +154,8 @@ def adversarial_mask(loss, adversarial_loss):
     return ops.greater(adversarial_loss, loss)
 
 
-def min_op(loss, adversarial_loss):
-    """MinOp: of each example's two losses, the larger is minimised (Eq. 18-21).
+def min_op(loss: Tensor, adversarial_loss: Tensor) -> Tensor:
+    """MinOp: take the larger one of each example's two losses (Eq. 18-21).
 
         L_final = L * (1 - mask) + L' * mask,    mask = L' > L
 
@@ -167,8 +174,8 @@ def min_op(loss, adversarial_loss):
     return ops.where(mask, adversarial_loss, loss)
 
 
-def expand_like(values, like):
-    """Gives values ``(batch_size,)`` the axes of a tensor ``(batch_size, ...)``.
+def expand_like(values: Tensor, like: Tensor) -> Tensor:
+    """Give values ``(batch_size,)`` the axes of a tensor ``(batch_size, ...)``.
 
     Args:
         values: Tensor ``(batch_size,)``.

@@ -2,23 +2,28 @@
 
 ``keras.random.beta`` and every gamma sampler fail to compile under XLA on TensorFlow,
 and a sort (``argsort``, ``shuffle``) makes the whole compiled program several times
-slower on a CPU. Neither is needed, but for the permutation of a very large batch.
+slower on a CPU. Neither is needed here, except to permute a very large batch.
 """
 
 import math
 import numbers
+from typing import TypeAlias
 
 import keras
 from keras import ops
 
+from keras_amp.typing import Size, Tensor
+
 __all__ = ["MOST_RANKED", "symmetric_beta", "uniform_permutation"]
 
-# Up to so many positions all pairs are compared: 17 million, some 100 MB for a moment.
+# Up to this many positions all pairs are compared: 17 million, some 100 MB for a moment.
 MOST_RANKED = 4096
 
+Seed: TypeAlias = int | keras.random.SeedGenerator | None
 
-def symmetric_beta(shape, alpha, seed=None):
-    """Draws from Beta(alpha, alpha) exactly, without loops, rejection or gamma draws.
+
+def symmetric_beta(shape: tuple[Size, ...], alpha: Tensor, seed: Seed = None) -> Tensor:
+    """Draw from Beta(alpha, alpha) exactly, without loops, rejection or gamma draws.
 
     With U and V uniform on (0, 1), ``r = U ** (1 / alpha)`` and ``c = cos(2 pi V)``,
 
@@ -32,13 +37,13 @@ def symmetric_beta(shape, alpha, seed=None):
 
     Args:
         shape: Tuple of integers or scalar integer tensors.
-        alpha: Float > 0, the parameter of the distribution. 1 is uniform; smaller
-            values draw near 0 and 1, larger ones near 1/2.
+        alpha: Float > 0 or a scalar tensor, the distribution's parameter. 1 is uniform;
+            smaller values draw near 0 and 1, larger ones near 1/2.
         seed: Integer or ``keras.random.SeedGenerator``.
 
     Returns:
-        A float32 tensor of the given shape with values in [0, 1]. For small alpha the
-        bounds themselves occur: float32 rounds what lies nearer than 6e-8 to 1.
+        A float32 tensor of the given shape with values in [0, 1]. For small alpha it
+        holds 0 and 1 themselves: float32 rounds what is nearer than 6e-8 to 1.
 
     Example:
     >>> lam = keras_amp.policies.random.symmetric_beta((4,), alpha=0.2, seed=7)
@@ -62,20 +67,20 @@ def symmetric_beta(shape, alpha, seed=None):
     return ops.where(c < 0, smaller, 1.0 - smaller)
 
 
-def uniform_permutation(size, seed=None):
-    """Draws a uniform permutation of ``range(size)``, in little memory at any size.
+def uniform_permutation(size: Size, seed: Seed = None) -> Tensor:
+    """Draw a uniform permutation of ``range(size)``, in little memory at any size.
 
-    Up to ``MOST_RANKED`` positions each receives the rank of its uniform draw, counted by
-    comparing all pairs, without a sort. Beyond, where all pairs would take too much
-    memory (40 GB at 100,000), two sorts follow each other, each by draws of its own.
+    Up to ``MOST_RANKED`` positions, each receives the rank of its uniform draw, counted
+    by comparing all pairs, without a sort. With more positions the pairs would take too
+    much memory (40 GB at 100,000); two sorts follow each other, each by its own draws.
 
-    All orders are equally likely but for ties, which are broken by position: one pair in
-    2**23 up to ``MOST_RANKED``, beyond one pair in 2**46 (at 100,000 positions a draw in
-    14,000 holds such a pair).
+    All orders are equally likely except for ties, which are broken by position. One pair
+    in 2**23 is tied up to ``MOST_RANKED`` positions, and one pair in 2**46 with more: at
+    100,000 positions one draw in 14,000 has a tied pair.
 
     Args:
-        size: Integer or scalar integer tensor. Where a tensor's value is known when XLA
-            compiles, as a batch's size is, the program holds one of the two ways only.
+        size: Integer or scalar integer tensor. If XLA knows a tensor's value, as it
+            does for the size of a batch, it compiles only the way that is taken.
         seed: Integer or ``keras.random.SeedGenerator``.
 
     Returns:
@@ -85,23 +90,25 @@ def uniform_permutation(size, seed=None):
     >>> sorted(keras_amp.policies.random.uniform_permutation(3, seed=1).numpy().tolist())
     [0, 1, 2]
     """
-    if isinstance(size, numbers.Integral):
+    is_known = isinstance(size, numbers.Integral)
+    if is_known:
         many = size > MOST_RANKED
-        number = 2 * size if many else size
-    else:
-        size = ops.cast(size, "int32")
-        many = size > MOST_RANKED
-        number = ops.where(many, 2 * size, size)
-    draws = keras.random.uniform((number,), dtype="float32", seed=seed)
-    if isinstance(size, numbers.Integral):
+        draws = _uniform(2 * size if many else size, seed)
         return _sorted_twice(draws, size) if many else _ranks(draws, size)
+    size = ops.cast(size, "int32")
+    many = size > MOST_RANKED
+    draws = _uniform(ops.where(many, 2 * size, size), seed)
     # The branch not taken is traced as well, and its shapes must fit.
     return ops.cond(
         many, lambda: _sorted_twice(draws, size), lambda: _ranks(draws[:size], size)
     )
 
 
-def _ranks(draws, size):
+def _uniform(number: Size, seed: Seed) -> Tensor:
+    return keras.random.uniform((number,), dtype="float32", seed=seed)
+
+
+def _ranks(draws: Tensor, size: Size) -> Tensor:
     """Each draw's rank among the others, ``(size,)``, by comparing all pairs."""
     position = ops.arange(size, dtype="int32")
     before = ops.expand_dims(draws, 0) < ops.expand_dims(draws, 1)  # (size, size)
@@ -113,7 +120,7 @@ def _ranks(draws, size):
     )
 
 
-def _sorted_twice(draws, size):
+def _sorted_twice(draws: Tensor, size: Size) -> Tensor:
     """The order by one half of ``(2 * size,)`` draws, put in the order by the other.
 
     That is the order by both: by the second half, and where two are tied by the first.

@@ -8,7 +8,8 @@ from keras import layers
 
 import keras_amp
 from keras_amp.graph import keras_compat
-from keras_amp.graph.lstm import Projection, Recurrence, in_two_parts, lstm
+from keras_amp.graph.layer_parts import Projection, Recurrence, is_divisible_lstm
+from keras_amp.graph.lstm import lstm
 
 RNG = np.random.default_rng(5)
 TIME, BATCH, UNITS, DIM = 6, 4, 3, 5
@@ -118,7 +119,7 @@ def outputs_and_gradients(function, layer, shape, jit_compile):
 @pytest.mark.parametrize("build", ZOO)
 def test_the_parts_compute_what_keras_computes(build, masked, jit_compile):
     layer = ZOO[build]()
-    assert in_two_parts(called(layer))
+    assert is_divisible_lstm(called(layer))
     for variable in layer.weights:  # biases that are not zero, too
         variable.assign(RNG.normal(size=variable.shape))
     mask = tf.constant(MASK.T) if masked else None
@@ -144,7 +145,7 @@ def test_texts_of_unknown_length(build, masked, jit_compile):
     layer = ZOO[build]()
     inputs = keras.Input((None, DIM))
     node = keras_compat.node_of(layer(inputs))
-    assert in_two_parts(node)
+    assert is_divisible_lstm(node)
     mask = tf.constant(MASK.T) if masked else None
     projection, recurrence = Projection(layer), Recurrence(layer)
     expected, got = (
@@ -231,7 +232,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("build", OTHERS)
 def test_all_others_are_left_to_keras(build):
-    assert not in_two_parts(called(OTHERS[build]()))
+    assert not is_divisible_lstm(called(OTHERS[build]()))
 
 
 def test_states_to_begin_with_are_left_to_keras():
@@ -239,7 +240,7 @@ def test_states_to_begin_with_are_left_to_keras():
     inputs = keras.Input((TIME, DIM))
     state = layers.Dense(UNITS)(inputs[:, 0])
     model = keras.Model(inputs, layer(inputs, initial_state=[state, state]))
-    assert not in_two_parts(
+    assert not is_divisible_lstm(
         next(n for n in keras_compat.nodes_of(model) if n.operation is layer)
     )
 
@@ -248,7 +249,7 @@ def test_a_stateful_lstm_is_left_to_keras():
     layer = layers.LSTM(UNITS, stateful=True)
     inputs = keras.Input(batch_shape=(BATCH, TIME, DIM))
     model = keras.Model(inputs, layer(inputs))
-    assert not in_two_parts(
+    assert not is_divisible_lstm(
         next(n for n in keras_compat.nodes_of(model) if n.operation is layer)
     )
 
@@ -257,6 +258,6 @@ def test_a_stateful_lstm_is_left_to_keras():
 def test_cudnn_is_left_to_keras_where_there_is_a_gpu(use_cudnn, monkeypatch):
     node = called(layers.LSTM(UNITS))
     node.operation.use_cudnn = use_cudnn
-    assert in_two_parts(node)
+    assert is_divisible_lstm(node)
     monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: ["gpu:0"])
-    assert in_two_parts(node) == (use_cudnn is False)
+    assert is_divisible_lstm(node) == (use_cudnn is False)
