@@ -24,9 +24,10 @@ train: $(VENV)/ready ## Compare the methods on DATA (questions; trec; a file) an
 test: $(VENV)/ready ## Run the tests; ARGS are pytest's.
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-lint: $(VENV)/ready ## Check style and formatting.
+lint: $(VENV)/ready ## Check style, formatting and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 check: lint test ## Everything that is checked before a commit.
 

@@ -65,14 +65,19 @@ def computed_mask(words):
     return keras.Model(ids, keras.layers.Dense(3, "softmax", name="top")(x))
 
 
-def first_loss(network, x, mode, policy=keras_amp.Mixup, lam=LAM, order=PERMUTATION):
+EAGER = {"run_eagerly": True}
+
+
+def first_loss(
+    network, x, mode=EAGER, policy=keras_amp.Mixup, lam=LAM, order=PERMUTATION
+):
     policy = injected(policy, lam, order)
     model = keras_amp.MixupAMPModel(network, "embedding", policy)
     model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", **mode)
     return model.train_on_batch(x, Y, return_dict=True)["loss"]
 
 
-def assert_united(network, x, mode, **arguments):
+def assert_united(network, x, mode=EAGER, **arguments):
     network.get_layer("embedding").set_weights(
         [np.random.default_rng(0).normal(size=(10, 4))]
     )
@@ -87,19 +92,23 @@ def test_the_mask_of_an_embedding(mode):
 
 
 @pytest.mark.parametrize("dtype", ["int32", "bool", "float32", "uint8"])
-def test_a_mask_input_around_the_mix_layer(dtype, mode):
-    assert_united(mask_input(dtype), [IDS, (IDS != 0).astype(dtype)], mode)
+def test_a_mask_input_around_the_mix_layer(dtype):
+    assert_united(mask_input(dtype), [IDS, (IDS != 0).astype(dtype)])
+
+
+def test_a_mask_input_in_every_mode(mode):
+    assert_united(mask_input("bool"), [IDS, IDS != 0], mode)
 
 
 @pytest.mark.parametrize("name", ["mask", "attention_mask", "mask_1", "Padding-Mask"])
 def test_mask_inputs_are_known_by_the_word_in_their_name(name):
-    assert_united(mask_input(name=name), [IDS, IDS != 0], {})
+    assert_united(mask_input(name=name), [IDS, IDS != 0])
 
 
 def test_masks_in_a_dict_of_inputs():
     network = mask_input("bool")
     network = keras.Model({x.name: x for x in network.inputs}, network.output)
-    assert_united(network, {"token_ids": IDS, "padding_mask": IDS != 0}, {})
+    assert_united(network, {"token_ids": IDS, "padding_mask": IDS != 0})
 
 
 WORDS = {
@@ -113,7 +122,7 @@ WORDS = {
 
 @pytest.mark.parametrize("words", list(WORDS))
 def test_a_mask_that_the_model_computes(words):
-    assert_united(computed_mask(WORDS[words]), IDS, {})
+    assert_united(computed_mask(WORDS[words]), IDS)
 
 
 END = 10  # IDS has none
@@ -160,7 +169,7 @@ DECIDED = {
 
 @pytest.mark.parametrize("words", list(DECIDED))
 def test_the_meaning_of_what_a_model_computes_is_followed(words):
-    assert_united(computed_mask(DECIDED[words]), IDS, {})
+    assert_united(computed_mask(DECIDED[words]), IDS)
 
 
 def test_padding_may_be_negative():
@@ -238,7 +247,7 @@ def selecting():
     return keras.Model(ids, keras.layers.Dense(3, "softmax", name="top")(x))
 
 
-def test_a_selection_is_taken_of_each_example_and_united(mode):
+def test_a_selection_is_taken_of_each_example_and_united():
     network = selecting()
     table = network.get_layer("embedding").get_weights()[0].astype("float64")
     w, b = (v.astype("float64") for v in network.get_layer("top").get_weights())
@@ -258,7 +267,7 @@ def test_a_selection_is_taken_of_each_example_and_united(mode):
         ),
     ):
         model.compile(
-            keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", **mode
+            keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", **EAGER
         )
         loss = model.train_on_batch(IDS, Y, return_dict=True)["loss"]
         np.testing.assert_allclose(loss, np.mean(losses), 1e-5)
@@ -279,7 +288,7 @@ def test_a_key_padding_mask_hides(dtype):
     model = keras_amp.MixupAMPModel(
         network, "embedding", policy, masks={"key_padding_mask": "hide"}
     )
-    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", **EAGER)
     loss = model.train_on_batch([IDS, hidden], Y, return_dict=True)["loss"]
     expected = pooled_loss(network, LAM, PERMUTATION, UNITED)
     np.testing.assert_allclose(loss, expected, 1e-5)
@@ -338,7 +347,7 @@ def test_a_mask_that_is_the_same_for_all_is_handed_on():
     assert split.mask_meanings == ["shared"]
     policy = injected(keras_amp.Mixup, LAM, PERMUTATION)
     model = keras_amp.MixupAMPModel(network, "embedding", policy)
-    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", **EAGER)
     loss = model.train_on_batch(IDS, Y, return_dict=True)["loss"]
     curve = keras_amp.loss_along_lambda(
         model, (IDS, Y), lambdas=LAM, partner=PERMUTATION, batch_size=3
@@ -382,7 +391,7 @@ def test_an_example_without_a_share_brings_no_mask(lam, make):
 
 
 @pytest.mark.parametrize("mask_zero", [True, False])
-def test_every_pass_of_the_search_sees_the_united_mask(mask_zero, mode):
+def test_every_pass_of_the_search_sees_the_united_mask(mask_zero):
     """The losses at lambda and at lambda', which is lambda here."""
     seen = {}
 
@@ -395,7 +404,7 @@ def test_every_pass_of_the_search_sees_the_united_mask(mask_zero, mode):
     expected = pooled_loss(network, LAM, PERMUTATION, UNITED)
     policy = injected(Policy, LAM, PERMUTATION, step_size=0.0)
     model = keras_amp.MixupAMPModel(network, "embedding", policy)
-    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", **mode)
+    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", **EAGER)
     logs = model.train_on_batch(IDS, Y, return_dict=True)
     np.testing.assert_allclose(logs["loss"], expected, rtol=1e-5)
     np.testing.assert_allclose(logs["loss_gap"], 0, atol=1e-6)
@@ -414,7 +423,7 @@ def test_a_recurrent_layer_reads_to_the_end_of_the_longer_sentence():
         mixed = LAM[i] * table[IDS[i, :end]] + (1 - LAM[i]) * table[IDS[j, :end]]
         p = top(lstm(mixed[None])).numpy()[0]
         losses.append(-(LAM[i] * np.log(p[Y[i]]) + (1 - LAM[i]) * np.log(p[Y[j]])))
-    np.testing.assert_allclose(first_loss(network, IDS, {}), np.mean(losses), rtol=1e-5)
+    np.testing.assert_allclose(first_loss(network, IDS), np.mean(losses), rtol=1e-5)
 
 
 def test_the_united_mask_reaches_layers_behind_a_layer_that_passes_it_on():
@@ -423,7 +432,7 @@ def test_the_united_mask_reaches_layers_behind_a_layer_that_passes_it_on():
     x = keras.layers.Dropout(0.0)(keras.layers.Activation("linear")(x))
     x = keras.layers.GlobalAveragePooling1D()(x)
     network = keras.Model(ids, keras.layers.Dense(3, "softmax", name="top")(x))
-    assert_united(network, IDS, {})
+    assert_united(network, IDS)
 
 
 def test_a_padding_mask_and_an_implicit_mask_together():
@@ -433,7 +442,7 @@ def test_a_padding_mask_and_an_implicit_mask_together():
     a = keras.layers.GlobalAveragePooling1D()(x)
     x = ops.add(a, masked_mean(x, mask)) / 2
     network = keras.Model([ids, mask], keras.layers.Dense(3, "softmax", name="top")(x))
-    assert_united(network, [IDS, IDS != 0], {})
+    assert_united(network, [IDS, IDS != 0])
 
 
 def test_no_mask_is_asked_for_above_the_sentences():
@@ -463,7 +472,7 @@ def test_an_input_that_bypasses_the_mix_layer_is_an_error_that_names_it(dtype, n
 
 def test_mixing_behind_the_join_is_the_way_out():
     model = keras_amp.MixupAMPModel(with_feature("float32"), "joined")
-    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.compile("sgd", "sparse_categorical_crossentropy", **EAGER)
     x = [IDS, np.ones((4, 2), "float32")]
     assert np.isfinite(model.train_on_batch(x, Y, return_dict=True)["loss"])
 

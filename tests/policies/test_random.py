@@ -16,7 +16,7 @@ from keras_amp.policies.random import symmetric_beta, uniform_permutation
 N = 20_000
 
 
-def beta_draws(alpha, how="xla", n=N, seed=3):
+def beta_draws(alpha, how="eager", n=N, seed=3):
     """Draws in float64, made in the given way."""
 
     def draw():
@@ -31,15 +31,23 @@ def beta_draws(alpha, how="xla", n=N, seed=3):
     return compiled().numpy().astype("float64")
 
 
-@pytest.mark.parametrize("how", ["eager", "graph", "xla"])
-@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0, 3.7, 8.0])
+@pytest.mark.parametrize(
+    ("alpha", "how"),
+    [
+        *((alpha, "eager") for alpha in (0.5, 1.0, 2.0, 3.7, 8.0)),
+        (0.5, "xla"),
+        (3.7, "xla"),
+    ],
+)
 def test_draws_follow_the_beta_distribution(alpha, how):
     test = stats.kstest(beta_draws(alpha, how), stats.beta(alpha, alpha).cdf)
     assert test.pvalue > 0.001
 
 
-@pytest.mark.parametrize("how", ["eager", "xla"])
-@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.2, 0.35])
+@pytest.mark.parametrize(
+    ("alpha", "how"),
+    [*((alpha, "eager") for alpha in (0.05, 0.1, 0.2, 0.35)), (0.1, "xla")],
+)
 def test_both_tails_follow_the_beta_distribution(alpha, how):
     lam = beta_draws(alpha, how)
     # Digit by digit where float32 has them: above its smallest numbers, below 1/2.
@@ -56,15 +64,20 @@ def test_both_tails_follow_the_beta_distribution(alpha, how):
 
 @pytest.mark.parametrize("alpha", [0.05, 0.2, 1.0, 8.0, 20.0])
 def test_mean_and_variance(alpha):
-    lam = beta_draws(alpha, n=200_000)
+    lam = beta_draws(alpha, "eager", n=200_000)
     variance = 1 / (4 * (2 * alpha + 1))
     standard_error = np.sqrt(variance / len(lam))
     np.testing.assert_allclose(lam.mean(), 0.5, atol=4 * standard_error)
     np.testing.assert_allclose(lam.var(), variance, rtol=0.02)
 
 
-@pytest.mark.parametrize("how", ["eager", "xla"])
-@pytest.mark.parametrize("alpha", [1e-30, 1e-3, 0.05, 20.0, 1e3, 1e30])
+@pytest.mark.parametrize(
+    ("alpha", "how"),
+    [
+        *((alpha, "eager") for alpha in (1e-30, 1e-3, 0.05, 20.0, 1e3, 1e30)),
+        *((alpha, "xla") for alpha in (1e-30, 1e30)),
+    ],
+)
 def test_draws_are_finite_and_inside_the_unit_interval(alpha, how):
     lam = beta_draws(alpha, how, n=200_000)
     assert np.isfinite(lam).all()
@@ -130,7 +143,7 @@ def test_all_permutations_of_four_are_equally_likely(how):
     )
     tf.config.run_functions_eagerly(how == "eager")
     try:
-        rounds = [draw().numpy() for _ in range(50 if how == "eager" else 300)]
+        rounds = [draw().numpy() for _ in range(50 if how == "eager" else 150)]
     finally:
         tf.config.run_functions_eagerly(False)
     counts = Counter(map(tuple, np.concatenate(rounds).tolist()))
@@ -138,8 +151,10 @@ def test_all_permutations_of_four_are_equally_likely(how):
     assert stats.chisquare(list(counts.values())).pvalue > 0.001
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 1000])
-@pytest.mark.parametrize("how", ["eager", "graph", "xla"])
+@pytest.mark.parametrize(
+    ("size", "how"),
+    [(1, "eager"), (2, "eager"), (7, "eager"), (1000, "eager"), (7, "graph"), (7, "xla")],
+)
 def test_a_permutation_of_any_size(size, how):
     generator = keras.random.SeedGenerator(5)
     draw = lambda: uniform_permutation(size, generator)  # noqa: E731
@@ -261,7 +276,7 @@ def test_all_permutations_of_four_are_equally_likely_by_sorting_too(monkeypatch)
     draw = tf.function(
         lambda: tf.stack([uniform_permutation(4, generator) for _ in range(20)])
     )
-    rounds = [draw().numpy() for _ in range(300)]
+    rounds = [draw().numpy() for _ in range(150)]
     counts = Counter(map(tuple, np.concatenate(rounds).tolist()))
     assert set(counts) == set(permutations(range(4)))
     assert stats.chisquare(list(counts.values())).pvalue > 0.001
