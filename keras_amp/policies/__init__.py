@@ -24,8 +24,8 @@ from keras_amp.policies.operators import (
 __all__ = [
     "AdversarialMixing",
     "Mixup",
-    "adversarial_mask",
     "Needs",
+    "adversarial_mask",
     "expand_like",
     "max_op",
     "min_op",

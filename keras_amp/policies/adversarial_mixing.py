@@ -113,6 +113,7 @@ class AdversarialMixing(Mixup):
     @property
     def needs(self) -> Needs:
         """What a training step prepares for the policy, ``Needs``."""
+        trains_on: Literal["moved", "chosen", "compared"]
         if not self.min_op:
             trains_on = "moved"
         else:
