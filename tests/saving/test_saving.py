@@ -433,7 +433,7 @@ FRESH = """
 import json, sys
 sys.path.insert(0, {tests!r})
 import conftest, numpy as np, test_saving
-from keras_amp import compilation
+from keras_amp.training.tensorflow import compilation
 compilation.update_pays = lambda _: False  # as in all tests
 data = np.load({data!r})
 print(json.dumps(test_saving.train(test_saving.make(seed=3), (data["x"], data["y"]))))

@@ -412,7 +412,7 @@ from pathlib import Path
 import keras, numpy as np, tensorflow as tf
 import keras_amp
 from keras import layers
-from keras_amp import compilation
+from keras_amp.training.tensorflow import compilation
 
 # A step that is compiled in a second.
 compilation._COMPILED += (layers.Dense,)
