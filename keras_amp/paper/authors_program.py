@@ -1,7 +1,7 @@
-"""The authors' program as a policy, a loss and settings, where it is not the paper.
+"""The authors' program as a policy, losses and settings, where it differs from the paper.
 
-The paper describes one method and the program published with it computes another. What
-the program does, where it is set here, and what is left out:
+The paper describes one method, and the program published with it computes another. The
+table lists what the program does, and where it is set here:
 
 ==================  ===================================  ================================
                     the program                          here
@@ -29,7 +29,7 @@ mixing              softmax's probabilities              ``Settings(loss="progra
 gradient            clipped to the norm 10               the optimizer's
                                                          ``global_clipnorm=10.0``;
                                                          ``Settings(clip_norm=10.0)``
-dropout             none unless asked for                ``dropout=0.0`` of the backbones
+dropout             none by default                      ``dropout=0.0`` of the backbones
 word vectors        GloVe 840B, 300-dimensional,         ``Settings(
                     trained                              vectors="glove.840B.300d")``,
                                                          ``trainable_vectors=True`` of
@@ -41,8 +41,8 @@ LSTM                two layers, bidirectional, 512 a     ``bilstm_attention(
                     vector
 BERT's words        mixed behind the embeddings'         ``mix_point(model, "word")``
                     LayerNorm and dropout
-BERT's sentences    fail as published: the call names    nothing fails
-                    an argument that there is not
+BERT's sentences    fail as published: a call has an     nothing fails
+                    unknown argument
 TREC                trained on all 5,452 questions, no   ``Settings(dev_fraction=0)``
                     development set
 SST                 the labelled phrases are added       ``Settings(phrases=True)``
@@ -60,16 +60,16 @@ All of it together, on TREC with the CNN::
 
 Not reproduced:
 
-- Nobody can choose by the test set: the result, ``test_error``, is that of the epoch
-  which the development set chooses, and of the last epoch where there is none.
-  ``best_test_error`` is there to compare like with like.
-- BERT's words are mixed under both sentences' padding masks. The program keeps the first
-  sentence's alone, which throws away the words of a longer partner.
-- No relu stands before the LSTM's classifier: a property of the backbone, not of mixing,
-  and the same for every method of a comparison.
-- The vocabulary comes from the training texts, and words of others join it if they have a
-  vector; unknown words keep a place, no marks are put around a sentence, and texts are
-  padded to one length, so that steps compile once.
+- The test set does not choose the epoch. The result, ``test_error``, is the error at the
+  epoch that the development set chooses, or at the last epoch without a development set.
+  ``best_test_error`` is the one to compare with the program's errors.
+- BERT's words are mixed under the padding masks of both sentences. The program keeps only
+  the mask of the first one, which drops the last words of a longer partner.
+- The LSTM has no ReLU before its classifier. This is a property of the backbone, not of
+  mixing, and the same for every method of a comparison.
+- The vocabulary comes from the training texts; a word of other texts joins it if it has a
+  vector. Unknown words have a place in it. No marks are put around a sentence, and texts
+  are padded to one length, so that a step is compiled once.
 
 Example:
 >>> classifier = keras.Sequential([
@@ -101,19 +101,19 @@ from keras_amp.policies import AdversarialMixing
 from keras_amp.validation import check_count, check_one_of
 
 READINGS = ("published", "earlier")
-OWN = ("window", "reweigh", "reading")  # arguments that the paper's policy has not
+OWN = ("window", "reweigh", "reading")  # arguments that `AdversarialMixing` does not have
 ROUNDING = 1e-6  # relative, of a difference of float32 losses
 
 
 def gap_moments(gap):
-    """What a step leaves: number, sum and sum of squares of its positive gaps.
+    """Return the number, the sum and the sum of squares of a step's positive gaps.
 
     Args:
         gap: Float tensor ``(batch_size,)``, the losses at lambda' minus those at lambda.
 
     Returns:
-        A float64 tensor ``(3,)``. In float32 the difference of squares that makes a
-        variance of them could be rounding alone.
+        A float64 tensor ``(3,)``. In float32 the variance, which is a difference of such
+        sums, could consist of rounding errors.
 
     Example:
     >>> from keras_amp.paper.authors_program import gap_moments
@@ -127,16 +127,15 @@ def gap_moments(gap):
 
 
 def gap_weights(gap, moments, sample=True):
-    """The program's weights: more for gaps that stand out among those of some steps.
+    """Return the program's weights, larger for gaps above the mean gap of some steps.
 
         weight = 1 + (gap - mean) / std    where gap > mean,    else 1
 
     Args:
         gap: Float tensor ``(batch_size,)``, the losses at lambda' minus those at lambda.
         moments: Float64 tensor ``(window, 3)`` of steps' ``gap_moments``, zeros for none.
-            ``mean`` and ``std`` are those of all their positive gaps together, whichever
-            step they come from.
-        sample: Whether the deviation is the sample's (n - 1), the population's otherwise.
+            ``mean`` and ``std`` are those of the positive gaps of all steps together.
+        sample: Whether ``std`` is that of a sample (n - 1), or else of a population (n).
 
     Returns:
         A float32 tensor ``(batch_size,)``, at least 1; all 1 where there are fewer than
@@ -166,22 +165,21 @@ def gap_weights(gap, moments, sample=True):
 class AuthorsProgram(AdversarialMixing):
     """The Adversarial Mixing Policy as the authors' program computes it.
 
-    ``AdversarialMixing`` with other defaults, and with one thing more: the losses that
-    MinOp compares differ by a gap, and an example whose gap exceeds the mean of the
-    positive gaps of the last steps weighs more (``gap_weights``). The weights carry no
-    gradient. Loss and clipping of the gradient are set where the model is compiled; see
-    the module's docstring for all of it.
+    It is ``AdversarialMixing`` with other defaults and with weights of the examples. The
+    gap of an example is the difference of the two losses that MinOp compares. An example
+    whose gap exceeds the mean of the positive gaps of the last steps has a larger weight
+    (``gap_weights``). The weights carry no gradient. The loss and the clipping of the
+    gradient are set when the model is compiled: see the docstring of the module.
 
-    The present step is one of the last ``window``, and the deviation is the sample's
-    (n - 1). The gaps of all these steps are put together, so that a step with many counts
-    more, and a step without a positive gap still is one of them. With one positive gap
-    the sample's deviation is NaN, and with none the mean, too; but then no gap exceeds
-    the mean: every weight is 1. So it is where all positive gaps are equal, which would
-    divide by 0, or a loss among them is not finite.
+    The current step is one of the last ``window`` steps, and the standard deviation is
+    that of a sample (n - 1). It is over the gaps of all these steps together, so that a
+    step with more positive gaps counts more; a step without any still is one of the
+    ``window``. Every weight is 1 if there are fewer than two positive gaps, if all of
+    them are equal, or if a loss among them is not finite.
 
-    The model keeps the steps' gaps: a new model begins with none, a loaded one goes on
-    with those it was saved with. Distributed, each replica remembers the gaps of its own
-    share of the batch; a saved model holds those of all together.
+    The gaps are part of the model: a new model has none, and a loaded model continues
+    with those it was saved with. In distributed training each replica keeps the gaps of
+    its own part of the batch; a saved model has those of all replicas together.
 
     Args:
         alpha: As ``AdversarialMixing``.
@@ -197,10 +195,10 @@ class AuthorsProgram(AdversarialMixing):
         step_per: As ``AdversarialMixing``.
         normalize: As ``AdversarialMixing``.
         window: Integer >= 1, the number of steps whose gaps count.
-        reweigh: Whether examples are weighed at all.
-        reading: ``"published"``; or ``"earlier"``, how this package used to read the
-            program and its first studies were run: the last steps are those before the
-            present one, and the deviation is the population's.
+        reweigh: Whether examples are weighted.
+        reading: ``"published"``; or ``"earlier"``, a reading of the program with which
+            the first studies of this package were run: the last steps do not include the
+            current one, and the deviation is that of a population (n).
 
     Raises:
         ValueError: If an argument lies outside its range.
@@ -248,7 +246,7 @@ class AuthorsProgram(AdversarialMixing):
         self.reading = check_one_of("reading", reading, READINGS)
 
     def create_state(self):
-        """Makes the window: a row of ``gap_moments`` for each step, the latest last."""
+        """Create the window: a row of ``gap_moments`` for each step, the latest last."""
         if not self.reweigh:
             return []
         return [
@@ -265,7 +263,7 @@ class AuthorsProgram(AdversarialMixing):
         ]
 
     def example_weights(self, loss, adversarial_loss, state):
-        """Remembers this step, and weighs by ``gap_weights`` among the window's steps.
+        """Store the gaps of this step, and return the weights of its examples.
 
         Args:
             loss: Float32 tensor ``(batch_size,)``.
@@ -287,16 +285,16 @@ class AuthorsProgram(AdversarialMixing):
         return weights
 
     def get_config(self):
-        """Returns the arguments that rebuild this policy."""
+        """Return the arguments that rebuild this policy."""
         own = {name: getattr(self, name) for name in OWN}
         return {**super().get_config(), **own}
 
 
 class _LossOfProbabilities(keras.losses.Loss):
-    """A loss of probabilities and class indices; NaN where a label is no class."""
+    """A loss of probabilities and class indices; NaN for a label that is no class."""
 
     def call(self, y_true, y_pred):
-        """Returns each example's loss.
+        """Return the loss of each example.
 
         Args:
             y_true: Labels ``(batch_size,)`` or ``(batch_size, 1)``.
@@ -315,10 +313,10 @@ class DoubleSoftmaxCrossentropy(_LossOfProbabilities):
 
         loss = -log softmax(p)_y,    p = softmax(logits)
 
-    What the program trains its baseline without mixing on: PyTorch's
-    ``CrossEntropyLoss``, which expects logits, on the classifier's probabilities. A
-    certain prediction still costs ``log(1 + (num_classes - 1) / e)``. Keras' own loss
-    with ``from_logits=True`` will not do: behind a softmax layer it takes the layer's
+    The program trains its baseline without mixing on it: PyTorch's ``CrossEntropyLoss``,
+    which expects logits, is given the classifier's probabilities. A certain prediction
+    still has the loss ``log(1 + (num_classes - 1) / e)``. Keras' own loss with
+    ``from_logits=True`` does not compute it: after a softmax layer it takes the layer's
     logits, and applies the softmax once.
 
     Args:
@@ -327,8 +325,8 @@ class DoubleSoftmaxCrossentropy(_LossOfProbabilities):
         dtype: As every Keras loss; float32 by default.
 
     The labels are integers ``(batch_size,)`` or ``(batch_size, 1)``; the predictions are
-    probabilities ``(batch_size, num_classes)``, behind a softmax. A label that is no
-    class makes the loss NaN.
+    probabilities ``(batch_size, num_classes)``, the output of a softmax. A label
+    that is no class makes the loss NaN.
 
     Raises:
         ValueError: While it is computed, as ``SummedBinaryCrossentropy``.
@@ -363,7 +361,8 @@ class SummedBinaryCrossentropy(_LossOfProbabilities):
     which ``MixupAMPModel`` trains on (Eq. 17), is the loss against their mixed target. As
     in ``keras.losses.BinaryCrossentropy`` the probabilities are first clipped to
     [1e-7, 1 - 1e-7] (``keras.config.epsilon()``), beyond which there is no gradient. That
-    loss itself will not do: behind a softmax layer it takes the logits for a sigmoid's.
+    loss itself cannot be used: after a softmax layer it takes the layer's logits and
+    applies a sigmoid to them.
 
     Args:
         reduction: As every Keras loss, over the examples.
@@ -371,11 +370,11 @@ class SummedBinaryCrossentropy(_LossOfProbabilities):
         dtype: As every Keras loss; float32 by default.
 
     The labels are integers ``(batch_size,)`` or ``(batch_size, 1)``; the predictions are
-    probabilities ``(batch_size, num_classes)``, behind a softmax. A label that is no
-    class makes the loss NaN.
+    probabilities ``(batch_size, num_classes)``, the output of a softmax. A label
+    that is no class makes the loss NaN.
 
     Raises:
-        ValueError: While it is computed, if there is but one class, or the labels have
+        ValueError: While it is computed, if there is only one class, or the labels have
             another shape.
 
     Example:
@@ -394,7 +393,7 @@ class SummedBinaryCrossentropy(_LossOfProbabilities):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
     def _loss(self, target, y_pred):
-        # `ops.binary_crossentropy` would take a softmax layer's logits for a sigmoid's.
+        # `ops.binary_crossentropy` would apply a sigmoid to a softmax layer's logits.
         epsilon = keras.config.epsilon()
         p = ops.clip(y_pred, epsilon, 1 - epsilon)
         return -ops.sum(ops.log(ops.where(target, p, 1 - p)), axis=-1)
@@ -424,6 +423,6 @@ def _targets(y_true, y_pred):
 
 
 def _known(target, loss):
-    """The losses, NaN where a label is no class."""
+    """The losses, NaN for a label that is no class."""
     known = ops.any(target, axis=-1)
     return ops.where(known, loss, ops.full_like(loss, float("nan")))
