@@ -2,6 +2,8 @@
 
 import contextlib
 import re
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,7 +25,13 @@ TEXTS = (str, bytes)
 SPARSE = (tf.RaggedTensor, tf.SparseTensor, tf.RaggedTensorSpec, tf.SparseTensorSpec)
 
 
-def check_inputs(classifier, x, argument="`x`", source="array", y=None):
+def check_inputs(
+    classifier: keras.Model,
+    x: Any,
+    argument: str = "`x`",
+    source: str = "array",
+    y: Any = None,
+) -> None:
     """Checks inputs, or what is known of them, against those of the classifier.
 
     What Keras would take is let through: unknown shapes, a last axis of size 1 too many
@@ -64,7 +72,9 @@ def check_inputs(classifier, x, argument="`x`", source="array", y=None):
             _check_shape(classifier, expected, shape, called, source, y)
 
 
-def check_elements(classifier, dataset, argument):
+def check_elements(
+    classifier: keras.Model, dataset: tf.data.Dataset, argument: str
+) -> None:
     """Checks the elements of a ``tf.data.Dataset`` as ``check_inputs`` does.
 
     Args:
@@ -87,7 +97,7 @@ def check_elements(classifier, dataset, argument):
             )
 
 
-def ids_check(classifier):
+def ids_check(classifier: keras.Model) -> Callable[[Any], bool]:
     """Makes a check of the ids that are looked up in an embedding as they come.
 
     TensorFlow's lookup fails where an id is no row of the table, XLA's takes another row.
@@ -102,11 +112,11 @@ def ids_check(classifier):
     """
     rows = _rows_of_tables(classifier)
 
-    def are_rows(ids, number):
+    def are_rows(ids: Any, number: int) -> bool:
         ids = tf.cast(ids, "int64")
         return bool(tf.reduce_all((ids >= -number) & (ids < number)))
 
-    def ids_fit(x):
+    def ids_fit(x: Any) -> bool:
         return all(
             are_rows(ids, rows[id(tensor)])
             for _, tensor, ids in _matched(classifier, x)
@@ -116,15 +126,15 @@ def ids_check(classifier):
     return ids_fit
 
 
-def _rows_of_tables(classifier):
+def _rows_of_tables(classifier: keras.Model) -> dict[int, int]:
     """Rows of the smallest table in which an input is looked up, by the input's id."""
-    rows = {}
+    rows: dict[int, int] = {}
     for tensor, number in _tables(classifier, {id(x): id(x) for x in classifier.inputs}):
         rows[tensor] = min(rows.get(tensor, number), number)
     return rows
 
 
-def _tables(model, given):
+def _tables(model: keras.Model, given: dict[int, int]) -> Iterator[tuple[int, int]]:
     """Yields the inputs that are embedded, and the numbers of rows.
 
     Args:
@@ -147,7 +157,7 @@ def _tables(model, given):
                 yield from _tables(layer, inner)
 
 
-def check_weights(weight, argument="`sample_weight`"):
+def check_weights(weight: Any, argument: str = "`sample_weight`") -> None:
     """Raises if weights are no array of numbers.
 
     Args:
@@ -164,7 +174,7 @@ def check_weights(weight, argument="`sample_weight`"):
         )
 
 
-def check_no_list(values, argument):
+def check_no_list(values: Any, argument: str) -> None:
     """Raises if a number, or a list of Python's values, stands where an array should.
 
     Args:
@@ -185,7 +195,7 @@ def check_no_list(values, argument):
         )
 
 
-def first_of(values):
+def first_of(values: Any) -> Any:
     """Returns the first thing in a nested list that is no list itself.
 
     Args:
@@ -197,7 +207,7 @@ def first_of(values):
 
 
 @contextlib.contextmanager
-def clearer_errors(classifier):
+def clearer_errors(classifier: keras.Model) -> Iterator[None]:
     """Says more clearly what Keras says of batches that it cannot take."""
     try:
         yield
@@ -223,7 +233,7 @@ def clearer_errors(classifier):
         raise
 
 
-def _check_number(classifier, x, argument):
+def _check_number(classifier: keras.Model, x: Any, argument: str) -> None:
     """Raises where there are more inputs, or fewer, than the classifier takes."""
     leaves, expected = tree.flatten(x), len(classifier.inputs)
     if isinstance(x, dict) or len(leaves) == expected:
@@ -235,7 +245,14 @@ def _check_number(classifier, x, argument):
         )
 
 
-def _check_shape(classifier, expected, shape, argument, source, y):
+def _check_shape(
+    classifier: keras.Model,
+    expected: keras.KerasTensor,
+    shape: Any,
+    argument: str,
+    source: str,
+    y: Any,
+) -> None:
     """Raises where Keras would not take inputs of a shape."""
     shape, inner = _known(shape), tuple(expected.shape[1:])
     if _fits(shape, inner):
@@ -262,7 +279,7 @@ def _check_shape(classifier, expected, shape, argument, source, y):
     )
 
 
-def _fits(shape, inner):
+def _fits(shape: tf.TensorShape, inner: tuple[int | None, ...]) -> bool:
     """Whether Keras takes a shape for batches of inputs: a last 1 may come or go."""
     if shape.rank is None:
         return True
@@ -272,11 +289,11 @@ def _fits(shape, inner):
     return shape.rank > 0 and any(shape[1:].is_compatible_with(f) for f in fitting)
 
 
-def _takes_text(classifier):
+def _takes_text(classifier: keras.Model) -> bool:
     return any(expected.dtype == "string" for expected in classifier.inputs)
 
 
-def _known(shape):
+def _known(shape: Any) -> tf.TensorShape:
     """A shape as TensorFlow has it; unknown where it is something else."""
     if isinstance(shape, (tuple, list)) and all(
         size is None or isinstance(size, (int, np.integer)) for size in shape
@@ -285,10 +302,12 @@ def _known(shape):
     return shape if isinstance(shape, tf.TensorShape) else tf.TensorShape(None)
 
 
-def _matched(classifier, x):
+def _matched(
+    classifier: keras.Model, x: Any
+) -> list[tuple[str | None, keras.KerasTensor, Any]]:
     """Each of the classifier's inputs with what is given for it, where that is clear."""
     expected = tree.flatten(classifier.inputs)
-    structure = getattr(classifier, "input", None)
+    structure: Any = getattr(classifier, "input", None)
     if isinstance(x, dict):
         by_name = structure
         if not isinstance(structure, dict):
@@ -305,7 +324,7 @@ def _matched(classifier, x):
     return list(zip(names, expected, leaves, strict=True))
 
 
-def _texts(leaf):
+def _texts(leaf: Any) -> str:
     """What came, in words: the texts' dtype, or the columns of a table that hold them."""
     if isinstance(leaf, TEXTS):
         return f"texts, such as {leaf!r}"
@@ -316,7 +335,7 @@ def _texts(leaf):
     return f"texts (dtype {getattr(dtype, 'name', dtype)})"
 
 
-def _is_text(leaf):
+def _is_text(leaf: Any) -> bool:
     """Whether an array, a tensor, a series, a table or the spec of one holds texts."""
     if isinstance(leaf, TEXTS) or _text_columns(leaf):
         return True
@@ -332,7 +351,7 @@ def _is_text(leaf):
     return first.size > 0 and isinstance(first.flat[0], TEXTS)
 
 
-def _text_columns(leaf):
+def _text_columns(leaf: Any) -> list[Any]:
     """The names of a table's columns that hold texts."""
     dtypes = getattr(leaf, "dtypes", None)
     if dtypes is None or not hasattr(dtypes, "items"):
@@ -340,7 +359,7 @@ def _text_columns(leaf):
     return [name for name, _ in dtypes.items() if _is_text(leaf[name])]
 
 
-def _about_texts(classifier, argument, received):
+def _about_texts(classifier: keras.Model, argument: str, received: str) -> str:
     """What to tell who passes texts where numbers are taken, or not as a tensor."""
     expected = "numbers"
     if _takes_text(classifier):
@@ -360,14 +379,14 @@ def _about_texts(classifier, argument, received):
     )
 
 
-def _preprocess(what):
+def _preprocess(what: str) -> str:
     return (
         f"Preprocess {what} before, which a task's own `fit` does and MixupAMPModel does "
         "not: `dataset.map(task.preprocessor)`, or `task.preprocessor(x)` for arrays."
     )
 
 
-def _takes(classifier):
+def _takes(classifier: keras.Model) -> str:
     """What a classifier takes, in words."""
     inputs = [
         f"'{x.name}' of shape {_shape(('batch_size', *x.shape[1:]))} and dtype {x.dtype}"
@@ -376,5 +395,5 @@ def _takes(classifier):
     return f"'{classifier.name}', which takes {', '.join(inputs)}"
 
 
-def _shape(shape):
+def _shape(shape: tuple[Any, ...]) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"

@@ -1,5 +1,9 @@
 """Checks of labels: of arrays before training, of batches in the training step."""
 
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import tree
@@ -7,6 +11,8 @@ from keras import tree
 from keras_amp.training import input_check, label_values
 from keras_amp.training.loss_names import ignored_class, loss_name
 from keras_amp.training.tensorflow import assertions
+
+Kind: TypeAlias = Literal["index", "share"]  # of a class
 
 
 class LabelCheck:
@@ -18,13 +24,13 @@ class LabelCheck:
             so that only the number of labels is checked.
     """
 
-    def __init__(self, classifier, loss):
+    def __init__(self, classifier: keras.Model, loss: Any) -> None:
         self.output_shape = tuple(tree.flatten(classifier.outputs)[0].shape)
         self.classes = self.output_shape[-1]
         self.loss = loss_name(loss)
         self.ignored = ignored_class(loss)
 
-    def check_arrays(self, x, y, argument="`y`"):
+    def check_arrays(self, x: Any, y: Any, argument: str = "`y`") -> None:
         """Checks the labels that ``fit`` is given as arrays or tensors.
 
         The values of an array are looked through once, however often it is passed; of one
@@ -68,7 +74,7 @@ class LabelCheck:
         self.check_values(values, argument)
         label_values.remember_right(labels, rules)
 
-    def check_shape(self, y, argument="`y`"):
+    def check_shape(self, y: Any, argument: str = "`y`") -> None:
         """Raises if the labels' shape, as far as it is known, does not suit the loss."""
         received = tf.TensorShape(y.shape)
         if received.rank is None or self._kind(y) is None:
@@ -86,7 +92,7 @@ class LabelCheck:
                 f"{self.loss!r}. Received: shape {_shape(tuple(y.shape))}."
             )
 
-    def check_weight(self, weight):
+    def check_weight(self, weight: Any) -> None:
         """Raises if weights do not go with the examples' losses, as far as is known."""
         received = tf.TensorShape(None if weight is None else weight.shape)
         if received.rank is None or self.loss is None:
@@ -104,7 +110,7 @@ class LabelCheck:
                 f"{self.loss!r}. Received: shape {_shape(tuple(received))}."
             )
 
-    def check_values(self, y, argument="`y`"):
+    def check_values(self, y: np.ndarray, argument: str = "`y`") -> None:
         """Raises if an array holds a label that is no class."""
         if y.dtype.kind in "OSUTMm":
             raise _no_numbers(argument, f"dtype {y.dtype}")
@@ -119,7 +125,7 @@ class LabelCheck:
                 f"{number} such of {y.size}."
             )
 
-    def _first_wrong(self, y):
+    def _first_wrong(self, y: np.ndarray) -> label_values.Wrong | None:
         kind = self._kind(y)
         if kind is None:
             return None
@@ -129,7 +135,7 @@ class LabelCheck:
             (0, 1 if kind == "share" else self.classes - 1),
         )
 
-    def assertion(self, y, argument="`y`"):
+    def assertion(self, y: Any, argument: str = "`y`") -> tf.Operation:
         """Returns an operation that fails where ``check_values`` raises.
 
         XLA drops assertions; there a class index out of range makes the loss NaN.
@@ -144,7 +150,7 @@ class LabelCheck:
             *(tf.reduce_min(labels), "to", tf.reduce_max(labels)),
         )
 
-    def check_dataset(self, dataset, argument):
+    def check_dataset(self, dataset: tf.data.Dataset, argument: str) -> tf.data.Dataset:
         """Returns the data set with its labels checked as they are read.
 
         The check runs in the input pipeline, where it works under XLA too.
@@ -171,14 +177,14 @@ class LabelCheck:
         if self._kind(leaves[0]) is None:
             return dataset
 
-        def checked(x, y, *weight):
+        def checked(x: Any, y: Any, *weight: Any) -> tuple[Any, ...]:
             holds = self.assertion(tree.flatten(y)[0], labels)
             y = tree.map_structure(lambda leaf: assertions.once([holds], leaf), y)
             return x, y, *weight
 
         return dataset.map(checked)
 
-    def _kind(self, y):
+    def _kind(self, y: Any) -> Kind | None:
         """``"index"`` or ``"share"`` (of a class), or None where nothing is known."""
         if self.loss in ("crossentropy", "ce"):  # Keras resolves these by shape
             if self.classes == 1:
@@ -186,21 +192,22 @@ class LabelCheck:
             rank = len(y.shape)
             column = y.shape[-1] == 1
             return "index" if rank < len(self.output_shape) or column else "share"
-        return {
+        kinds: dict[str | None, Kind] = {
             "sparse_categorical_crossentropy": "index",
             "categorical_crossentropy": "share",
             "categorical_focal_crossentropy": "share",
             "binary_crossentropy": "share",
             "binary_focal_crossentropy": "share",
-        }.get(self.loss)
+        }
+        return kinds.get(self.loss)
 
-    def _allowed(self, labels, kind, floor):
+    def _allowed(self, labels: Any, kind: Kind, floor: Callable[[Any], Any]) -> Any:
         if kind == "share":
             return (labels >= 0) & (labels <= 1)
         inside = (labels >= 0) & (labels < self.classes) & (labels == floor(labels))
         return inside if self.ignored is None else inside | (labels == self.ignored)
 
-    def _expectation(self, y, argument):
+    def _expectation(self, y: Any, argument: str) -> str:
         if self._kind(y) == "share":
             return f"Expected {argument} to lie between 0 and 1, as {self.loss!r} asks."
         return (
@@ -209,7 +216,9 @@ class LabelCheck:
         )
 
 
-def check_batch(classifier, x, y, sample_weight, label_check):
+def check_batch(
+    classifier: keras.Model, x: Any, y: Any, sample_weight: Any, label_check: LabelCheck
+) -> tuple[Any, Any]:
     """Checks one batch inside a training step.
 
     What the shapes tell is raised while the step is traced; values are asserted while it
@@ -262,7 +271,7 @@ def check_batch(classifier, x, y, sample_weight, label_check):
     return assertions.once(hold, y), batch_size
 
 
-def _no_numbers(argument, received):
+def _no_numbers(argument: str, received: str) -> ValueError:
     """The error about labels that are no numbers."""
     return ValueError(
         f"Expected {argument} to hold numbers. Received: {received}. Give every class an "
@@ -270,11 +279,11 @@ def _no_numbers(argument, received):
     )
 
 
-def _shape(shape):
+def _shape(shape: tuple[Any, ...]) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
-def _is_array(value):
+def _is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) or (
         hasattr(value, "shape") and hasattr(value, "__array__")
     )

@@ -1,17 +1,25 @@
 """Looks through the values of large arrays of labels, in little memory and not twice."""
 
 import weakref
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, TypeAlias
 
 import numpy as np
+
+Wrong: TypeAlias = tuple[int, Any, int]  # its place, its value, how many there are
 
 CHUNK = 2**17  # values looked at at a time; 1 MB of float64
 
 # What has been found right: from an array's id to a weak reference to it and the rules
 # that it kept. No array is kept alive.
-_RIGHT = {}
+_RIGHT: dict[int, tuple[weakref.ref[Any], set[Hashable]]] = {}
 
 
-def first_wrong(y, allowed, bounds):
+def first_wrong(
+    y: np.ndarray,
+    allowed: Callable[[np.ndarray], np.ndarray],
+    bounds: tuple[float, float],
+) -> Wrong | None:
     """Finds labels that are not allowed, a chunk at a time.
 
     Args:
@@ -46,7 +54,7 @@ def first_wrong(y, allowed, bounds):
     return None if first is None else (*first, number)
 
 
-def known_right(array, rules):
+def known_right(array: Any, rules: Hashable) -> bool:
     """Whether an array was found to keep these rules before, and is still that array.
 
     That it was changed in place since is not seen: for that there are its ``ends``.
@@ -55,11 +63,11 @@ def known_right(array, rules):
         array: What the user passed: an array, a tensor, a series.
         rules: What it has to keep; anything hashable.
     """
-    reference, kept = _RIGHT.get(id(array), (None, None))
-    return reference is not None and reference() is array and rules in kept
+    known = _RIGHT.get(id(array))
+    return known is not None and known[0]() is array and rules in known[1]
 
 
-def remember_right(array, rules):
+def remember_right(array: Any, rules: Hashable) -> None:
     """Remembers, as long as the array lives, that it keeps these rules."""
     key = id(array)
     if key in _RIGHT and _RIGHT[key][0]() is array:
@@ -72,7 +80,7 @@ def remember_right(array, rules):
     _RIGHT[key] = reference, {rules}
 
 
-def ends(y):
+def ends(y: np.ndarray) -> list[np.ndarray]:
     """The two ends of an array: what was changed as a whole shows there, at no cost."""
     if not y.size or not y.ndim:
         return [y]
@@ -80,7 +88,7 @@ def ends(y):
     return [y] if 2 * rows >= len(y) else [y[:rows], y[-rows:]]
 
 
-def _chunks(y):
+def _chunks(y: np.ndarray) -> Iterable[Any]:
     """An array's values in their order, as many vectors; of what is contiguous, views."""
     return np.nditer(
         y,
@@ -90,7 +98,11 @@ def _chunks(y):
     )
 
 
-def _wrong(chunk, allowed, bounds):
+def _wrong(
+    chunk: np.ndarray,
+    allowed: Callable[[np.ndarray], np.ndarray],
+    bounds: tuple[float, float],
+) -> np.ndarray | None:
     """Which values of a chunk are wrong; None where the bounds tell that none is."""
     if chunk.dtype.kind in "biu":
         if not chunk.size or (bounds[0] <= chunk.min() and chunk.max() <= bounds[1]):

@@ -20,7 +20,7 @@ class Labels:
         draw: The ``Draw``.
     """
 
-    def __init__(self, y: Any, sample_weight: Any, draw: Draw):
+    def __init__(self, y: Any, sample_weight: Any, draw: Draw) -> None:
         self._lam = draw.lam
         self.y, self.y_partner = y, ops.take(y, draw.permutation, axis=0)
         self.weight, self.weight_partner = sample_weight, None

@@ -1,12 +1,14 @@
 """What is known of a compiled loss: Keras' name for it, and the label that it ignores."""
 
+from typing import Any
+
 import keras
 from keras import tree
 
 from keras_amp.graph import keras_compat
 
 
-def loss_name(loss):
+def loss_name(loss: Any) -> str | None:
     """The snake-case name of one of Keras' own losses, else None."""
     loss = _single_loss(loss)
     if isinstance(loss, str):
@@ -27,14 +29,14 @@ def loss_name(loss):
     return name if function is getattr(keras.losses, str(name), None) else None
 
 
-def ignored_class(loss):
+def ignored_class(loss: Any) -> int | None:
     """The label that one of Keras' own losses leaves out, else None."""
     loss = _single_loss(loss)
     given = keras_compat.loss_settings(loss).get("ignore_class")
     return getattr(loss, "ignore_class", given)
 
 
-def _single_loss(loss):
+def _single_loss(loss: Any) -> Any:
     """The loss out of a structure of one."""
     leaves = tree.flatten(loss)
     return leaves[0] if len(leaves) == 1 else None

@@ -27,6 +27,7 @@ counts has the loss 0.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -51,7 +52,7 @@ class ExampleLoss:
         ValueError: If the model was compiled without a loss.
     """
 
-    def __init__(self, compile_loss, alone=False):
+    def __init__(self, compile_loss: Any, alone: bool = False) -> None:
         if compile_loss is None:
             raise ValueError(
                 "Expected `compile()` to receive a `loss`: mixup interpolates the losses "
@@ -63,7 +64,13 @@ class ExampleLoss:
         self.alone = alone
         self._positions = 1  # of an example; known when its loss is
 
-    def mixture(self, y_pred, label, partner_label, lam):
+    def mixture(
+        self,
+        y_pred: Any,
+        label: tuple[Any, Any],
+        partner_label: tuple[Any, Any],
+        lam: Any,
+    ) -> Any:
         """Returns each example's interpolated loss (Eq. 17), float32 ``(batch_size,)``.
 
         Losses of several positions (one label per word, say) are averaged over those that
@@ -82,17 +89,17 @@ class ExampleLoss:
         """
         own, partner = (self._of_label(y, y_pred, w) for y, w in (label, partner_label))
         known = loss_name(self.loss) is not None
-        losses = (
+        own_loss, partner_loss = (
             check_losses(each.loss, lam, self.loss, known) for each in (own, partner)
         )
-        loss = mix(*losses, lam)
+        loss = mix(own_loss, partner_loss, lam)
         if own.counts is not None:
             counts = mix(own.counts, partner.counts, lam)
             counts = counts if self.alone else ops.mean(counts)
             loss = ops.divide_no_nan(loss, counts)
         return loss
 
-    def _of_label(self, y, y_pred, sample_weight):
+    def _of_label(self, y: Any, y_pred: Any, sample_weight: Any) -> "_LabelLoss":
         """``_LabelLoss`` of one label."""
         values, mask = self._values(y, y_pred, sample_weight)
         if len(values.shape) == 0:
@@ -118,7 +125,7 @@ class ExampleLoss:
             counts = _over_positions(ops.mean, ops.cast(mask, "float32"))
         return _LabelLoss(ops.cast(loss, "float32"), counts)
 
-    def _values(self, y, y_pred, sample_weight):
+    def _values(self, y: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any]:
         """The masked, weighted losses ``(batch_size, ...)``, and their mask or None."""
         # A plain copy; `copy.copy` would go through Keras' pickling, that is a file.
         unreduced = object.__new__(type(self.loss))
@@ -127,7 +134,7 @@ class ExampleLoss:
         masks = [keras_compat.mask_of(y_pred)]
         call = unreduced.call
 
-        def noting_its_mask(y, y_pred):
+        def noting_its_mask(y: Any, y_pred: Any) -> Any:
             losses = call(y, y_pred)
             masks.append(keras_compat.mask_of(losses))
             return losses
@@ -137,7 +144,7 @@ class ExampleLoss:
         masks = [mask for mask in masks if mask is not None]
         return values, ops.logical_and(*masks) if len(masks) == 2 else (*masks, None)[0]
 
-    def reduce(self, values):
+    def reduce(self, values: Any) -> Any:
         """Reduces the examples' losses as the compiled loss does.
 
         Keras' own reduction runs, so the result is scaled for distributed training as
@@ -158,7 +165,7 @@ class ExampleLoss:
         return _Reduction(reduction)(values, values)
 
     @property
-    def _averages(self):
+    def _averages(self) -> bool:
         return self.reduction not in ("sum", "none", None)
 
 
@@ -176,7 +183,7 @@ class _LabelLoss(NamedTuple):
     counts: Any
 
 
-def _over_positions(reduce, values):
+def _over_positions(reduce: Callable[..., Any], values: Any) -> Any:
     """Reduces ``(batch_size, ...)`` to ``(batch_size,)``."""
     positions = tuple(range(1, len(values.shape)))
     return reduce(values, axis=positions) if positions else values
@@ -185,8 +192,8 @@ def _over_positions(reduce, values):
 class _Reduction(keras.losses.Loss):
     """Keras' reduction of losses that are already computed."""
 
-    def __init__(self, reduction):
+    def __init__(self, reduction: str) -> None:
         super().__init__(name="mixup", reduction=reduction, dtype="float32")
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         return y_pred

@@ -45,7 +45,7 @@ class Counts(keras.metrics.Metric):
     [1, 2, 1]
     """
 
-    def __init__(self, edges: Any, name: str):
+    def __init__(self, edges: Any, name: str) -> None:
         super().__init__(name=name)
         self.edges = np.asarray(edges, "float32")
         # The values at or above each edge; all values first.

@@ -1,5 +1,6 @@
 """Runs a step at one of several mix points, picked at random (manifold mixup)."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -51,7 +52,7 @@ def at_random_point(
         return result._replace(gradients=gradients), masks
 
     result, masks = backend.switch(
-        point, [lambda split=split: branch(split) for split in splits]
+        point, [functools.partial(branch, split) for split in splits]
     )
     masks, gradients = iter(masks), iter(result.gradients)
     for y, masked in zip(tree.flatten(result.y_pred), there["masks"], strict=True):

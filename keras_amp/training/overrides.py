@@ -10,6 +10,8 @@ optimizer that the mixing model was compiled with. Afterwards it has its own aga
 
 import contextlib
 import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import keras
 from keras import ops, tree
@@ -18,7 +20,9 @@ from keras_amp.graph import keras_compat
 from keras_amp.graph.overrides import is_overridden
 
 
-def own_metrics(classifier, found):
+def own_metrics(
+    classifier: keras.Model, found: Iterable[keras.metrics.Metric]
+) -> list[keras.metrics.Metric]:
     """Returns the metrics of a classifier's class that ``compile`` did not make.
 
     Args:
@@ -50,11 +54,11 @@ class Mixture:
         sample_weight: Weights or None.
     """
 
-    def __init__(self, loss, y, y_pred, sample_weight):
+    def __init__(self, loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
         self._loss, self.taken = loss, False
         self.y, self.y_pred, self.sample_weight = y, y_pred, sample_weight
 
-    def take(self, y, y_pred, sample_weight):
+    def take(self, y: Any, y_pred: Any, sample_weight: Any) -> Any:
         """Returns the mixtures' loss, if it is asked for with what the method was given.
 
         Raises:
@@ -77,7 +81,7 @@ class Mixture:
         return self._loss
 
 
-def _same(expected, given):
+def _same(expected: Any, given: Any) -> bool:
     """Whether two structures hold the same tensors."""
     expected, given = (
         [leaf for leaf in tree.flatten(value) if leaf is not None]
@@ -94,12 +98,13 @@ class Overrides:
     It is not a Keras object, so that nothing in it is saved.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         # Each replica of a distributed step runs in a thread of its own, on one model.
         self._here = threading.local()
-        self._borrowers, self._own = 0, {}
+        self._borrowers = 0
+        self._own: dict[str, Any] = {}
 
-    def training_loss(self, model, x, mixture):
+    def training_loss(self, model: keras.Model, x: Any, mixture: Mixture) -> Any:
         """Calls the model's ``compute_loss`` on a mixture, once.
 
         Args:
@@ -123,7 +128,15 @@ class Overrides:
         _check_taken(mixture, model)
         return loss
 
-    def compute_loss(self, model, x, y, y_pred, sample_weight, training):
+    def compute_loss(
+        self,
+        model: keras.Model,
+        x: Any,
+        y: Any,
+        y_pred: Any,
+        sample_weight: Any,
+        training: bool,
+    ) -> Any:
         """Returns the loss of the mixtures in training, else that of a batch."""
         mixture = getattr(self._here, "mixture", None)
         classifier = model.classifier
@@ -142,7 +155,7 @@ class Overrides:
         return loss
 
     @contextlib.contextmanager
-    def lent(self, model):
+    def lent(self, model: keras.Model) -> Iterator[None]:
         """Makes the classifier be compiled as the model is, for a while."""
         classifier = model.classifier
         if not self._borrowers:
@@ -163,21 +176,21 @@ class Overrides:
 class _InPlace:
     """A compiled loss that returns a mixture's loss while there is a mixture."""
 
-    def __init__(self, compiled, here):
+    def __init__(self, compiled: Any, here: threading.local) -> None:
         self._compiled, self._here = compiled, here
 
-    def __call__(self, y, y_pred, sample_weight=None):
+    def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         mixture = getattr(self._here, "mixture", None)
         if mixture is None:
             return self._compiled(y, y_pred, sample_weight)
         return mixture.take(y, y_pred, sample_weight)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._compiled, name)
 
 
 @contextlib.contextmanager
-def _losses_of(model):
+def _losses_of(model: keras.Model) -> Iterator[None]:
     """Makes the classifier's ``losses`` the model's, if a subclass adds some."""
     classifier, losses = model.classifier, model.losses
     if len(losses) == len(classifier.losses):
@@ -187,7 +200,7 @@ def _losses_of(model):
         yield
 
 
-def _with_penalties(model, loss):
+def _with_penalties(model: keras.Model, loss: Any) -> Any:
     """Adds regularization losses to that of a batch."""
     for additional in model.losses:
         # A loss compiled without reduction is a vector, whose gradient is that of its
@@ -197,7 +210,7 @@ def _with_penalties(model, loss):
     return loss
 
 
-def _check_taken(mixture, model):
+def _check_taken(mixture: Mixture, model: keras.Model) -> None:
     """Raises unless the mixture's loss is part of what a model's override returned."""
     if mixture.taken:
         return

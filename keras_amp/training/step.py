@@ -43,7 +43,7 @@ class TrainingStep:
         splits: list[SplitModel],
         policy_state: list[Any],
         reports: Reports,
-    ):
+    ) -> None:
         self.model, self.splits = model, splits
         self.policy_state, self.reports = policy_state, reports
         self.overrides = Overrides()

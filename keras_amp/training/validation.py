@@ -3,6 +3,7 @@
 import math
 import numbers
 import warnings
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -10,8 +11,11 @@ import numpy as np
 from keras_amp.graph.lookup import as_function
 from keras_amp.policies import Mixup
 
+# A layer's name, names that are mixed together, or a list of both.
+MixAt: TypeAlias = str | tuple[str, ...] | list[str | tuple[str, ...]] | None
 
-def check_backend():
+
+def check_backend() -> None:
     """Raises unless Keras runs on TensorFlow, whose gradient tape the step uses."""
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
@@ -21,7 +25,7 @@ def check_backend():
         )
 
 
-def check_classifier(classifier):
+def check_classifier(classifier: Any) -> None:
     """Raises unless the classifier is a graph with one output."""
     function = as_function(classifier, "classifier")
     if len(function.outputs) != 1:
@@ -34,7 +38,7 @@ def check_classifier(classifier):
         )
 
 
-def check_mix_at(mix_at):
+def check_mix_at(mix_at: Any) -> MixAt:
     """Returns ``mix_at``, names in tuples and lists or None; raises if it is neither."""
     if mix_at is None or isinstance(mix_at, str):
         return mix_at
@@ -51,7 +55,7 @@ def check_mix_at(mix_at):
     )
 
 
-def check_policy(policy):
+def check_policy(policy: Any) -> None:
     """Raises unless ``policy`` is one."""
     if isinstance(policy, Mixup):
         return
@@ -64,7 +68,7 @@ def check_policy(policy):
     )
 
 
-def check_seed(seed):
+def check_seed(seed: Any) -> int | None:
     """Returns ``seed`` as a Python integer or None; raises if it is neither."""
     if seed is None:
         return None
@@ -79,11 +83,11 @@ def check_seed(seed):
 class NonFiniteLoss(keras.callbacks.Callback):
     """Warns, once a run, of a training loss that became NaN or infinite."""
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forgets earlier warnings."""
         self._warned = False
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Looks at the epoch's mean loss."""
         loss = float(np.sum((logs or {}).get("loss", 0.0)))
         if math.isfinite(loss) or self._warned:

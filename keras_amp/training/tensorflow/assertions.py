@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,7 +16,7 @@ ONE_EACH = (
 )
 
 
-def holds(condition, *message):
+def holds(condition: Any, *message: Any) -> tf.Operation:
     """Returns an operation that fails with a message if a condition does not hold.
 
     Args:
@@ -24,13 +26,13 @@ def holds(condition, *message):
     return tf.debugging.Assert(condition, list(message), name=OWN_ASSERTION)
 
 
-def once(operations, value):
+def once(operations: Sequence[tf.Operation], value: Any) -> Any:
     """Returns a tensor whose use implies that operations of ``holds`` have run."""
     with tf.control_dependencies(operations):
         return tf.identity(value)
 
 
-def check_losses(values, lam, loss, known):
+def check_losses(values: Any, lam: Any, loss: Any, known: bool) -> Any:
     """Checks that a loss has given one value for each example.
 
     Args:
@@ -62,7 +64,7 @@ def check_losses(values, lam, loss, known):
         return _joined(values, lam, tf.identity(right))
 
 
-def _joined(values, lam, right):
+def _joined(values: Any, lam: Any, right: Any) -> Any:
     """Returns the values, by operations that fail if they are not as many as lambdas.
 
     XLA drops assertions, so these operations have shapes that fail as XLA compiles them.
@@ -70,14 +72,14 @@ def _joined(values, lam, right):
     gradients depend on ``right`` as well, or other operations would fail before.
     """
 
-    def where_right(tensor, like):
+    def where_right(tensor: Any, like: Any) -> Any:
         # A gather, as TensorFlow infers from other operations that both numbers are
         # equal, and then drops the assertion.
         tensor = tf.gather(tensor, tf.range(tf.size(like)))
         return tf.where(right, tensor, tf.constant(math.nan, tensor.dtype))
 
     @tf.custom_gradient
-    def join(values):
+    def join(values: Any) -> tuple[Any, Callable[[Any], Any]]:
         joined = values
         if values.shape[0] is not None:
             rows = [values[None], tf.zeros_like(lam, values.dtype)[None]]
@@ -87,7 +89,7 @@ def _joined(values, lam, right):
     return join(values)
 
 
-def as_value_error(error):
+def as_value_error(error: Exception) -> ValueError | None:
     """Returns the ValueError that a failed assertion stands for, or None."""
     if JOINED in str(error):
         return ValueError(f"{ONE_EACH} Received: a loss that returns another number.")

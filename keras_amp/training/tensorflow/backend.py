@@ -59,7 +59,7 @@ class Passes:
         independent: bool,
         noise_states: list[Any],
         effects: SideEffects,
-    ):
+    ) -> None:
         self._tape, self._evaluate = recorder, evaluate
         self._independent, self._noise_states = independent, noise_states
         self._restored = list(effects.variables)

@@ -24,6 +24,8 @@ of TensorFlow's operations. So the step is first traced without XLA:
 import functools
 import itertools
 import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -37,12 +39,12 @@ OWN_ASSERTION = "keras_amp_assertion"  # the name of an operation
 _COMPILED = (keras.layers.MultiHeadAttention, keras.layers.LSTM)
 
 
-def on_cpu():
+def on_cpu() -> bool:
     """Whether there is no accelerator, for which Keras' own rules hold."""
     return not any(keras.distribution.list_devices(kind) for kind in ("gpu", "tpu"))
 
 
-def step_pays(model):
+def step_pays(model: keras.Model) -> bool:
     """Whether the whole training step can be compiled and is then faster on a CPU.
 
     Args:
@@ -53,7 +55,7 @@ def step_pays(model):
     return pays and all(map(_is_fixed, inputs)) and keras_compat.supports_jit(model)
 
 
-def update_pays(optimizer):
+def update_pays(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether the update of the weights can be compiled by itself.
 
     Args:
@@ -63,7 +65,7 @@ def update_pays(optimizer):
     return keras_compat.is_of_keras(optimizer)
 
 
-def is_fixed(data):
+def is_fixed(data: Any) -> bool:
     """Whether all dimensions of all tensors are known but the first, the batch's.
 
     Args:
@@ -72,7 +74,7 @@ def is_fixed(data):
     return all(_is_fixed(v) for v in tf.nest.flatten(data) if v is not None)
 
 
-def _is_fixed(tensor):
+def _is_fixed(tensor: Any) -> bool:
     composite = isinstance(tensor, (tf.TypeSpec, tf.__internal__.CompositeTensor))
     if composite and not isinstance(tensor, tf.TensorSpec):
         return False  # sparse or ragged
@@ -83,17 +85,17 @@ def _is_fixed(tensor):
 class UsualBatch:
     """The shapes of the first batch of a ``fit``, for which the step is compiled."""
 
-    def __init__(self):
-        self.shapes = None
+    def __init__(self) -> None:
+        self.shapes: list[tf.TensorShape] | None = None
         with tf.init_scope():
             self._rows = tf.Variable(0, trainable=False)
 
-    def forget(self):
+    def forget(self) -> None:
         """Makes the next batch the usual one."""
         self.shapes = None
         self._rows.assign(0)
 
-    def has_shapes(self, data):
+    def has_shapes(self, data: Any) -> bool:
         """Whether a batch is shaped like the first one.
 
         Args:
@@ -103,7 +105,7 @@ class UsualBatch:
         self.shapes = self.shapes or shapes
         return self.shapes == shapes
 
-    def has_rows(self, rows):
+    def has_rows(self, rows: Any) -> Any:
         """Returns whether gradients have as many rows as the first batch's, a tensor.
 
         Args:
@@ -128,7 +130,7 @@ class Compilation:
         usual: The ``UsualBatch``; None if Keras' own rules hold.
     """
 
-    def __init__(self, model, given):
+    def __init__(self, model: keras.Model, given: dict[str, Any]) -> None:
         self.auto = given.get("jit_compile", "auto") == "auto"
         distributed = keras_compat.made_under_a_strategy(model)
         alone = not (tf.distribute.has_strategy() or distributed)
@@ -137,12 +139,18 @@ class Compilation:
         self.update = ours and not self.step
         self.usual = UsualBatch() if ours else None
 
-    def begin(self):
+    def begin(self) -> None:
         """Begins a ``fit``, whose first batch is the usual one."""
         if self.usual is not None:
             self.usual.forget()
 
-    def apply(self, optimizer, gradients, weights, fixed):
+    def apply(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        gradients: list[Any],
+        weights: list[Any],
+        fixed: bool,
+    ) -> None:
         """Updates weights, compiled where that pays.
 
         Args:
@@ -151,7 +159,8 @@ class Compilation:
             weights: The variables, as many.
             fixed: Whether the inputs' dimensions are known but for the batch's.
         """
-        if self.update and not tf.executing_eagerly() and update_pays(optimizer):
+        compiles = self.update and not tf.executing_eagerly()
+        if self.usual is not None and compiles and update_pays(optimizer):
             compiled_update(optimizer, gradients, weights, self.usual, fixed)
         else:
             optimizer.apply(gradients, weights)
@@ -173,15 +182,22 @@ class TrainFunction:
         fits: Function of a batch that returns whether XLA computes it as TensorFlow does.
     """
 
-    def __init__(self, step, steps_per_execution, usual, refused, fits):
+    def __init__(
+        self,
+        step: Callable[[Any], Any],
+        steps_per_execution: int,
+        usual: UsualBatch,
+        refused: Callable[[], None],
+        fits: Callable[[Any], bool],
+    ) -> None:
         self._traced = tf.function(step, autograph=False, reduce_retracing=True)
         self._steps = steps_per_execution
         self._usual = usual
         self._refused, self._fits = refused, fits
-        self._compiled = {}  # by the traced step
+        self._compiled: dict[Any, Callable[[Any], Any]] = {}  # by the traced step
         self._compiles = True
 
-    def __call__(self, iterator):
+    def __call__(self, iterator: Iterable[Any]) -> Any:
         """Trains on the next batches; returns what the last step reports."""
         spec = getattr(iterator, "element_spec", None)  # of a `tf.data.Iterator`
         logs = None
@@ -191,7 +207,7 @@ class TrainFunction:
             raise StopIteration
         return logs
 
-    def _train(self, data, spec):
+    def _train(self, data: Any, spec: Any) -> Any:
         if not self._compiles or tf.config.functions_run_eagerly() or not is_fixed(spec):
             return self._in_graph_mode(data, spec)
         step = self._traced.get_concrete_function(spec)
@@ -211,18 +227,24 @@ class TrainFunction:
             _warn("training step", error)
             return logs
 
-    def _in_graph_mode(self, data, spec):
+    def _in_graph_mode(self, data: Any, spec: Any) -> Any:
         if tf.config.functions_run_eagerly():
             return self._traced(data)
         return self._traced.get_concrete_function(spec)(data)
 
-    def _refuse(self):
+    def _refuse(self) -> None:
         self._compiles = False
         self._compiled.clear()
         self._refused()
 
 
-def compiled_update(optimizer, gradients, weights, usual, fixed):
+def compiled_update(
+    optimizer: keras.optimizers.Optimizer,
+    gradients: list[Any],
+    weights: list[Any],
+    usual: UsualBatch,
+    fixed: bool,
+) -> None:
     """Applies gradients as ``optimizer.apply`` does, compiled by XLA if it can be.
 
     Args:
@@ -235,7 +257,7 @@ def compiled_update(optimizer, gradients, weights, usual, fixed):
     """
 
     @tf.function(autograph=False)
-    def update(gradients):
+    def update(gradients: list[Any]) -> None:
         optimizer.apply(gradients, weights)
 
     spec = [g if g is None else tf.type_spec_from_value(g) for g in gradients]
@@ -268,7 +290,7 @@ def compiled_update(optimizer, gradients, weights, usual, fixed):
         compiled(gradients)
 
 
-def unsupported(graph):
+def unsupported(graph: tf.Graph) -> list[str]:
     """Returns the sorted names of operations that XLA lacks on a CPU, or drops.
 
     Args:
@@ -279,12 +301,12 @@ def unsupported(graph):
 
 
 @functools.cache
-def _load_xla():
+def _load_xla() -> None:
     """Makes XLA register its operations, which it does when it first compiles."""
     tf.function(lambda x: x + 1, autograph=False, jit_compile=True)(tf.constant(1))
 
 
-def _has_kernel(node):
+def _has_kernel(node: Any) -> bool:
     if node.op == "Assert":
         return OWN_ASSERTION in node.name
     if node.op == "Placeholder" or op_def_registry.get(node.op) is None:
@@ -295,13 +317,13 @@ def _has_kernel(node):
     )
 
 
-def _types(value):
+def _types(value: Any) -> Sequence[int]:
     """The types that an attribute holds: one or a list."""
     return [value.type] if value.type else value.list.type
 
 
 @functools.cache
-def _kernels(op):
+def _kernels(op: str) -> list[list[tuple[str, set[int]]]]:
     """The types that each of XLA's kernels of an operation allows its attributes."""
     return [
         [(c.name, set(c.allowed_values.list.type)) for c in kernel.constraint]
@@ -310,17 +332,19 @@ def _kernels(op):
     ]
 
 
-def _compiled(function, spec):
+def _compiled(function: Callable[[Any], Any], spec: Any) -> Callable[[Any], Any]:
     """A traced function of one argument, compiled where it is called."""
 
     @tf.function(autograph=False, jit_compile=True)
-    def compiled(argument):
+    def compiled(argument: Any) -> Any:
         return function(argument)
 
     return compiled.get_concrete_function(spec)
 
 
-def _compiler_error(update, gradients, weights):
+def _compiler_error(
+    update: Callable[[list[Any]], Any], gradients: list[Any], weights: list[Any]
+) -> Exception | None:
     """Returns why XLA cannot compile an update, or None if it can.
 
     Within a graph it is too late to find out by calling the update. This runs XLA's first
@@ -328,14 +352,14 @@ def _compiler_error(update, gradients, weights):
     fails as well, which XLA would compile again at every step.
     """
 
-    def specs(gradient, weight):
+    def specs(gradient: Any, weight: Any) -> list[tf.TensorSpec]:
         if isinstance(gradient, tf.IndexedSlices):
             rows = gradient.indices.shape.num_elements() or 1
             values = tf.TensorSpec((rows, *weight.shape[1:]), gradient.dtype)
             return [values, tf.TensorSpec((rows,), gradient.indices.dtype)]
         return [] if gradient is None else [tf.TensorSpec(weight.shape, gradient.dtype)]
 
-    def of_parts(gradient, weight, parts):
+    def of_parts(gradient: Any, weight: Any, parts: Iterator[Any]) -> Any:
         if isinstance(gradient, tf.IndexedSlices):
             shape = gradient.dense_shape
             shape = shape if shape is None else tf.constant([*weight.shape], shape.dtype)
@@ -345,9 +369,9 @@ def _compiler_error(update, gradients, weights):
     pairs = list(zip(gradients, weights, strict=True))
 
     @tf.function(autograph=False, jit_compile=True)
-    def compiled(*parts):
-        parts = iter(parts)
-        update([of_parts(*pair, parts) for pair in pairs])
+    def compiled(*parts: Any) -> None:
+        given = iter(parts)
+        update([of_parts(*pair, given) for pair in pairs])
 
     parts = [spec for pair in pairs for spec in specs(*pair)]
     with tf.init_scope():
@@ -358,16 +382,16 @@ def _compiler_error(update, gradients, weights):
     return None
 
 
-def _then_zero(function, argument):
+def _then_zero(function: Callable[[Any], Any], argument: Any) -> Any:
     """Calls a function and returns a tensor, as each branch of a condition must."""
     function(argument)
     return tf.constant(0)
 
 
-def _without_optionals(data, spec):
+def _without_optionals(data: Any, spec: Any) -> tuple[Any, Any]:
     """Returns a batch and its specification, with None for each missing entry."""
 
-    def tensor_or_none(value):
+    def tensor_or_none(value: Any) -> Any:
         if isinstance(value, (tf.experimental.Optional, tf.OptionalSpec)):
             return None
         return value if value is None or spec else tf.convert_to_tensor(value)
@@ -380,7 +404,7 @@ def _without_optionals(data, spec):
     return data, tf.nest.map_structure(tensor_or_none, spec)
 
 
-def _warn(what, error):
+def _warn(what: str, error: Exception) -> None:
     said = str(getattr(error, "message", error)).strip().partition("\n")[0][:200]
     warnings.warn(
         f"XLA cannot compile the {what}, which stays in graph mode. Pass "

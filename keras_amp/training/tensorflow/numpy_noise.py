@@ -2,15 +2,19 @@
 
 import contextlib
 import inspect
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 from keras import tree
 
 from keras_amp.graph.keras_compat import is_of_keras
 
+Generator: TypeAlias = np.random.Generator | np.random.RandomState
+
 
 @contextlib.contextmanager
-def watched(parts):
+def watched(parts: Iterable[Any]) -> Iterator[list[str]]:
     """Puts back NumPy's random states as they were, and tells which generators drew.
 
     What ``tf.numpy_function`` and the like draw while a graph runs is not seen.
@@ -30,12 +34,12 @@ def watched(parts):
     ['np.random']
     """
     generators = {id(g): g for part in parts for g in _generators(part)}.values()
-    states = [
+    states: list[tuple[str, Callable[[], Any], Callable[[Any], None]]] = [
         ("np.random", np.random.get_state, np.random.set_state),
         *(("a NumPy generator", *_state_of(g)) for g in generators),
     ]
     before = [read() for _, read, _ in states]
-    drew = []
+    drew: list[str] = []
     try:
         yield drew
     finally:
@@ -45,7 +49,7 @@ def watched(parts):
                 drew.extend([name] if name not in drew else [])
 
 
-def _generators(part):
+def _generators(part: Any) -> list[Generator]:
     """NumPy's generators in attributes, closures and globals of what is called."""
     attributes = list(getattr(part, "__dict__", {}).values())
     classes = [c for c in type(part).__mro__ if not is_of_keras(c)]
@@ -59,7 +63,7 @@ def _generators(part):
     return [v for v in values if isinstance(v, kinds)]
 
 
-def _state_of(generator):
+def _state_of(generator: Generator) -> tuple[Callable[[], Any], Callable[[Any], None]]:
     """Functions that read and that set a generator's state."""
     if isinstance(generator, np.random.RandomState):
         return generator.get_state, generator.set_state
@@ -67,5 +71,5 @@ def _state_of(generator):
     return lambda: bits.state, lambda state: setattr(bits, "state", state)
 
 
-def _same(a, b):
+def _same(a: Any, b: Any) -> bool:
     return all(map(np.array_equal, tree.flatten(a), tree.flatten(b)))

@@ -12,12 +12,15 @@ that draws them. What Python code draws or changes within a graph
 import inspect
 import re
 import warnings
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from keras_amp.graph import keras_compat
+from keras_amp.graph.split import SplitModel
+from keras_amp.policies.needs import Needs
 from keras_amp.training.tensorflow import numpy_noise, traced_graph
 
 # Layers, losses and functions of these packages have no such side effects.
@@ -52,15 +55,17 @@ class SideEffects(NamedTuple):
         noise: Strings that name what draws random numbers that cannot be restored.
     """
 
-    variables: list
-    generators: list
-    noise: list
+    variables: list[Any]
+    generators: list[Any]
+    noise: list[str]
 
 
 NOTHING = SideEffects([], [], [])
 
 
-def examine(function, model, loss=None):
+def examine(
+    function: Callable[[], Any], model: keras.Model, loss: keras.losses.Loss | None = None
+) -> SideEffects:
     """Finds the side effects of a function without running it.
 
     Args:
@@ -111,7 +116,9 @@ def examine(function, model, loss=None):
     return SideEffects(variables, generators, _noise(graph, names) + drew)
 
 
-def without_effect(function, model, loss=None):
+def without_effect(
+    function: Callable[[], Any], model: keras.Model, loss: keras.losses.Loss | None = None
+) -> Any:
     """Calls a function and restores the variables that it changes.
 
     These are Keras' variables as well as TensorFlow's.
@@ -133,12 +140,12 @@ def without_effect(function, model, loss=None):
     return result
 
 
-def read(handles):
+def read(handles: list[Any]) -> list[Any]:
     """Returns the values of variables, to be restored."""
     return [tf.raw_ops.ReadVariableOp(resource=h, dtype=_dtype(h)) for h in handles]
 
 
-def put_back(handles, values):
+def put_back(handles: list[Any], values: list[Any]) -> None:
     """Sets variables to the values that ``read`` returned."""
     for handle, value in zip(handles, values, strict=True):
         tf.raw_ops.AssignVariableOp(resource=handle, value=value)
@@ -147,10 +154,17 @@ def put_back(handles, values):
 class Examined:
     """Examines each split of a model once, and warns once of noise that is not shared."""
 
-    def __init__(self):
-        self._found, self._warned = {}, False
+    def __init__(self) -> None:
+        self._found: dict[SplitModel, SideEffects] = {}
+        self._warned = False
 
-    def of(self, split, function, needs, loss):
+    def of(
+        self,
+        split: SplitModel,
+        function: Callable[[], Any],
+        needs: Needs,
+        loss: keras.losses.Loss,
+    ) -> SideEffects:
         """Returns the side effects of a pass above a mix point.
 
         Args:
@@ -183,14 +197,14 @@ class Examined:
         return found
 
 
-def _noise(graph, names):
+def _noise(graph: tf.Graph, names: dict[str, str]) -> list[str]:
     """Says which operations of a graph draw by ``tf.random``, and where.
 
     Args:
         graph: A ``tf.Graph``.
         names: Dict from the names of layers and losses to what they are called here.
     """
-    found = {}
+    found: dict[str, None] = {}
     for node in traced_graph.operations(graph):
         if node.op in _DRAWS:
             # A scope is its layer's name, numbered.
@@ -201,7 +215,7 @@ def _noise(graph, names):
     return list(found)
 
 
-def _own(parts):
+def _own(parts: Iterable[Any]) -> Iterator[Any]:
     """Of layers and losses, and of what they call, those that are a user's own."""
     for part in parts:
         called = [v for v in vars(part).values() if callable(v)]
@@ -213,7 +227,7 @@ def _own(parts):
                 yield value
 
 
-def _held(values):
+def _held(values: Iterable[Any]) -> Iterator[tf.Variable]:
     """The TensorFlow variables in nested lists and dicts."""
     for value in values:
         if isinstance(value, tf.Variable):
@@ -226,5 +240,5 @@ def _held(values):
             yield from _held(value)
 
 
-def _dtype(handle):
+def _dtype(handle: Any) -> tf.DType:
     return tf.as_dtype(handle._handle_data.shape_and_type[0].dtype)

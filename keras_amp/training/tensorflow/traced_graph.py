@@ -1,9 +1,13 @@
 """The operations of a traced TensorFlow function, those of nested functions included."""
 
 import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
 
 
-def operations(graph):
+def operations(graph: tf.Graph) -> Iterator[Any]:
     """Yields every operation that running a graph can reach.
 
     Loops, branches and functions that it calls are looked into, each once.
@@ -35,7 +39,7 @@ def operations(graph):
                     waiting.append(functions[name])
 
 
-def _called(node):
+def _called(node: Any) -> Iterator[str]:
     """Names of the functions that an operation may call."""
     yield node.op  # a function's name may stand in place of an operation's
     for value in node.attr.values():
@@ -43,7 +47,7 @@ def _called(node):
             yield function.name
 
 
-def consumers(graph, tensor):
+def consumers(graph: tf.Graph, tensor: Any) -> Iterator[str]:
     """Yields the kinds of operations that take a tensor, in called functions too.
 
     Args:
