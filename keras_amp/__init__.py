@@ -10,6 +10,7 @@ process.begin()  # before anything imports TensorFlow
 
 import importlib
 import warnings
+from typing import Any
 
 from keras_amp import backbones, callbacks, data, paper, policies
 from keras_amp.analysis.curve import LambdaCurve, loss_along_lambda
@@ -47,7 +48,7 @@ _FORMER_NAMES = {
 }
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """Returns a module by its former name, and warns of its new one."""
     if name not in _FORMER_NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -315,7 +315,7 @@ def _the_split(model, classifier, mixes, mix_at, masks):
         mix_at = model.mix_at
     # Mixing as far up as it makes no difference: less to evaluate at every lambda.
     rewrite = model.rewrite if mixes else True
-    splits = cut(classifier, mix_at, rewrite, sink=True, masks=masks)
+    splits = cut(classifier, mix_at, rewrite, move_up=True, masks=masks)
     if len(splits) > 1:
         names = ", ".join(repr(split.place) for split in splits)
         raise ValueError(

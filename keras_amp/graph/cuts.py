@@ -16,7 +16,7 @@ def cut(
     model: keras.Model,
     mix_at: str | Sequence[str | tuple[str, ...]] | None,
     rewrite: bool = False,
-    sink: bool = False,
+    move_up: bool = False,
     masks: dict[str, str] | None = None,
 ) -> list[SplitModel]:
     """Split a model at each of its mix points.
@@ -27,7 +27,7 @@ def cut(
             both, one of which is taken at a time; or None for each of the ``MixLayer``s
             that the model holds. The name of a ``MixLayer`` denotes that layer itself.
         rewrite: As ``SplitModel``.
-        sink: As ``SplitModel``.
+        move_up: As ``SplitModel``.
         masks: As ``SplitModel``.
 
     Returns:
@@ -46,12 +46,12 @@ def cut(
                 "its embedding, or put a `keras_amp.MixLayer` into the network."
             )
         return [
-            SplitModel(opened, [layer], [layer.name], rewrite, sink, masks)
+            SplitModel(opened, [layer], [layer.name], rewrite, move_up, masks)
             for layer in layers
         ]
     if isinstance(mix_at, tuple) and all(isinstance(name, str) for name in mix_at):
         try:
-            return cut(model, [mix_at], rewrite, sink, masks)
+            return cut(model, [mix_at], rewrite, move_up, masks)
         except NestedPlacesError as error:
             # A tuple used to mean what a list means.
             warnings.warn(str(error), DeprecationWarning, stacklevel=3)
@@ -66,14 +66,14 @@ def cut(
             "Expected `mix_at` to name at least one layer, and none twice. Received: "
             f"mix_at={mix_at!r}"
         )
-    return [_split_at(model, names, rewrite, sink, masks) for names in groups]
+    return [_split_at(model, names, rewrite, move_up, masks) for names in groups]
 
 
 def _split_at(
     model: keras.Model,
     names: tuple[str, ...],
     rewrite: bool,
-    sink: bool,
+    move_up: bool,
     masks: dict[str, str] | None,
 ) -> SplitModel:
     function = as_function(model, "classifier")
@@ -93,5 +93,5 @@ def _split_at(
         layers.append(inserted[place.operation])
     opened = [nested for place in places for nested in place.opened]
     return SplitModel(
-        insert(model, inserted, opened), layers, names, rewrite, sink, masks
+        insert(model, inserted, opened), layers, names, rewrite, move_up, masks
     )

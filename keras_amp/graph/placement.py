@@ -97,7 +97,7 @@ def check_known(meanings: dict[str, str], model: keras.Model) -> None:
 
 
 def prepare(
-    model: keras.Model, mixed: list[Tensor], rewrite: bool, sink: bool
+    model: keras.Model, mixed: list[Tensor], rewrite: bool, move_up: bool
 ) -> tuple[keras.Model, list[Tensor], list[Tensor]]:
     """Find the tensors to mix in place of those of the mix layers.
 
@@ -105,7 +105,7 @@ def prepare(
         model: A functional model.
         mixed: List of its tensors that ``MixLayer``s return.
         rewrite: Whether layers may be divided into parts that compute the same.
-        sink: With ``rewrite``, whether mixing moves as far up as the result allows.
+        move_up: With ``rewrite``, whether mixing moves as far up as the result allows.
 
     Returns:
         The model, in which the layers that pay are divided; ``mixed`` in that model; and
@@ -115,10 +115,10 @@ def prepare(
         return model, mixed, mixed
     nodes = keras_compat.nodes_of(model)
     divided = [node.operation for node in nodes if is_divisible_lstm(node)]
-    if sink:
+    if move_up:
         divided += divisible_layers(model, mixed)
     if divided:
         layers = [keras_compat.node_of(x).operation for x in mixed]
         model = replay_model(model, divided=divided)
         mixed = [mixed_by(layer, model) for layer in layers]
-    return model, mixed, mix_tensors(model, mixed) if sink else mixed
+    return model, mixed, mix_tensors(model, mixed) if move_up else mixed

@@ -34,7 +34,7 @@ class SplitModel:
         names: What the user called each of them.
         rewrite: Whether to replace LSTMs by faster layers that compute the same
             (``keras_amp.graph.lstm``).
-        sink: With ``rewrite``, whether to mix as far up as that changes no result.
+        move_up: With ``rewrite``, whether to mix as far up as that changes no result.
         masks: Dict from names to meanings, as ``MixupAMPModel`` takes it, or None.
 
     Attributes:
@@ -58,7 +58,7 @@ class SplitModel:
         mix_layers: list[MixLayer],
         names: Sequence[str],
         rewrite: bool = False,
-        sink: bool = False,
+        move_up: bool = False,
         masks: dict[str, str] | None = None,
     ) -> None:
         self.mix_layer, self.names = mix_layers[0], tuple(names)
@@ -70,7 +70,7 @@ class SplitModel:
             said.update(layer.masks or {})
         said.update(masks or {})
         placement.check_known(said, model)
-        model, mixed, entries = placement.prepare(model, mixed, rewrite, sink)
+        model, mixed, entries = placement.prepare(model, mixed, rewrite, move_up)
         found = masks_around(model, mixed, entries, self.place, said)
         self.mask_meanings = [meaning for _, meaning in found]
         called = dict(zip(map(id, mixed), names, strict=True))

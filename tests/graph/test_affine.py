@@ -76,7 +76,7 @@ def images():
 
 
 def nested():
-    """The place and what it sinks into lie inside a nested model."""
+    """The place and the layer that mixing moves behind lie inside a nested model."""
     inner_input = keras.Input((7,), dtype="int32")
     x = layers.Embedding(30, 6, name="place")(inner_input)
     x = layers.Dense(5, "gelu", name="inner_dense")(x)
@@ -171,13 +171,13 @@ ZOO = {
 }
 
 
-def trained(build, sink, policy=None, mix_at="place", mode="eager"):
+def trained(build, rewrite, policy=None, mix_at="place", mode="eager"):
     """A model after one step, its weights, and what the step reports."""
     keras.utils.set_random_seed(4)
     classifier = build()
     # A step large enough to show, and labels' coefficients on both sides of a half.
     policy = policy or injected(keras_amp.AdversarialMixing, step_size=0.3)
-    model = keras_amp.MixupAMPModel(classifier, mix_at, policy, seed=2, rewrite=sink)
+    model = keras_amp.MixupAMPModel(classifier, mix_at, policy, seed=2, rewrite=rewrite)
     from_logits = build is logits
     model.compile(
         keras.optimizers.SGD(0.1),
@@ -219,11 +219,11 @@ def test_mixing_moves_as_far_up_as_it_can_and_no_further(build):
 def test_mixing_moves_from_each_of_several_places():
     x = RNG.integers(1, 30, (6, 7))
     results = []
-    for sink in (True, False):
+    for rewrite in (True, False):
         keras.utils.set_random_seed(4)
         classifier = text_cnn(30, 3, 7, embedding_dim=6, filters=4, seed=1)
         model = keras_amp.MixupAMPModel(
-            classifier, ["embedding", "sentence"], seed=3, rewrite=sink
+            classifier, ["embedding", "sentence"], seed=3, rewrite=rewrite
         )
         model.compile(
             keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", run_eagerly=True
@@ -231,7 +231,7 @@ def test_mixing_moves_from_each_of_several_places():
         for _ in range(4):
             model.train_on_batch(x, LABELS)
         results.append(classifier.get_weights())
-        behind = [3, 1] if sink else [1, 1]
+        behind = [3, 1] if rewrite else [1, 1]
         assert list(map(len, model.mixed_behind)) == behind
     for got, wanted in zip(*results, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
@@ -267,7 +267,7 @@ def test_layers_below_the_place_are_replaced_too():
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
 
 
-def test_half_precision_sinks_in_its_own_precision():
+def test_half_precision_mixes_in_its_own_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         model, weights, _ = trained(cnn, True)
@@ -286,8 +286,8 @@ def test_what_lies_below_is_computed_once(monkeypatch):
     monkeypatch.setattr(
         layers.Conv1D, "call", lambda self, x: calls.append(self.name) or call(self, x)
     )
-    for sink, times in ((True, 1), (False, 3)):
-        model, *_ = trained(cnn, sink)
+    for rewrite, times in ((True, 1), (False, 3)):
+        model, *_ = trained(cnn, rewrite)
         calls.clear()
         model.train_on_batch(IDS, LABELS)
         assert sorted(calls) == sorted([f"convolution_{k}" for k in (3, 4, 5)] * times)

@@ -124,7 +124,7 @@ def classifier(upper):
 
 
 def split(network, rewrite):
-    (the_split,) = cut(network, "mixed", rewrite, sink=True)
+    (the_split,) = cut(network, "mixed", rewrite, move_up=True)
     return the_split
 
 
@@ -146,7 +146,7 @@ def test_mixtures_are_those_of_the_network_as_it_is(upper):
 
 
 @pytest.mark.parametrize("upper", KEPT)
-def test_mixing_still_sinks_where_examples_keep_to_themselves(upper):
+def test_mixing_still_moves_up_where_examples_stay_apart(upper):
     (place,) = split(classifier(upper), True).mixed_behind
     assert place == "inner_preactivation"
 
