@@ -2,14 +2,18 @@
 
 import contextlib
 import inspect
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import tree
 
 from keras_amp.graph.cuts import cut
 from keras_amp.graph.overrides import check_overrides, is_overridden
-from keras_amp.policies import AdversarialMixing
+from keras_amp.policies import AdversarialMixing, Mixup
 from keras_amp.saving import weights_files
 from keras_amp.saving.exporting import ExportsClassifier
 from keras_amp.training import input_check, validation
@@ -20,6 +24,7 @@ from keras_amp.training.step import TrainingStep
 from keras_amp.training.tensorflow import backend
 from keras_amp.training.tensorflow.assertions import as_value_error
 from keras_amp.training.tensorflow.compilation import Compilation, TrainFunction
+from keras_amp.typing import Structure, Tensor
 from keras_amp.validation import check_meanings
 
 
@@ -122,16 +127,19 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         Mixup*, EMNLP 2021.
     """
 
+    train_function: Callable[[Any], Any] | None
+    jit_compile: bool
+
     def __init__(
         self,
-        classifier,
-        mix_at=None,
-        policy=None,
-        seed=None,
-        rewrite=True,
-        masks=None,
-        **kwargs,
-    ):
+        classifier: keras.Model,
+        mix_at: validation.MixAt = None,
+        policy: Mixup | None = None,
+        seed: int | None = None,
+        rewrite: bool = True,
+        masks: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         validation.check_backend()
         validation.check_classifier(classifier)
         check_overrides(classifier)
@@ -161,7 +169,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             self.mix_at = self.mix_points
         self.built = True
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if getattr(self, "_training_step", None) is None:  # still being made
             return super().__repr__()
         places = ", ".join(map(repr, self.mix_points))
@@ -170,27 +178,27 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             f"{self.policy!r}>"
         )
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         """Does nothing: the classifier is built already."""
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Structure, training: bool | None = None) -> Structure:
         """The classifier's own predictions."""
         return self.classifier(inputs, training=training)
 
     @property
-    def layers(self):
+    def layers(self) -> list[keras.layers.Layer]:
         """The classifier's layers, and what a subclass adds."""
         own = [layer for layer in super().layers if layer is not self.classifier]
         return [*self.classifier.layers, *own]
 
     @property
-    def output_names(self):
+    def output_names(self) -> list[str] | None:
         """The classifier's output names, for losses and metrics compiled by name."""
         return getattr(self.classifier, "output_names", None)
 
     @property
-    def mix_points(self):
+    def mix_points(self) -> list[str | tuple[str, ...]]:
         """Names of the layers behind which examples are mixed; tuples of them, too."""
         return [
             split.names if len(split.names) > 1 else split.place
@@ -198,12 +206,12 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         ]
 
     @property
-    def mixed_behind(self):
+    def mixed_behind(self) -> list[list[str]]:
         """For each of ``mix_points``, the layers whose outputs are really mixed."""
         return [list(split.mixed_behind) for split in self._training_step.splits]
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Keras' metrics and the classifier's own.
 
         Those that only a monitored model reports are left out elsewhere.
@@ -212,7 +220,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         found = [metric for metric in super().metrics if id(metric) not in hidden]
         return [*found, *own_metrics(self.classifier, found)]
 
-    def monitor(self):
+    def monitor(self) -> None:
         """Reports more of what the search does, from the next ``fit`` on.
 
         Every step then reports ``lam_gradient`` (mean absolute gradient of lambda),
@@ -225,7 +233,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             self.train_function = None  # traced anew
 
     @property
-    def histograms(self):
+    def histograms(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """What a monitored model has counted since ``reset_histograms``.
 
         A dict from ``"lam"``, ``"lam_gradient"`` and ``"loss_gap"`` to tuples of float32
@@ -237,12 +245,12 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             for name, counts in self._reports.histograms.items()
         }
 
-    def reset_histograms(self):
+    def reset_histograms(self) -> None:
         """Begins to count anew; ``reset_metrics`` would do so before a validation."""
         for counts in self._reports.histograms.values():
             counts.reset_state()
 
-    def compile(self, *args, **kwargs):
+    def compile(self, *args: Any, **kwargs: Any) -> None:
         """Configures training as ``keras.Model.compile`` does.
 
         Where there is no accelerator, ``jit_compile="auto"`` compiles the training step
@@ -259,14 +267,15 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         super().compile(**given)
 
     @property
-    def compiles_by_default(self):
+    def compiles_by_default(self) -> bool:
         """Whether it is ``jit_compile="auto"`` that had the step compiled on a CPU."""
         return self._training_step.compilation.step
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> Callable[[Any], Any]:
         """Makes the function that trains, as ``keras.Model`` does."""
-        ours = self._training_step.compilation.step and not self.run_eagerly
-        if not ours or tf.distribute.has_strategy():
+        compilation = self._training_step.compilation
+        usual = compilation.usual if compilation.step else None
+        if usual is None or self.run_eagerly or tf.distribute.has_strategy():
             with self._without_our_compilation():
                 return super().make_train_function(force)
         if self.train_function is None or force:
@@ -274,24 +283,24 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             self.train_function = TrainFunction(
                 self.train_step,
                 self.steps_per_execution,
-                self._training_step.compilation.usual,
+                usual,
                 self._compile_no_more,
                 lambda data: ids_fit(keras.utils.unpack_x_y_sample_weight(data)[0]),
             )
         return self.train_function
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> Callable[[Any], Any]:
         """Makes the function that evaluates, as ``keras.Model`` does."""
         with self._without_our_compilation():
             return super().make_test_function(force)
 
-    def make_predict_function(self, force=False):
+    def make_predict_function(self, force: bool = False) -> Callable[[Any], Any]:
         """Makes the function that predicts, as ``keras.Model`` does."""
         with self._without_our_compilation():
             return super().make_predict_function(force)
 
     @contextlib.contextmanager
-    def _without_our_compilation(self):
+    def _without_our_compilation(self) -> Iterator[None]:
         """Has Keras compile only what it was told to."""
         compiles = self.jit_compile
         try:
@@ -300,10 +309,10 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         finally:
             self.jit_compile = compiles
 
-    def _compile_no_more(self):
+    def _compile_no_more(self) -> None:
         self._training_step.compilation.step = self.jit_compile = False
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any] | None:
         """Returns the arguments of ``compile`` for a saved model."""
         config = super().get_compile_config()
         if config and self._training_step.compilation.auto:
@@ -311,12 +320,14 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             config["jit_compile"] = "auto"
         return config
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model as the saved one was."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(
+        self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
+    ) -> keras.callbacks.History:
         """Trains as ``keras.Model.fit`` does, by mixing; see the class for the step.
 
         Labels given as arrays are checked before training begins, those of a
@@ -336,7 +347,8 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         if held_out is not None:
             name = "`validation_data`"
             if isinstance(held_out, (tuple, list)):
-                self._checked(*held_out[:2], name, f"the labels of {name}")
+                inputs, labels = held_out[:2]
+                self._checked(inputs, labels, name, f"the labels of {name}")
             else:
                 given["validation_data"] = self._checked(held_out, None, name, name)
         callbacks = given.get("callbacks")
@@ -351,7 +363,9 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         except tf.errors.InvalidArgumentError as error:
             raise as_value_error(error) or error from None
 
-    def train_on_batch(self, x, y=None, sample_weight=None, *args, **kwargs):
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Takes one training step, as ``keras.Model.train_on_batch`` does, by mixing.
 
         Raises:
@@ -362,7 +376,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         input_check.check_weights(sample_weight)
         return super().train_on_batch(x, y, sample_weight, *args, **kwargs)
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Evaluates the classifier as ``keras.Model.evaluate`` does.
 
         Raises:
@@ -374,7 +388,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         with input_check.clearer_errors(self.classifier):
             return super().evaluate(x, y, *args, **kwargs)
 
-    def predict(self, x, *args, **kwargs):
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Predicts by the classifier as ``keras.Model.predict`` does.
 
         Raises:
@@ -384,17 +398,17 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         with input_check.clearer_errors(self.classifier):
             return super().predict(x, *args, **kwargs)
 
-    def test_on_batch(self, x, *args, **kwargs):
+    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Evaluates one batch; see ``evaluate``."""
         self._check_inputs(x, "`x`")
         return super().test_on_batch(x, *args, **kwargs)
 
-    def predict_on_batch(self, x):
+    def predict_on_batch(self, x: Any) -> Any:
         """Predicts one batch; see ``predict``."""
         self._check_inputs(x, "`x`")
         return super().predict_on_batch(x)
 
-    def _check_compiled(self):
+    def _check_compiled(self) -> None:
         """Raises what would fail in the middle of the first step."""
         replicas = self.distribute_strategy.num_replicas_in_sync
         told = self.jit_compile and not self.compiles_by_default
@@ -405,7 +419,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
                 f"several devices. Received: jit_compile=True with {replicas} replicas."
             )
 
-    def _checked(self, x, y, inputs_name, labels_name):
+    def _checked(self, x: Any, y: Any, inputs_name: str, labels_name: str) -> Any:
         """Checks labels before training; returns ``x``, checked as it is read."""
         self._check_inputs(x, inputs_name, y)
         label_check = self._label_check
@@ -414,7 +428,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         label_check.check_arrays(x, y, labels_name)
         return x
 
-    def _check_inputs(self, x, name, y=None):
+    def _check_inputs(self, x: Any, name: str, y: Any = None) -> None:
         """Raises if the inputs, or the elements of a data set, do not fit."""
         if isinstance(x, tf.data.Dataset):
             input_check.check_elements(self.classifier, x, name)
@@ -422,16 +436,21 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             input_check.check_inputs(self.classifier, x, name, y=y)
 
     @property
-    def _label_check(self):
+    def _label_check(self) -> LabelCheck:
         return LabelCheck(self.classifier, getattr(self, "loss", None))
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         """One step of mixing, search and descent on a batch; returns what it reports."""
         return self._training_step(data)
 
     def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
+        self,
+        x: Structure = None,
+        y: Structure = None,
+        y_pred: Structure = None,
+        sample_weight: Structure = None,
+        training: bool = True,
+    ) -> Tensor:
         """The loss of a batch: in a training step of its mixtures, else the compiled one.
 
         A subclass may override it, and so may the classifier's class, to add penalties
@@ -467,7 +486,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             self, x, y, y_pred, sample_weight, training
         )
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Any]:
         """The classifier's evaluation; what only mixing defines is not reported."""
         if is_overridden(self.classifier, "test_step"):
             with self._training_step.overrides.lent(self):
@@ -475,7 +494,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         logs = super().test_step(data)
         return {k: value for k, value in logs.items() if k not in self._means}
 
-    def predict_step(self, data):
+    def predict_step(self, data: Any) -> Structure:
         """The classifier's predictions."""
         if is_overridden(self.classifier, "predict_step"):
             with self._training_step.overrides.lent(self):
@@ -485,19 +504,21 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
     # Keras saves no states of random generators; without them a run that is resumed
     # would draw its first coefficients and dropout masks again.
 
-    def _random_states(self):
+    def _random_states(self) -> list[keras.Variable]:
         known = {id(v) for v in self.weights + self.metrics_variables}
         optimizer = getattr(self, "optimizer", None)  # set by `compile`
         known.update(id(v) for v in (optimizer.variables if optimizer else []))
         return [v for v in self.variables if id(v) not in known]
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         """Saves the states of all random generators with the model."""
         super().save_own_variables(store)
         for i, state in enumerate(self._random_states()):
             store[f"random_state_{i}"] = state
 
-    def save_weights(self, filepath, *args, **kwargs):
+    def save_weights(
+        self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any
+    ) -> None:
         """Saves all weights as ``keras.Model.save_weights`` does.
 
         A ``.weights.h5`` file can be loaded into the classifier by itself, too:
@@ -506,7 +527,9 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         super().save_weights(filepath, *args, **kwargs)
         weights_files.share_with_classifier(filepath)
 
-    def load_weights(self, filepath, *args, **kwargs):
+    def load_weights(
+        self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any
+    ) -> None:
         """Loads what ``save_weights`` has saved.
 
         Raises:
@@ -516,7 +539,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         weights_files.check_no_classifiers(filepath)
         super().load_weights(filepath, *args, **kwargs)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         """Restores what ``save_own_variables`` saved."""
         store = weights_files.own_variables(store)
         states = {f"random_state_{i}": v for i, v in enumerate(self._random_states())}
@@ -532,7 +555,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         others = set(store.keys()) - set(states)
         super().load_own_variables({name: store[name] for name in others})
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild this model."""
         config = super().get_config()
         return {
@@ -546,7 +569,9 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
         """Builds a model from ``get_config()``'s result."""
         config = dict(config)
         if isinstance(config.get("mix_at"), list):

@@ -1,9 +1,15 @@
 """A mixing model, exported: what is exported is its classifier."""
 
+import os
+from typing import Any, TypeAlias
+
 import keras
 from keras import tree
 
 from keras_amp.graph.keras_compat import ExportedByAnother
+
+Shape: TypeAlias = tuple[int | None, ...]
+Shapes: TypeAlias = Shape | list[Shape] | dict[str, Shape]  # one for each input
 
 
 class ExportsClassifier(ExportedByAnother):
@@ -15,7 +21,9 @@ class ExportsClassifier(ExportedByAnother):
     differ it takes floats, which the classifier casts.
     """
 
-    def export(self, filepath, *args, **kwargs):
+    classifier: keras.Model
+
+    def export(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
         """Exports the classifier, as ``keras.Model.export`` does; same arguments.
 
         Example:
@@ -33,26 +41,26 @@ class ExportsClassifier(ExportedByAnother):
         return self.classifier.export(filepath, *args, **kwargs)
 
     @property
-    def exported_model(self):
+    def exported_model(self) -> keras.Model:
         """The model that says what it is called with: the classifier."""
         return self.classifier
 
     @property
-    def exported_shapes(self):
+    def exported_shapes(self) -> Shapes:
         """The shapes of the classifier's inputs."""
         return _shapes(self.classifier)
 
     @property
-    def input_dtype(self):
+    def input_dtype(self) -> str:
         """The dtype of the classifier's inputs; where they differ, that of floats."""
         dtypes = {x.dtype for x in self.classifier.inputs}
         return dtypes.pop() if len(dtypes) == 1 else keras.config.floatx()
 
-    def get_build_config(self):
+    def get_build_config(self) -> None:
         """None: the model is built as it is made."""
 
 
-def _shapes(classifier):
+def _shapes(classifier: keras.Model) -> Shapes:
     """The shapes of a classifier's inputs: a tuple, or a dict or list of such."""
     inputs = classifier.input if isinstance(classifier, keras.Function) else None
     if isinstance(inputs, dict) and set(map(type, inputs.values())) == {

@@ -7,6 +7,8 @@ the classifier get second names at the top, which takes no space.
 """
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,7 +16,7 @@ import numpy as np
 OWN = "mixing"  # the group of the mixing model's own variables
 
 
-def share_with_classifier(path):
+def share_with_classifier(path: str | os.PathLike[str]) -> None:
     """Rename what is in the weights file of a model so that its classifier can load it.
 
     Args:
@@ -33,7 +35,7 @@ def share_with_classifier(path):
                 file[name] = classifier[name]
 
 
-def own_variables(store):
+def own_variables(store: Any) -> Mapping[str, Any]:
     """Return the part of a store that holds the mixing model's own variables.
 
     Args:
@@ -45,7 +47,7 @@ def own_variables(store):
     return {name: np.array(value) for name, value in file[OWN]["vars"].items()}
 
 
-def check_no_classifiers(path):
+def check_no_classifiers(path: str | os.PathLike[str]) -> None:
     """Raise if a file holds the weights of a classifier alone.
 
     Args:
