@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.console import Console
 from timing import write_csv
 
+from keras_amp.experiments import parse_grid, run_grid
 from keras_amp.experiments.environment import cores
-from keras_amp.grid import parse_grid, run_grid
 
 CONFIG = """
 seeds = {cells}

@@ -8,8 +8,8 @@ run. ``keras-amp grid results/<study>`` runs the cells that are missing.
 
 from pathlib import Path
 
+from keras_amp.experiments import load_grid, read_records
 from keras_amp.experiments.pages import embed, write_table
-from keras_amp.grid import load_grid, read_records
 
 RESULTS = Path(__file__).parent
 README = RESULTS.parent / "README.md"

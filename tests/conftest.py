@@ -73,6 +73,14 @@ def strategy():
 
 
 @pytest.fixture
+def untrained(monkeypatch):
+    """Has cells of this process run without their training; see ``untrained.py``."""
+    from untrained import fit_and_test
+
+    monkeypatch.setattr("keras_amp.experiments.worker.fit_and_test", fit_and_test)
+
+
+@pytest.fixture
 def text_batch():
     """Word ids with padding (0), and labels: (20, 7) and (20,)."""
     rng = np.random.default_rng(5)

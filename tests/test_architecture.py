@@ -19,7 +19,6 @@ ROOT = PACKAGE.parent
 FLOORS = """
     recipes
     cli
-    grid
     experiments
     paper callbacks runs
     analysis
@@ -45,12 +44,10 @@ NO_ENGINE = {
     "runtime": set(),  # it sets up the process before TensorFlow is imported
 }
 
-# Folders that are about to go, and need no introduction any more.
-LEAVING = ("grid",)
-
 # Modules that only forward a former name. Nothing may import them.
 ALIASES = {
-    "experimental", "figures", "policy", "report", "sampling", "significance", "tables",
+    "experimental", "figures", "grid", "policy", "report", "sampling", "significance",
+    "tables",
 }  # fmt: skip
 
 # Folders and files that may import TensorFlow; the list should become shorter. All others
@@ -160,13 +157,12 @@ def test_only_listed_files_import_tensorflow():
 
 def test_every_folder_introduces_itself():
     """What lives there, what it may import, and what may import it."""
-    leaving = [PACKAGE / name for name in LEAVING]
     wrong = []
     for path in sorted(PACKAGE.rglob("*.py")):
         init = path.parent / "__init__.py"
         if not init.exists():
             wrong.append(f"{path.parent.relative_to(ROOT)} has no __init__.py.")
-        elif path == init and path.parent not in (PACKAGE, *leaving):
+        elif path == init and path.parent != PACKAGE:
             text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
             _, _, paragraph = text.partition("\n\n")
             if len(re.findall(r"\bimports?\b", paragraph)) < 2:

@@ -8,6 +8,7 @@ import pytest
 FORMER = {
     "experimental": "AuthorsProgram",
     "figures": "learning_curves",
+    "grid": "run_grid",
     "policy": "rand_op",
     "report": "write_report",
     "sampling": "symmetric_beta",

@@ -143,25 +143,24 @@ def loss_along_lambda(
     return LambdaCurve(mixtures.lambdas, mixtures.losses(), mixtures.place)
 
 
-def write_curve(folder, classifier, test_inputs, test_labels, lambdas=21):
-    """Write a run's ``curve.csv``: the mean loss at each lambda, a column a mix point.
-
-    Its columns are ``lam``, ``word`` and ``sentence``; the column of a mix point
-    that the classifier does not have (see ``backbones.mix_point``) holds ``nan``.
+def curve_columns(classifier, test_inputs, test_labels, lambdas=21):
+    """Return the mean loss of test texts at each lambda, by where they are mixed.
 
     Args:
-        folder: Existing folder.
         classifier: A classifier of ``keras_amp.backbones``.
         test_inputs: Its inputs, an array or a structure of arrays.
         test_labels: Integer array ``(num_examples,)``.
         lambdas: As ``loss_along_lambda``.
 
+    Returns:
+        A dict from ``lam``, ``word`` and ``sentence`` to float arrays ``(num_lambdas,)``;
+        a place that the classifier does not have (see ``backbones.mix_point``) holds NaN.
+
     Example:
-    >>> from keras_amp.analysis.curve import write_curve
+    >>> from keras_amp.analysis.curve import curve_columns
     >>> classifier = keras_amp.backbones.text_cnn(9, 2, 5, embedding_dim=4, filters=2)
-    >>> write_curve(".", classifier, np.ones((4, 5)), np.arange(4) % 2)
-    >>> open("curve.csv").readline().strip()
-    'lam,word,sentence'
+    >>> list(curve_columns(classifier, np.ones((4, 5)), np.arange(4) % 2, lambdas=3))
+    ['lam', 'word', 'sentence']
     """
     columns = {"lam": checked_lambdas(lambdas)}
     for place in MIX_POINTS:
@@ -172,5 +171,27 @@ def write_curve(folder, classifier, test_inputs, test_labels, lambdas=21):
             continue
         data = (test_inputs, test_labels)
         columns[place] = loss_along_lambda(classifier, data, layer, lambdas).mean
+    return columns
+
+
+def write_curve(folder, classifier, test_inputs, test_labels, lambdas=21):
+    """Write ``curve_columns`` as ``curve.csv`` into a run's folder, and return them.
+
+    Args:
+        folder: Existing folder.
+        classifier: As ``curve_columns``.
+        test_inputs: As ``curve_columns``.
+        test_labels: As ``curve_columns``.
+        lambdas: As ``loss_along_lambda``.
+
+    Example:
+    >>> from keras_amp.analysis.curve import write_curve
+    >>> classifier = keras_amp.backbones.text_cnn(9, 2, 5, embedding_dim=4, filters=2)
+    >>> columns = write_curve(".", classifier, np.ones((4, 5)), np.arange(4) % 2)
+    >>> open("curve.csv").readline().strip()
+    'lam,word,sentence'
+    """
+    columns = curve_columns(classifier, test_inputs, test_labels, lambdas)
     with whole_file(Path(folder) / CURVE) as file:
         write_columns(file, columns)
+    return columns

@@ -23,7 +23,7 @@ DEFAULT_PRESET = "bert_base_en_uncased"
 POOLER_ACTIVATIONS = {"DistilBertBackbone": "relu", "DebertaV3Backbone": "gelu"}
 
 _HOW_TO_GIVE_A_FOLDER = (
-    "Without a network, pass a folder: one that "
+    "Where there is no network, pass a folder: one that "
     "`keras_hub.models.Backbone.from_preset(name).save_to_preset(folder)` and "
     "`keras_hub.tokenizers.Tokenizer.from_preset(name).save_to_preset(folder)` have "
     "written on another machine, or one in Hugging Face's format (config.json, "

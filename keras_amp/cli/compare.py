@@ -9,10 +9,10 @@ from cyclopts import Parameter
 
 from keras_amp.cli.errors import say_error, user_errors
 from keras_amp.cli.flags import flattened
-from keras_amp.experiments import Comparison, methods
+from keras_amp.experiments import ComparisonRun, methods
 from keras_amp.experiments.arguments import Program
 from keras_amp.experiments.environment import use_threads
-from keras_amp.experiments.pages import write_report
+from keras_amp.experiments.pages import write_records
 from keras_amp.experiments.recipes import shown_default
 from keras_amp.experiments.settings import PROGRAM, PolicyName
 from keras_amp.experiments.times import IMPORTS, REPORT, Times
@@ -80,7 +80,7 @@ def comparing(recipe, command):
         with user_errors():
             if threads is not None:
                 use_threads(threads)
-            comparison = Comparison(
+            comparison = ComparisonRun(
                 recipe.settings_on(settings),
                 methods(mix, policy),
                 adversarial,
@@ -92,21 +92,21 @@ def comparing(recipe, command):
                 program=program,
                 times=times,
             )
-        comparison.run()
+        records = comparison.run()
         if report:
             with times.part(REPORT):
-                page = _report(comparison)
+                page = _report(comparison, records)
             comparison.display.say(f"Report: {page}")
         comparison.display.say(f"Time: {times.line()}")
 
     return run
 
 
-def _report(comparison):
-    """Writes the report into the comparison's folder; returns its path."""
+def _report(comparison, records):
+    """Writes the report about a comparison into its folder, and returns its path."""
     try:
         with comparison.display.busy("Writing the report"):
-            return write_report([comparison.out], comparison.out / "report")
+            return write_records(records.values(), comparison.out / "report")
     except Exception as error:  # whatever it is, the results are there
         again = shlex.join(["keras-amp", "report", str(comparison.out)])
         say_error(

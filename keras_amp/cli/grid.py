@@ -8,9 +8,9 @@ from cyclopts import Parameter
 
 from keras_amp.cli.errors import user_errors
 from keras_amp.cli.flags import command_line, start
+from keras_amp.experiments import GridRun, load_grid
 from keras_amp.experiments.store import FAILED
 from keras_amp.experiments.verifying import KEY_LENGTH, Verification
-from keras_amp.grid import GridRun, load_grid
 from keras_amp.validation import check_count
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.console import Console
 
 from keras_amp.cli.errors import user_errors
+from keras_amp.experiments import load_grid, read_records
 from keras_amp.experiments.pages import write_table
-from keras_amp.grid import load_grid, read_records
 
 
 def table(name: str, /, *runs: Path, out: Path = Path("tables")):

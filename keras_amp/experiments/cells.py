@@ -47,7 +47,7 @@ class Cell:
 
     Example:
     >>> from keras_amp.experiments import Method, Settings
-    >>> from keras_amp.grid import Cell
+    >>> from keras_amp.experiments import Cell
     >>> cell = Cell(Settings(data="trec"), Method("word", "mixup"), keras_amp.Mixup(), 0)
     >>> cell.method, cell.values["alpha"], len(cell.key)
     ('WordMixup', 1.0, 16)
@@ -63,6 +63,11 @@ class Cell:
     def method(self):
         """The method's name, such as ``"WordAMP"``."""
         return self.how.name
+
+    @property
+    def part(self):
+        """What tells it from other cells of its method: ``"seed-0"``, with the fold."""
+        return f"seed-{self.seed}" + ("" if self.fold is None else f"-fold-{self.fold}")
 
     @property
     def config(self):

@@ -49,7 +49,7 @@ def shipped():
     """Returns the names of the configurations that come with the package.
 
     Example:
-    >>> from keras_amp.grid import shipped
+    >>> from keras_amp.experiments import shipped
     >>> shipped()
     ['figure2', 'quick', 'table2', 'table3', 'table4', 'table5']
     """
@@ -93,7 +93,7 @@ def load_grid(name):
         ValueError: If it is no TOML, a name is unknown, or a value outside its range.
 
     Example:
-    >>> from keras_amp.grid import load_grid
+    >>> from keras_amp.experiments import load_grid
     >>> grid = load_grid("table4")
     >>> len(grid.cells), grid.cells[0].method, grid.table["paper"]
     (140, 'none', 'table4')
@@ -116,7 +116,7 @@ def parse_grid(text, name, where="the configuration"):
         ValueError: As ``load_grid``.
 
     Example:
-    >>> from keras_amp.grid import parse_grid
+    >>> from keras_amp.experiments import parse_grid
     >>> parse_grid("[settings]\nstepsize = 1", "mine")
     Traceback (most recent call last):
     ValueError: In the configuration: expected the name of a setting. Received: stepsize.

@@ -37,8 +37,13 @@ class Examples:
     truncated: dict
     class_names: tuple[str, ...]
 
+    @property
+    def sizes(self):
+        """Dict of integers, how many examples each split has."""
+        return {name: len(getattr(self, name)[1]) for name in SPLITS}
+
     def __repr__(self):
-        sizes = ", ".join(f"{name}={len(getattr(self, name)[1])}" for name in SPLITS)
+        sizes = ", ".join(f"{name}={size}" for name, size in self.sizes.items())
         return f"Examples({sizes}, classes={list(self.class_names)})"
 
 

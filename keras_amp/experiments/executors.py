@@ -1,12 +1,35 @@
-"""Where cells run: in processes of this machine, or on a Ray cluster."""
+"""Where cells run: in this process, in others of this machine, or on a Ray cluster."""
 
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from keras_amp.experiments import worker
+from keras_amp.experiments.interruption import Interruption
 from keras_amp.runtime import process
 from keras_amp.runtime.extras import require
 
 LEAST = 2  # joblib runs a single job in the calling process, which must survive
+
+
+def in_this_process(cells, folder_of, follower, command=None):
+    """Runs cells one after the other, and keeps the artefacts of each in a folder.
+
+    An exception of a training is raised; so is Ctrl-C, wherever it comes.
+
+    Args:
+        cells: List of ``Cell``s.
+        folder_of: Callable from a cell to the path of its folder.
+        follower: As ``run_cell_into``; its ``callbacks`` are followed by another one.
+        command: As ``run_cell_into``.
+
+    Yields:
+        Records, as cells end; see ``run_cell_into``.
+    """
+    with Interruption() as interruption:
+        follower.callbacks = [interruption, *follower.callbacks]
+        for cell in cells:
+            yield worker.run_cell_into(folder_of(cell), cell, follower, command)
+            interruption.check()
 
 
 def on_this_machine(
@@ -86,7 +109,7 @@ def on_cluster(
     )
     try:
         resources = {"num_cpus": threads, "num_gpus": gpus_per_cell or 0}
-        work = ray.remote(**resources, max_retries=0)(_work_on_cluster)
+        work = ray.remote(**resources, max_retries=0)(_run_on_cluster)
         running = {
             work.remote(cell, data_dir, threads, bool(gpus_per_cell)): cell
             for cell in cells
@@ -97,13 +120,13 @@ def on_cluster(
             try:
                 yield ray.get(ready)
             except ray.exceptions.RayError as error:
-                yield _died(cell, f"{type(error).__name__}: {error}")
+                yield worker.died(cell, f"{type(error).__name__}: {error}")
     finally:
         ray.shutdown()
 
 
 def _parallel(cells, jobs, threads, data_dir, gpus_per_cell, variables):
-    work = delayed(_work)
+    work = delayed(worker.run_cell)
     workers = parallel_config(
         "loky",
         n_jobs=max(jobs, LEAST),
@@ -123,7 +146,7 @@ def _alone(cell, *how):
     try:
         (record,) = _parallel([cell], 1, *how)
     except TerminatedWorkerError as error:
-        record = _died(cell, str(error))
+        record = worker.died(cell, str(error))
     return record
 
 
@@ -134,28 +157,13 @@ def _noting(cells, dispatched):
         yield cell
 
 
-def _prepare(threads, shares_gpu, watch=False, variables=()):
-    """Sets a worker up; TensorFlow is imported there."""
+def _prepare(threads, shares_gpu, watch, variables):
+    """Sets a process up."""
     del variables  # it was started with them
-    from keras_amp.experiments.worker import prepare_process
-
-    prepare_process(threads, shares_gpu, watch)
+    worker.prepare_process(threads, shares_gpu, watch)
 
 
-def _work(cell, data_dir):
-    """What a worker does."""
-    from keras_amp.experiments.worker import run_cell
-
-    return run_cell(cell, data_dir)
-
-
-def _work_on_cluster(cell, data_dir, threads, shares_gpu):
-    """The same; Ray's workers are set up by the first cell that they get."""
-    _prepare(threads, shares_gpu)
-    return _work(cell, data_dir)
-
-
-def _died(cell, why):
-    from keras_amp.experiments.worker import died
-
-    return died(cell, why)
+def _run_on_cluster(cell, data_dir, threads, shares_gpu):
+    """Runs a cell; a process of Ray is set up by the first cell that it gets."""
+    worker.prepare_process(threads, shares_gpu)
+    return worker.run_cell(cell, data_dir)

@@ -4,10 +4,12 @@ import contextlib
 import csv
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from keras_amp.experiments.environment import versions
 from keras_amp.experiments.evaluation import confusion
+from keras_amp.experiments.settings import Settings
 from keras_amp.runtime.files import whole_file
 
 
@@ -52,7 +54,7 @@ class Result:
         return asdict(self)
 
 
-TEST_CURVE = "test_curve.csv"
+EPOCHS, TEST_CURVE = "epochs.csv", "test_curve.csv"
 
 
 def errors_text(dev_error, test_error):
@@ -88,6 +90,20 @@ def write_predictions(folder, texts, labels, probabilities, class_names):
         writer.writerows(
             [name, *row] for name, row in zip(class_names, counts, strict=True)
         )
+
+
+def write_epochs(folder, epochs):
+    """Writes ``epochs.csv``, a line an epoch, the columns of the first in their order.
+
+    Args:
+        folder: Existing folder.
+        epochs: List of dicts, with the same names each, ``"epoch"`` among them.
+    """
+    columns = ["epoch", *sorted(epochs[0].keys() - {"epoch"})]
+    with whole_file(Path(folder) / EPOCHS) as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(epochs)
 
 
 def write_test_curve(folder, errors):
@@ -128,6 +144,54 @@ def write_json(path, value):
     with whole_file(path) as file:
         json.dump(value, file, indent=2, default=str)
         file.write("\n")
+
+
+def resolved(settings, class_names, encoding=None):
+    """Returns all settings with their defaults filled in, and what they ran on.
+
+    Args:
+        settings: ``Settings``.
+        class_names: Sequence of strings.
+        encoding: ``Encoding`` of a run, whose vectors bring their width; None for none.
+    """
+    arguments = settings.all_backbone_arguments()
+    if encoding is not None:
+        arguments = {n: encoding.arguments.get(n, v) for n, v in arguments.items()}
+    return {
+        **{f.name: getattr(settings, f.name) for f in fields(Settings)},
+        "backbone_arguments": arguments,
+        "data_dir": settings.data_dir and str(settings.data_dir),
+        "class_names": list(class_names),
+        "versions": versions(),
+    }
+
+
+def about_run(cell, settings, examples, command=None):
+    """Returns a run's ``config.json``: its settings, and what there is to know of it.
+
+    Args:
+        cell: ``Cell``.
+        settings: Its ``Settings``, with the folder of the data.
+        examples: ``Examples``.
+        command: The command line that asked for it, or None.
+    """
+    per_epoch, epochs, steps = settings.length(examples.sizes["train"])
+    about = {
+        **resolved(settings, examples.class_names, examples.encoding),
+        "mix": cell.how.mix,
+        "policy": cell.how.policy,
+        "policy_arguments": cell.policy.get_config() if cell.policy else {},
+        "seed": cell.seed,
+        "fold": cell.fold,
+        "command": command,
+        "encoding": examples.encoding.about,
+        "examples": examples.sizes,
+        "truncated": examples.truncated,
+        "steps_per_epoch": per_epoch,
+        "most_epochs": epochs,
+        "most_steps": steps,
+    }
+    return json.loads(json.dumps(about, default=str))  # as a file has it
 
 
 def check_new_folder(path):

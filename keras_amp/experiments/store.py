@@ -45,7 +45,7 @@ def read_records(folders):
         ValueError: If a record is damaged; the message names the file.
 
     Example:
-    >>> from keras_amp.grid import read_records
+    >>> from keras_amp.experiments import read_records
     >>> read_records(["nowhere"])
     Traceback (most recent call last):
     FileNotFoundError: Expected folders of grids. Received: nowhere, which is no folder.

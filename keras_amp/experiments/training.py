@@ -2,8 +2,10 @@
 
 import math
 import time
+from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 from keras_amp import data
 from keras_amp.analysis.curve import write_curve
@@ -17,6 +19,7 @@ from keras_amp.experiments.environment import (
 from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import (
     Result,
+    write_epochs,
     write_json,
     write_predictions,
     write_test_curve,
@@ -29,6 +32,7 @@ from keras_amp.runs import RESULT, save_run
 
 EVALUATION_BATCH = 250
 TENSORBOARD = "tensorboard"
+MEASURED = ("macro_f1", "nll", "ece", "dev_error", "test_error")  # beside the settings
 
 
 def build_classifier(settings, examples, seed):
@@ -36,8 +40,29 @@ def build_classifier(settings, examples, seed):
     return BACKBONES[settings.backbone](
         num_classes=len(examples.class_names),
         seed=seed,
-        **{**settings.backbone_arguments, **examples.encoding.arguments},
+        **{**settings.all_backbone_arguments(), **examples.encoding.arguments},
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A classifier that was trained and tested, and how that went.
+
+    Attributes:
+        result: ``Result``.
+        classifier: The ``keras.Model`` with the weights of the chosen epoch.
+        probabilities: Float array ``(num_test, num_classes)``, its predictions.
+        epochs: List of dicts, the losses and metrics of every epoch.
+        by_step: Dict from steps to the test error after them, with ``test_every``.
+        environment: Dict, what the result depends on besides its settings.
+    """
+
+    result: Result
+    classifier: keras.Model
+    probabilities: np.ndarray
+    epochs: list
+    by_step: dict
+    environment: dict
 
 
 def train(
@@ -51,15 +76,7 @@ def train(
     callbacks=(),
     times=None,
 ):
-    """Trains one classifier, chooses its epoch on the development set and tests it.
-
-    For one seed all methods share the development set, the initial weights, the order of
-    the batches and the dropout layers' seeds. Without mixing the classifier is trained by
-    its own ``fit``.
-
-    The epoch with the least development error is chosen, of several the one with the
-    least development loss, and its weights are restored. Without development examples
-    the last epoch's weights stay.
+    """Trains one classifier, tests it, and keeps all of it in a folder.
 
     Args:
         settings: ``Settings``.
@@ -81,6 +98,42 @@ def train(
         A ``Result``.
     """
     times = times or Times()
+    callbacks = [MixingTensorBoard(folder / TENSORBOARD), *callbacks]
+    trained = fit_and_test(
+        settings, method, policy, seed, examples, fold, callbacks, times
+    )
+    with times.part(WRITING):
+        save_artefacts(folder, trained, settings, method, policy, examples)
+    return trained.result
+
+
+def fit_and_test(
+    settings, method, policy, seed, examples, fold=None, callbacks=(), times=None
+):
+    """Trains one classifier, chooses its epoch on the development set and tests it.
+
+    For one seed all methods share the development set, the initial weights, the order of
+    the batches and the dropout layers' seeds. Without mixing the classifier is trained by
+    its own ``fit``.
+
+    The epoch with the least development error is chosen, of several the one with the
+    least development loss, and its weights are restored. Without development examples
+    the last epoch's weights stay.
+
+    Args:
+        settings: ``Settings``.
+        method: ``Method``.
+        policy: The method's policy (ignored without mixing).
+        seed: Integer >= 0.
+        examples: ``Examples`` of that seed.
+        fold: Integer, the part of a cross-validation that is tested on, or None.
+        callbacks: Keras callbacks that follow the training.
+        times: ``Times``, to which the time that it takes is added; None for none.
+
+    Returns:
+        ``Trained``. Nothing is written.
+    """
+    times = times or Times()
     _, epochs, steps = settings.length(len(examples.train[1]))
     with times.part(TRACING):
         classifier, model, schedules = _compiled(
@@ -92,6 +145,7 @@ def train(
     dev = data.batches(*examples.dev, EVALUATION_BATCH) if num_dev else None
     choice = _choice(num_dev, settings.patience or epochs)
     test_curve = _TestCurve(test, examples.test[1], settings.test_every, times)
+    log = _EpochsLog()
     with deterministic_operations():
         start = time.perf_counter()
         model.fit(
@@ -107,8 +161,7 @@ def train(
                 *choice[:1],
                 test_curve,
                 *choice[1:],
-                _EpochsLog(folder / "epochs.csv"),
-                MixingTensorBoard(folder / TENSORBOARD),
+                log,
                 *callbacks,
             ],
         )
@@ -134,31 +187,51 @@ def train(
         steps=steps,
         seconds=seconds,
     )
-    with times.part(WRITING):
-        write_predictions(
-            folder,
-            examples.test_texts,
-            examples.test[1],
-            probabilities,
-            examples.class_names,
-        )
-        if settings.test_every is not None:
-            write_test_curve(folder, test_curve.by_step)
-        if settings.save_curve:
-            write_curve(folder, classifier, *examples.test)
-        write_hparams(
-            folder / TENSORBOARD,
-            _hparams(settings, method, policy, result),
-            {name: value for name, value in scores.items() if name != "error"}
-            | ({} if dev is None else {"dev_error": result.dev_error})
-            | {"test_error": result.test_error},
-            name=f"{method.name}, seed {seed}, fold {fold}",
-        )
-        if settings.save_classifier:
-            save_run(folder, classifier, examples.encoding.preprocess)
-        write_json(folder / ENVIRONMENT, about)
-        write_json(folder / RESULT, result.as_dict())
-    return result
+    return Trained(
+        result, classifier, probabilities, log.epochs, test_curve.by_step, about
+    )
+
+
+def save_artefacts(folder, trained, settings, method, policy, examples):
+    """Writes into a run's folder what ``train`` lists, ``result.json`` last.
+
+    Args:
+        folder: Existing folder.
+        trained: ``Trained``.
+        settings: ``Settings`` of the run.
+        method: ``Method`` of the run.
+        policy: Policy of the run.
+        examples: ``Examples`` of the run.
+
+    Returns:
+        Dict, the columns of ``curve.csv``; None with ``save_curve=False``.
+    """
+    classifier, result = trained.classifier, trained.result
+    write_epochs(folder, trained.epochs)
+    write_predictions(
+        folder,
+        examples.test_texts,
+        examples.test[1],
+        trained.probabilities,
+        examples.class_names,
+    )
+    if settings.test_every is not None:
+        write_test_curve(folder, trained.by_step)
+    along = (
+        write_curve(folder, classifier, *examples.test) if settings.save_curve else None
+    )
+    measured = result.as_dict()
+    write_hparams(
+        folder / TENSORBOARD,
+        _hparams(settings, method, policy, result),
+        {n: measured[n] for n in MEASURED if measured[n] is not None},
+        name=f"{method.name}, seed {result.seed}, fold {result.fold}",
+    )
+    if settings.save_classifier:
+        save_run(folder, classifier, examples.encoding.preprocess)
+    write_json(folder / ENVIRONMENT, trained.environment)
+    write_json(folder / RESULT, measured)
+    return along
 
 
 def _compiled(settings, method, policy, seed, examples, steps):
@@ -248,13 +321,16 @@ def _scheduled(settings, policy, steps):
     return copy, [MixingSchedule(step_size=line, per="step")]
 
 
-class _EpochsLog(keras.callbacks.CSVLogger):
-    """Writes what there is of an epoch; Keras' own invents development columns."""
+class _EpochsLog(keras.callbacks.Callback):
+    """Keeps what is logged of every epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.epochs = []
 
     def on_epoch_end(self, epoch, logs=None):
-        """Writes a line."""
-        self.keys = self.keys or sorted(logs)
-        super().on_epoch_end(epoch, logs)
+        """Keeps a copy: the callbacks that follow may add to it."""
+        self.epochs.append({"epoch": epoch, **(logs or {})})
 
 
 class _StopAfter(keras.callbacks.Callback):

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from keras_amp.experiments.environment import DETERMINISTIC
 from keras_amp.experiments.executors import on_cluster, on_this_machine
-from keras_amp.experiments.runner import divide, try_cells
+from keras_amp.experiments.grid_run import name_of
+from keras_amp.experiments.runner import share_cores, try_cells
 from keras_amp.experiments.store import FAILED, FINISHED, keys_of_files, read_records
 from keras_amp.experiments.summary.labels import label_cells
 from keras_amp.runtime.extras import require
@@ -169,7 +170,7 @@ class Verification:
             )
         self.keys = choose(self.kept, chosen, seed, keys_of_files(folder))
         self.how = f", drawn with the seed {seed}" if isinstance(chosen, int) else ""
-        self.jobs, default = divide(jobs, threads, gpus_per_cell)
+        self.jobs, default = share_cores(jobs, threads, gpus_per_cell)
         self.groups = _alike(self.kept, self.keys, threads, default)
         self.gpus_per_cell = gpus_per_cell
         if cluster is not None:
@@ -190,8 +191,7 @@ class Verification:
         names, repeated = label_cells(self.grid.cells), []
         for record in self._new_records():
             cell = self.cells[record["key"]]
-            fold = "" if cell.fold is None else f", fold {cell.fold}"
-            name = f"{names[cell.key]}, seed {cell.seed}{fold} ({cell.key})"
+            name = f"{name_of(cell, names)} ({cell.key})"
             repeated.append(Repeated(name, self.kept[cell.key], record))
             self._say(str(repeated[-1]))
         for line in summary(repeated):
@@ -229,7 +229,7 @@ def verify(grid, folder, chosen, **arguments):
         ValueError: As ``Verification``, and the other exceptions named there.
 
     Example:
-    >>> from keras_amp.grid import parse_grid, run_grid, verify
+    >>> from keras_amp.experiments import parse_grid, run_grid, verify
     >>> grid = parse_grid("[settings]\nmix = 'none'\nsteps = 2\nfilters = 2", "tiny")
     >>> records = run_grid(grid, "tiny", jobs=1)  # doctest: +SKIP
     >>> verify(grid, "tiny", 1, jobs=1)[0].apart("test_error")  # doctest: +SKIP

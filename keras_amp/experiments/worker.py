@@ -1,27 +1,26 @@
 """A cell, run in a process of its own or not: its record."""
 
-import csv
 import multiprocessing
 import os
 import signal
-import tempfile
 import threading
 import time
 import traceback
 from collections import OrderedDict
 from datetime import UTC, datetime
-from pathlib import Path
 
 import tensorflow as tf
 
 from keras_amp import data
-from keras_amp.analysis.curve import CURVE
-from keras_amp.experiments.environment import ENVIRONMENT, environment, use_threads
-from keras_amp.experiments.examples import SPLITS, prepare
-from keras_amp.experiments.results import TEST_CURVE
+from keras_amp.analysis.curve import curve_columns
+from keras_amp.callbacks import MixingTensorBoard
+from keras_amp.experiments.environment import environment, use_threads
+from keras_amp.experiments.examples import prepare
+from keras_amp.experiments.results import about_run, new_folder, write_json
 from keras_amp.experiments.store import FAILED, FINISHED
-from keras_amp.experiments.training import train
-from keras_amp.runs import read_json
+from keras_amp.experiments.times import WRITING
+from keras_amp.experiments.training import TENSORBOARD, fit_and_test, save_artefacts
+from keras_amp.runs import CONFIG
 
 KEPT = 2  # sets of examples that a process keeps: those of the cells that come next
 PARENT_CHECKED = 1.0  # seconds
@@ -32,7 +31,7 @@ _prepared = []
 
 
 def run_cell(cell, data_dir=None):
-    """Trains and tests a cell's classifier.
+    """Trains and tests a cell's classifier; keeps no file.
 
     An exception of the training is part of the record; it is not raised.
 
@@ -44,8 +43,7 @@ def run_cell(cell, data_dir=None):
         A dict, the cell's record; see ``read_records``.
 
     Example:
-    >>> from keras_amp.experiments import Method, Settings
-    >>> from keras_amp.grid import Cell
+    >>> from keras_amp.experiments import Cell, Method, Settings
     >>> from keras_amp.experiments.worker import run_cell
     >>> small = {"filters": 2, "embedding_dim": 4}
     >>> cell = Cell(Settings(steps=1, backbone_arguments=small), Method("none"), None, 0)
@@ -53,12 +51,50 @@ def run_cell(cell, data_dir=None):
     >>> record["status"], record["result"]["steps"], len(record["curves"]["test_error"])
     ('finished', 1, 1)
     """
-    started, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+    started, start = _now(), time.perf_counter()
     try:
-        outcome = {"status": FINISHED, **_train(cell, data_dir)}
+        settings = cell.settings_with(data_dir)
+        examples = examples_of(cell, settings)
+        trained = _trained(cell, settings, examples)
+        curve = settings.save_curve
+        along = curve_columns(trained.classifier, *examples.test) if curve else None
+        outcome = _finished(trained, examples, along)
     except Exception as error:  # whatever it is, the other cells go on
         outcome = _failure(type(error).__name__, str(error), traceback.format_exc())
     return _record(cell, outcome, started, time.perf_counter() - start)
+
+
+def run_cell_into(folder, cell, follower, command=None):
+    """Trains and tests a cell's classifier, and keeps its artefacts in a folder.
+
+    Args:
+        folder: Path of the folder, which is removed again if an exception is raised.
+        cell: ``Cell``.
+        follower: ``ComparisonRun``, which follows the training: its ``times``, its Keras
+            ``callbacks``, ``reading()`` and ``begin_cell(cell, examples)`` are used.
+        command: The command line that asked for the cell, for ``config.json``, or None.
+
+    Returns:
+        The cell's record, with ``"folder"``, and with the contents of ``config.json`` as
+        ``"config"``: the cell's own, and what is known about the run.
+    """
+    started, start = _now(), time.perf_counter()
+    settings, times = cell.settings, follower.times
+    with follower.reading():
+        examples = examples_of(cell, settings)
+    follower.begin_cell(cell, examples)
+    with new_folder(folder):
+        about = about_run(cell, settings, examples, command)
+        write_json(folder / CONFIG, about)
+        callbacks = [MixingTensorBoard(folder / TENSORBOARD), *follower.callbacks]
+        trained = _trained(cell, settings, examples, callbacks, times)
+        with times.part(WRITING):
+            along = save_artefacts(
+                folder, trained, settings, cell.how, cell.policy, examples
+            )
+    outcome = _finished(trained, examples, along)
+    record = _record(cell, outcome, started, time.perf_counter() - start)
+    return {**record, "config": about, "folder": folder}
 
 
 def died(cell, why):
@@ -121,6 +157,10 @@ def _failure(kind, message, trace):
     return {"status": FAILED, "error": error}
 
 
+def _now():
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def _record(cell, outcome, started, seconds):
     return {
         "key": cell.key,
@@ -132,42 +172,47 @@ def _record(cell, outcome, started, seconds):
     }
 
 
-def _train(cell, data_dir):
-    settings = cell.settings_with(data_dir)
-    examples = _examples_of(cell, settings)
-    with tempfile.TemporaryDirectory() as folder:
-        result = train(
-            settings,
-            cell.how,
-            cell.policy,
-            cell.seed,
-            examples,
-            Path(folder),
-            cell.fold,
-        )
-        curves = _curves(Path(folder))
-        along = _columns(Path(folder) / CURVE) if settings.save_curve else None
-        about = read_json(Path(folder) / ENVIRONMENT)
+def _trained(cell, settings, examples, callbacks=(), times=None):
+    how, policy = cell.how, cell.policy
+    return fit_and_test(
+        settings, how, policy, cell.seed, examples, cell.fold, callbacks, times
+    )
+
+
+def _finished(trained, examples, along=None):
+    """A finished cell's part of its record."""
     return {
-        "result": result.as_dict(),
-        "curves": curves,
-        **({"along_lambda": along} if along else {}),
-        "examples": {n: len(getattr(examples, n)[1]) for n in SPLITS},
-        **about,
+        "status": FINISHED,
+        "result": trained.result.as_dict(),
+        "curves": _curves(trained),
+        **({"along_lambda": _nine_digits(along)} if along else {}),
+        "examples": examples.sizes,
+        **trained.environment,
     }
 
 
-def _examples_of(cell, settings):
-    """The cell's examples; those of the last cells are there already."""
+def _nine_digits(columns):
+    """Columns as a file of ``write_columns`` holds them."""
+    return {name: [float(f"{v:.9g}") for v in column] for name, column in columns.items()}
+
+
+def examples_of(cell, settings):
+    """Returns the cell's ``Examples``; those of the last cells are there already.
+
+    Args:
+        cell: ``Cell``.
+        settings: Its ``Settings``, with the folder of the data.
+    """
     key = cell.examples_key, settings.data_dir
     return _remembered(
         _examples,
         key,
-        lambda: prepare(_dataset(settings), settings, cell.seed, cell.fold or 0),
+        lambda: prepare(dataset_of(settings), settings, cell.seed, cell.fold or 0),
     )
 
 
-def _dataset(settings):
+def dataset_of(settings):
+    """Returns the ``Dataset`` of settings; those of the last ones are there already."""
     key = settings.data, settings.data_dir, settings.phrases
     return _remembered(_datasets, key, lambda: data.load(*key))
 
@@ -181,22 +226,17 @@ def _remembered(memory, key, make):
     return memory[key]
 
 
-def _curves(folder):
+def _curves(trained):
     """The errors of every epoch, in percent, the training loss, and errors by step."""
-    columns = _columns(folder / "epochs.csv")
-    curves = {"loss": columns["loss"]}
+    epochs = trained.epochs
+    curves = {"loss": [epoch["loss"] for epoch in epochs]}
     for name, column in (("dev_error", "val_accuracy"), ("test_error", "test_accuracy")):
-        if column in columns:  # without a development set it is not
-            curves[name] = [_error(value) for value in columns[column]]
-    if (folder / TEST_CURVE).is_file():
-        curves["by_step"] = _columns(folder / TEST_CURVE)
+        if column in epochs[0]:  # without a development set it is not
+            curves[name] = [_error(epoch[column]) for epoch in epochs]
+    if trained.by_step:
+        steps, errors = zip(*trained.by_step.items(), strict=True)
+        curves["by_step"] = {"step": list(map(float, steps)), "test_error": list(errors)}
     return curves
-
-
-def _columns(path):
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: [float(row[name]) for row in rows] for name in rows[0]}
 
 
 def _error(accuracy):

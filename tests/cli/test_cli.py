@@ -47,14 +47,14 @@ def reports(monkeypatch):
     """Stands in for the report; returns the list of what was asked for."""
     asked = []
 
-    def write_report(runs, out):
-        asked.append((runs, out))
+    def write_records(records, out):
+        asked.append(([record["folder"] for record in records], out))
         Path(out).mkdir()
         page = Path(out) / "index.html"
         page.write_text("<p>")
         return page
 
-    monkeypatch.setattr(COMPARE, "write_report", write_report)
+    monkeypatch.setattr(COMPARE, "write_records", write_records)
     return asked
 
 
@@ -91,6 +91,7 @@ def test_the_program_trains_from_text_to_a_report(tmp_path):
     assert "test error %" in shown
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_recipe_and_its_command_do_the_same(command, reports, monkeypatch, tmp_path):
     flags = [*TINY, "--mix", "sentence", "--policy", "mixup", "--alpha", "0.4"]
     flags += ["--learning-rate", "0.01", "--train-per-class", "6"]
@@ -183,6 +184,7 @@ def test_mistakes_are_one_paragraph(command, tmp_path, arguments, message):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("untrained")
 def test_the_report_is_named_last_before_the_times(command, reports):
     few = ["--mix", "none", "--train-per-class", "6"]
     status, shown, _ = command("train", "cnn", *TINY, *few, "--out", "a")
@@ -190,7 +192,7 @@ def test_the_report_is_named_last_before_the_times(command, reports):
     *_, report, times = shown.splitlines()
     assert report == "Report: a/report/index.html"
     assert times.startswith("Time: ")
-    assert reports == [([Path("a")], Path("a/report"))]
+    assert reports == [([Path("a/none/seed-0")], Path("a/report"))]
     status, shown, _ = command("train", "cnn", *TINY, *few, "--no-report", "--out", "b")
     assert status == 0
     *_, results, times = shown.splitlines()
@@ -199,11 +201,12 @@ def test_the_report_is_named_last_before_the_times(command, reports):
     assert len(reports) == 1
 
 
+@pytest.mark.usefixtures("untrained")
 def test_an_error_in_the_report_loses_no_results(command, monkeypatch, tmp_path):
-    def broken(runs, out):
+    def broken(records, out):
         raise RuntimeError("no [ink]")
 
-    monkeypatch.setattr(COMPARE, "write_report", broken)
+    monkeypatch.setattr(COMPARE, "write_records", broken)
     few = ["--mix", "none", "--train-per-class", "6"]
     status, shown, errors = command("train", "cnn", *TINY, *few, "--out", "a")
     assert status == 1
@@ -220,7 +223,7 @@ def test_errors_of_the_training_keep_their_traceback(command, monkeypatch):
     def broken(*args, **kwargs):
         raise ValueError("not the user's")
 
-    monkeypatch.setattr("keras_amp.experiments.comparison.train", broken)
+    monkeypatch.setattr("keras_amp.experiments.worker.fit_and_test", broken)
     with pytest.raises(ValueError, match="not the user's"):
         command("train", "cnn", *TINY, "--out", "a")
 

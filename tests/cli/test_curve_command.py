@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from untrained import fit_and_test
 
 import keras_amp
 
@@ -17,7 +18,7 @@ pytest.importorskip(
 
 from keras_amp import cli
 from keras_amp.cli.curve import curve, run_curves
-from keras_amp.experiments import Comparison, Method, Settings
+from keras_amp.experiments import Method, Settings, compare
 from keras_amp.experiments.examples import prepare
 
 SMALL = {"embedding_dim": 6, "filters": 3, "kernel_sizes": (2, 3)}
@@ -29,7 +30,9 @@ def compared(out, cells=METHODS, seeds=2, **settings):
     settings = Settings(
         **{"epochs": 2, "learning_rate": 0.01, "backbone_arguments": SMALL, **settings}
     )
-    Comparison(settings, cells, seeds=seeds, out=out).run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keras_amp.experiments.worker.fit_and_test", fit_and_test)
+        compare(settings, cells, seeds=seeds, out=out)
     return out
 
 
@@ -60,18 +63,23 @@ def plain_losses(run, split="test"):
     return -np.log(p[np.arange(len(labels)), labels])
 
 
-@pytest.mark.parametrize("split", ["test", "dev"])
-def test_the_ends_are_the_mean_loss_of_the_split(runs, split):
-    curves = run_curves(runs, ["word", "sentence"], split, 3)
+def check_ends(curves, runs, split):
+    """Checks that nothing is mixed at the ends: the mean losses of the runs' texts."""
+    for name, losses in curves.items():
+        of_method = [run for run in runs if run.parent.name == name.split(",")[0]]
+        expected = np.mean([plain_losses(run, split).mean() for run in of_method])
+        np.testing.assert_allclose(losses[[0, 2]], expected, rtol=1e-5)
+
+
+def test_the_ends_are_the_mean_loss_of_the_split(runs):
+    curves = run_curves(runs, ["word", "sentence"], "test", 3)
     assert list(curves) == [
         f"{method}, {place}"
         for method in ("WordAMP", "none")
         for place in ("words mixed", "sentences mixed")
     ]
-    for name, losses in curves.items():
-        of_method = [run for run in runs if run.parent.name == name.split(",")[0]]
-        expected = np.mean([plain_losses(run, split).mean() for run in of_method])
-        np.testing.assert_allclose(losses[[0, 2]], expected, rtol=1e-5)
+    check_ends(curves, runs, "test")
+    check_ends(run_curves(runs[:1], ["sentence"], "dev", 3), runs[:1], "dev")
 
 
 def test_the_curve_is_that_of_the_run_s_own_file(runs):
@@ -206,8 +214,7 @@ def test_the_curve_of_trec_is_symmetric(tmp_path):
     if not (Path(os.environ.get("KERAS_AMP_DATA", "/nowhere")) / "trec").is_dir():
         pytest.skip("KERAS_AMP_DATA names no folder with trec")
     out = tmp_path / "run"
-    settings = Settings(data="trec", epochs=1, backbone_arguments=SMALL)
-    Comparison(settings, METHODS[1:], seeds=1, out=out).run()
+    compared(out, METHODS[1:], seeds=1, data="trec")
     (losses,) = run_curves([out / "WordAMP" / "seed-0"], ["word"]).values()
     assert losses.shape == (21,)
     np.testing.assert_allclose(losses, losses[::-1], rtol=1e-5)

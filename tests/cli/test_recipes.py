@@ -8,13 +8,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from keras_amp import load_run
 from keras_amp.experiments import RECIPES
 
 ROOT = Path(__file__).parents[2]
 TINY = "--embedding-dim 4 --filters 3 --kernel-sizes 2 3 --epochs 1 --seeds 1".split()
-TINY += ["--no-report", "--no-save-curve"]  # tests/test_cli.py has them
+TINY += ["--no-report", "--no-save-curve"]  # test_cli.py has them
 
 
 @pytest.fixture
@@ -35,6 +37,7 @@ def recipe(monkeypatch, capsys):
     return run
 
 
+@pytest.mark.usefixtures("untrained")
 def test_the_recipe_goes_from_text_to_a_table(recipe, tmp_path):
     out = tmp_path / "out"
     status, shown, _ = recipe(*TINY, "--out", out)
@@ -47,6 +50,7 @@ def test_the_recipe_goes_from_text_to_a_table(recipe, tmp_path):
         assert len(list(csv.DictReader(file))) == 5
 
 
+@pytest.mark.usefixtures("untrained")
 def test_flags_reach_the_policy_and_the_methods(recipe, tmp_path):
     out = tmp_path / "out"
     flags = "--mix word --policy amp --alpha 0.4 --step-size 0.1 --no-min-op"
@@ -67,6 +71,7 @@ def test_flags_reach_the_policy_and_the_methods(recipe, tmp_path):
         assert expected in config
 
 
+@pytest.mark.usefixtures("untrained")
 def test_the_users_own_file_is_trained_on(recipe, tmp_path):
     path = tmp_path / "mine.tsv"
     path.write_text("".join(f"{'ab'[i % 2]}\tword{i % 2} text\n" for i in range(40)))
@@ -98,6 +103,7 @@ def test_mistakes_are_said_in_a_line_and_leave_nothing(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("name", ["trec", "sst1", "sst2", "subj", "mr"])
 def test_a_cell_of_the_papers_grid_is_one_command(recipe, tmp_path, name):
     if not (Path(os.environ.get("KERAS_AMP_DATA", "/nowhere")) / name).is_dir():
@@ -124,7 +130,7 @@ def test_the_lstms_recipe_trains_on_vectors_with_few_labels(recipe, tmp_path):
     vectors = tmp_path / "mine.vec"
     vectors.write_text("who 0.5 1\nwhat -0.5 2\n? 0.1 0.2\n")
     flags = "--units 3 --steps 2 --seeds 1 --mix random --policy amp --patience 1"
-    flags += " --no-report"
+    flags += " --no-report --no-save-curve"
     status, shown, _ = recipe(
         *flags.split(), "--vectors", vectors, "--train-per-class", "4",
         "--use-cudnn", "auto", "--out", tmp_path / "out", name="bilstm",
@@ -135,6 +141,10 @@ def test_the_lstms_recipe_trains_on_vectors_with_few_labels(recipe, tmp_path):
     config = json.loads((run / "config.json").read_text())
     assert config["examples"]["train"] + config["examples"]["dev"] == 6 * 4
     assert config["backbone_arguments"]["use_cudnn"] == "auto"
+    assert config["backbone_arguments"]["embedding_dim"] == 2
+    assert config["encoding"]["coverage"] > 0.02
+    probabilities = load_run(run).predict(["who is it ?", "unheard"])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
     assert json.loads((run / "result.json").read_text())["steps"] == 2
 
 
@@ -179,12 +189,11 @@ def chosen(monkeypatch):
 
     comparisons = []
 
-    def stop(settings, cells, policy, seeds, *rest, **more):
-        # The backbone's own defaults are filled in.
-        comparisons.append((replace(settings, backbone_arguments={}), seeds))
+    def stop(settings, chosen, policy, seeds, *rest, **more):
+        comparisons.append((settings, seeds))
         raise ValueError("enough")
 
-    monkeypatch.setattr(compare, "Comparison", stop)
+    monkeypatch.setattr(compare, "ComparisonRun", stop)
 
     def run(*arguments, name="cnn"):
         from keras_amp import cli
@@ -197,7 +206,7 @@ def chosen(monkeypatch):
 
 
 def paper(name, data="questions"):
-    return replace(RECIPES[name].settings, data=data, backbone_arguments={})
+    return replace(RECIPES[name].settings, data=data)
 
 
 def test_the_set_that_comes_along_is_trained_on_shortly(chosen):

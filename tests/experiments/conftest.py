@@ -1,8 +1,15 @@
 """Fixtures of the tests of experiments; the helpers of these tests are beside it."""
 
 import html
+import io
 
 import pytest
+from comparing import PUBLISHED, settings, write_data
+from rich.console import Console
+
+pytest.importorskip("cyclopts", reason='pip install "keras-amp[experiments]"')
+
+from keras_amp.experiments import compare, methods
 
 
 @pytest.fixture
@@ -15,3 +22,46 @@ def without_drawings(monkeypatch):
 
     monkeypatch.setattr(pages.galleries, "inline_svg", named)
     monkeypatch.setattr(pages.grid_files, "as_file", lambda figure: "<svg/>")
+
+
+@pytest.fixture(scope="session")
+def own_data(tmp_path_factory):
+    """A CSV file of 80 texts in two classes, without dev and test splits."""
+    path = tmp_path_factory.mktemp("data") / "mine.csv"
+    write_data(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def compared(own_data, tmp_path_factory):
+    """A comparison in earnest: its folder, its results and what was shown."""
+    out = tmp_path_factory.mktemp("compared") / "out"
+    console = Console(file=io.StringIO(), width=100)
+    results = compare(
+        settings(own_data),
+        methods(["none", "word"]),
+        seeds=1,
+        out=out,
+        console=console,
+    )
+    return out, results, console.file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def as_published(own_data, tmp_path_factory):
+    """The same as the authors' program has it: two epochs of four steps and one of two.
+
+    Without a development set.
+    """
+    out = tmp_path_factory.mktemp("published") / "out"
+    console = Console(file=io.StringIO(), width=200)
+    chosen = settings(own_data, **PUBLISHED, test_every=2)
+    results = compare(
+        chosen,
+        methods(["none", "word"], ["mixup", "program"]),
+        seeds=1,
+        out=out,
+        console=console,
+        program={"window": 3},
+    )
+    return out, results, console.file.getvalue()

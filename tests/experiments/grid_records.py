@@ -4,7 +4,7 @@ from io import StringIO
 
 import pandas as pd
 
-from keras_amp.grid import parse_grid
+from keras_amp.experiments import parse_grid
 
 FIVE = """
 title = "Known results"

@@ -1,20 +1,15 @@
 """What is recorded of the environment, and that deterministic kernels come and go."""
 
-import json
 import subprocess
-from io import StringIO
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from rich.console import Console
 
 pytest.importorskip("cyclopts", reason='pip install "keras-amp[experiments]"')
 
-from keras_amp.experiments import Comparison, Settings, environment, methods
-
-TINY = {"embedding_dim": 4, "filters": 3, "kernel_sizes": (2, 3)}
+from keras_amp.experiments import environment
 
 
 def git(folder, *arguments):
@@ -96,31 +91,6 @@ def test_deterministic_operations_end_with_an_error():
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert not environment.machine()["deterministic"]
-
-
-@pytest.mark.parametrize("compiled", [True, False])
-def test_a_run_says_what_it_rests_on_and_is_compiled_all_the_same(tmp_path, compiled):
-    settings = Settings(
-        backbone_arguments=TINY,
-        train_per_class=8,
-        steps=3,
-        jit_compile=compiled,
-        save_curve=False,
-        save_classifier=False,
-    )
-    out = tmp_path / "out"
-    console = Console(file=StringIO())
-    Comparison(
-        settings, methods(["word"], ["mixup"]), seeds=1, out=out, console=console
-    ).run()
-    about = json.loads((out / "WordMixup" / "seed-0" / "environment.json").read_text())
-    assert about["jit_compile"] is compiled
-    assert about["machine"]["deterministic"] is not bool(
-        tf.config.get_visible_devices("GPU")
-    )
-    assert about["versions"]["tensorflow"] == tf.__version__
-    assert about["source"] == environment.source()
-    assert about["machine"]["processor"]
 
 
 def test_deterministic_operations_leave_what_a_step_computes():

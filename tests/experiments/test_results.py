@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
 
 from keras_amp.analysis import significance
-from keras_amp.grid import load_grid, read_records
+from keras_amp.experiments import load_grid, read_records
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"

@@ -257,6 +257,20 @@ def test_a_run_can_be_put_together():
     assert run.class_names == ("HUM", "LOC")
 
 
+def test_a_run_shows_what_it_was_trained_on():
+    classifier = text_cnn(4, 2, 5, embedding_dim=4, filters=2)
+    preprocess = WordPreprocessor(["", "[UNK]", "who", "?"], 5)
+    config = {"data": "trec", "mix": "word", "policy": "amp", "seed": 3, "fold": None}
+    run = Run(classifier, preprocess, ["HUM", "LOC"], config)
+    name = classifier.name
+    assert repr(run) == (
+        f"Run({name!r}, data='trec', mix='word', policy='amp', seed=3, "
+        "classes=['HUM', 'LOC'])"
+    )
+    bare = Run(classifier, preprocess, ["HUM", "LOC"], {})
+    assert repr(bare) == f"Run({name!r}, classes=['HUM', 'LOC'])"
+
+
 # === What is no run ===
 
 

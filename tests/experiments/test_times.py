@@ -2,14 +2,14 @@
 
 import contextlib
 import time
-from pathlib import Path
 
 import keras
 import pytest
 
 from keras_amp import data
-from keras_amp.experiments import Settings, methods, prepare, train
+from keras_amp.experiments import Settings, methods, prepare
 from keras_amp.experiments.times import FitTimes, Times
+from keras_amp.experiments.training import fit_and_test
 from keras_amp.policies import AdversarialMixing
 
 
@@ -64,7 +64,7 @@ def test_the_first_step_and_evaluation_are_those_that_are_traced(clock):
 
 
 @pytest.mark.parametrize("method", methods(mix=("none", "sentence"), policy=("amp",)))
-def test_a_run_traces_its_step_once_and_counts_its_time(method, monkeypatch, tmp_path):
+def test_a_run_traces_its_step_once_and_counts_its_time(method, monkeypatch):
     """Keras' own step makes the optimizer's variables, and is then traced again."""
     traced = []
     settings = Settings(
@@ -91,16 +91,9 @@ def test_a_run_traces_its_step_once_and_counts_its_time(method, monkeypatch, tmp
     monkeypatch.setattr(keras.optimizers.Adam, "apply", counted_update)
     examples, times = prepare(data.load("questions"), settings, 0), Times()
     start = time.perf_counter()
-    train(
-        settings,
-        method,
-        method.policy_of(AdversarialMixing()),
-        0,
-        examples,
-        Path(tmp_path),
-        times=times,
-    )
+    policy = method.policy_of(AdversarialMixing())
+    fit_and_test(settings, method, policy, 0, examples, times=times)
     assert traced.count("update") == 1
     assert traced.count(False) == 1  # one evaluation function for both sets
-    assert {"tracing", "training", "evaluation", "writing"} <= times.seconds.keys()
+    assert {"tracing", "training", "evaluation"} <= times.seconds.keys()
     assert sum(times.seconds.values()) <= time.perf_counter() - start

@@ -30,6 +30,7 @@ from grid_records import (
 )
 
 from keras_amp.cli.table import table as command
+from keras_amp.experiments import load_grid, parse_grid, read_records
 from keras_amp.experiments.pages import embed, make_table, write_table
 from keras_amp.experiments.pages.latex import PACKAGES
 from keras_amp.experiments.store import write_record
@@ -37,7 +38,6 @@ from keras_amp.experiments.summary.arrangement import arrange
 from keras_amp.experiments.summary.grid_frames import groups_frame
 from keras_amp.experiments.summary.groups import group_trials
 from keras_amp.experiments.summary.trials import trials_of_grid
-from keras_amp.grid import load_grid, parse_grid, read_records
 
 # Figures are drawn by the fixtures of this module alone, and where a test undoes it.
 pytestmark = pytest.mark.usefixtures("without_drawings")

@@ -12,8 +12,8 @@ pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
 from grid_records import DASH, MEANS, five, read, records_of, rows_of, wave
 from scipy import stats
 
+from keras_amp.experiments import parse_grid
 from keras_amp.experiments.pages import make_table
-from keras_amp.grid import parse_grid
 
 pytestmark = pytest.mark.usefixtures("without_drawings")
 

@@ -1,0 +1,213 @@
+"""Grids: their cells run in processes or on a cluster, and go on where they were."""
+
+import shlex
+from pathlib import Path
+
+from keras_amp.experiments.config import FILE
+from keras_amp.experiments.executors import on_cluster, on_this_machine
+from keras_amp.experiments.results import errors_text
+from keras_amp.experiments.runner import Runner, share_cores, try_cells
+from keras_amp.experiments.store import (
+    CELLS,
+    FAILED,
+    FINISHED,
+    read_records,
+    write_record,
+)
+from keras_amp.experiments.summary.labels import label_cells
+from keras_amp.runtime.extras import require
+from keras_amp.runtime.files import whole_file
+
+
+class GridRun(Runner):
+    """A grid in its folder, ready to run in processes of their own, or on a cluster.
+
+    Everything a user can get wrong is found when it is made, before any training: the
+    data, vectors and presets of the cells to be run are loaded once. (Not those of a
+    cluster, which has files of its own.)
+
+    Args:
+        grid: ``Grid``.
+        out: The grid's folder: a new or empty one, or one that it has run in before;
+            None for ``runs/<name>``.
+        jobs: Integer, cells at a time; None for as many as there are cores, or as GPUs
+            hold by ``gpus_per_cell``.
+        threads: Integer, the threads of a cell; None divides the cores among the jobs.
+        retry: Whether to run cells again that have failed.
+        reuse: Folders of other grids, whose finished cells need not be run again where
+            they are this grid's, too; they are copied.
+        cluster: Address of a Ray cluster, or ``"local"`` to start one on this machine;
+            None for processes of this machine.
+        gpus_per_cell: Float > 0, the share of a GPU that a cell needs; None leaves GPUs
+            to TensorFlow.
+        data_dir: Folder with public data sets; see ``keras_amp.data.load``.
+        console: A ``rich.console.Console``; None for standard output.
+
+    Attributes:
+        records: Dict from the keys of cells to the records that there are.
+        todo: List of the ``Cell``s to be run.
+
+    Raises:
+        ValueError: If an argument lies outside its range, or the data, the word vectors
+            or a preset cannot be used.
+        FileNotFoundError: If a file is missing.
+        FileExistsError: If ``out`` holds something else.
+        ImportError: If a cluster is named and Ray is not installed.
+        ConnectionError: If data, vectors or a preset cannot be fetched.
+    """
+
+    def __init__(
+        self,
+        grid,
+        out=None,
+        jobs=None,
+        threads=None,
+        retry=False,
+        reuse=(),
+        cluster=None,
+        gpus_per_cell=None,
+        data_dir=None,
+        console=None,
+    ):
+        self.cluster, self.data_dir = cluster, data_dir
+        out = Path("runs") / grid.name if out is None else Path(out)
+        self.jobs, self.threads = share_cores(jobs, threads, gpus_per_cell)
+        self.gpus_per_cell = gpus_per_cell
+        if cluster is not None:
+            require("cluster", "ray")
+        records = _records_in(out)
+        missing = [c for c in grid.cells if _is_missing(records.get(c.key), retry)]
+        keys = {cell.key for cell in missing}
+        self.others = {
+            key: record
+            for key, record in read_records(reuse).items()
+            if key in keys and record["status"] == FINISHED
+        }
+        todo = [cell for cell in missing if cell.key not in self.others]
+        self.names = label_cells(grid.cells)
+        super().__init__(grid, out, records, todo, self.names, "cells", console)
+        if cluster is None:
+            with self.display.busy("Reading data"):
+                try_cells(todo, data_dir)
+
+    def begin(self):
+        """Writes the configuration and what is reused; says what there is to do."""
+        (self.out / CELLS).mkdir(parents=True, exist_ok=True)
+        with whole_file(self.out / FILE) as file:
+            file.write(self.grid.text)
+        for key, record in self.others.items():
+            self.records[key] = record
+            self.keep(record)
+        here = len(self.grid.cells) - self.left
+        failed = self.display.count(FAILED)
+        already = f", {here} have run before" + (f" ({failed} failed)" if failed else "")
+        self.display.say(
+            f"{self.grid.title}\n{self.left} cells to run{already if here else ''}"
+        )
+        self.display.say(f"Results in {self.out}")
+        self._state()
+
+    def execute(self):
+        """The records of the cells to be run, as they end."""
+        how = self.threads, self.data_dir, self.gpus_per_cell
+        if self.cluster is None:
+            return on_this_machine(self.todo, self.jobs, *how)
+        return on_cluster(self.todo, self.cluster, *how, self.jobs)
+
+    def keep(self, record):
+        """Writes a record to its place."""
+        write_record(self.out, record)
+
+    def ended(self, record, cell):
+        """Says what a cell came to."""
+        self._state()
+        name, total = name_of(cell, self.names), len(self.grid.cells)
+        if record["status"] == FAILED:
+            error = record["error"]
+            self.display.say(f"Failed: {name}: {error['type']}: {error['message']}")
+        elif not self.display.is_live:
+            result = record["result"]
+            errors = errors_text(result["dev_error"], result["test_error"])
+            self.display.say(
+                f"{total - self.left} of {total}: {name}: {errors} "
+                f"({record['seconds']:.1f} s)"
+            )
+
+    def close(self):
+        """Says what there is, and how to go on."""
+        self.display.say(f"{self._so_far()}.")
+        if self.display.count(FINISHED):
+            tables = shlex.join(["keras-amp", "table", str(self.out)])
+            self.display.say(f"Tables: {tables}")
+
+    def cut_short(self, how):
+        """Returns what there is to say of a grid that did not come to its end."""
+        return f"{how}: {self._so_far()}; the same command goes on."
+
+    def _so_far(self):
+        finished, failed = map(self.display.count, (FINISHED, FAILED))
+        text = f"{finished} of {len(self.grid.cells)} cells are finished"
+        return text + (f", {failed} failed (--retry runs them again)" if failed else "")
+
+    def _state(self):
+        finished, failed = map(self.display.count, (FINISHED, FAILED))
+        running = f"{min(self.jobs, self.left)} running, " if self.cluster is None else ""
+        self.display.state = f"{finished} done, {running}{failed} failed"
+
+
+def run_grid(grid, out=None, **arguments):
+    r"""Runs the cells of a grid that have not been run yet.
+
+    Each cell that ends is written at once to ``<out>/cells/<key>.json``, whole or not at
+    all. A grid that was killed goes on where it was; only the cells in flight are lost.
+    Cells are named by all settings that their result depends on, so that a changed
+    configuration makes new cells, and those of the former one stay as they are.
+
+    Args:
+        grid: ``Grid``.
+        out: The grid's folder; None for ``runs/<name>``.
+        **arguments: As ``GridRun``.
+
+    Returns:
+        A dict from the keys of the grid's cells to their records; see ``read_records``.
+
+    Raises:
+        ValueError: As ``GridRun``, and the other exceptions named there.
+
+    Example:
+    >>> from keras_amp.experiments import parse_grid, run_grid
+    >>> grid = parse_grid("[settings]\nmix = 'none'\nsteps = 2\nfilters = 2", "tiny")
+    >>> records = run_grid(grid, "tiny", jobs=1)  # doctest: +SKIP
+    >>> [record["status"] for record in records.values()]  # doctest: +SKIP
+    ['finished']
+    """
+    return GridRun(grid, out, **arguments).run()
+
+
+def name_of(cell, names):
+    """Returns what a cell is called in a line: its name, its seed and its fold.
+
+    Args:
+        cell: ``Cell``.
+        names: Dict from the keys of cells to names, as of ``label_cells``.
+    """
+    fold = "" if cell.fold is None else f", fold {cell.fold}"
+    return f"{names[cell.key]}, seed {cell.seed}{fold}"
+
+
+def _is_missing(record, retry):
+    return record is None or (retry and record["status"] == FAILED)
+
+
+def _records_in(out):
+    """What a grid's folder holds already."""
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"Expected a folder. Received: {out}, which is a file.")
+    if not out.is_dir() or not any(out.iterdir()):
+        return {}
+    if not (out / FILE).is_file():
+        raise FileExistsError(
+            f"Expected a new or empty folder, or a grid's. Received: {out}, which holds "
+            "something else. Name another one."
+        )
+    return read_records([out])

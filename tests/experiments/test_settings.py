@@ -1,0 +1,135 @@
+"""Settings: what is checked, and what is shown of them."""
+
+import inspect
+from dataclasses import fields, replace
+
+import pytest
+from comparing import settings
+
+import keras_amp
+from keras_amp import experiments
+from keras_amp.experiments import Settings
+from keras_amp.experiments.arguments import ARGUMENTS, Program
+from keras_amp.experiments.recipes import CNN
+from keras_amp.experiments.settings import BACKBONES
+from keras_amp.paper import AuthorsProgram
+from keras_amp.policies import AdversarialMixing
+
+# What the training path itself hands to a backbone.
+SUPPLIED = {
+    "vocabulary_size",
+    "num_classes",
+    "sequence_length",
+    "vectors",
+    "seed",
+    "name",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "`epochs`.*>= 1.*epochs=0"),
+        ({"batch_size": 1.5}, "`batch_size`.*batch_size=1.5"),
+        ({"learning_rate": float("nan")}, "`learning_rate`.*> 0.*nan"),
+        ({"learning_rate": "fast"}, "`learning_rate`.*> 0.*'fast'"),
+        ({"clip_norm": 0.0}, "`clip_norm`.*> 0.*0.0"),
+        ({"clip_norm": True}, "`clip_norm`.*> 0.*True"),
+        ({"loss": None}, "`loss`.*'cross-entropy'.*None"),
+        ({"dev_fraction": -0.1}, "`dev_fraction`.*to be 0.*between 0 and 1"),
+        ({"dev_fraction": 1.0}, "`dev_fraction`.*to be 0.*between 0 and 1"),
+        ({"dev_fraction": 0, "patience": 2}, "`patience`.*without a development set"),
+        ({"test_every": 0}, "`test_every`.*>= 1"),
+        ({"test_fraction": 1.0}, "`test_fraction`.*between 0 and 1"),
+        ({"train_fraction": 0.0}, "`train_fraction`.*above 0"),
+        ({"train_fraction": 0.1, "train_per_class": 3}, "one of `train_fraction` and"),
+        ({"train_per_class": 0}, "`train_per_class`.*>= 1"),
+        ({"folds": 0}, "`folds`.*>= 1"),
+        ({"steps": 0}, "`steps`.*>= 1"),
+        ({"patience": 0}, "`patience`.*>= 1"),
+        ({"warmup_steps": -1}, "`warmup_steps`.*>= 0"),
+        ({"step_schedule": "up"}, "`step_schedule`.*rising.*Received: .*'up'"),
+        ({"sequence_length": 2.5}, "`sequence_length`.*2.5"),
+        ({"backbone": "rnn"}, "`backbone`.*'cnn'.*'rnn'"),
+        ({"backbone_arguments": {"drop": 0.1}}, "`backbone_arguments`.*dropout.*: drop"),
+        ({"backbone_arguments": {"filters": 2.5}}, "`filters`.*>= 1.*filters=2.5"),
+        ({"phrases": 1}, "`phrases` to be True or False.*phrases=1"),
+        ({"epoch": 3}, "name of a setting. Received: epoch. Did you mean 'epochs'"),
+    ],
+)
+def test_wrong_settings_are_explained(changes, message):
+    with pytest.raises(ValueError, match=message):
+        settings("questions", **changes)
+
+
+def test_values_stay_as_they_were_given():
+    """Keys of cells hold 1, not 1.0, where an integer was given."""
+    given = settings("questions", learning_rate=1, data_dir="somewhere")
+    assert repr(given.learning_rate) == "1"
+    assert given.data_dir == "somewhere"
+    assert given.given == {"data", "backbone_arguments", "epochs", "batch_size"} | {
+        "learning_rate", "save_curve", "data_dir"
+    }  # fmt: skip
+    assert replace(given, epochs=9).epochs == 9
+    with pytest.raises(ValueError, match="`epochs`"):
+        replace(given, epochs=0)
+
+
+def parameters(function, names):
+    known = inspect.signature(function).parameters
+    return {name: known[name].default for name in known if name in names(known)}
+
+
+@pytest.mark.parametrize("name", list(ARGUMENTS))
+def test_the_arguments_of_a_backbone_are_those_it_takes(name):
+    taken = parameters(BACKBONES[name], lambda known: known.keys() - SUPPLIED)
+    assert dict(ARGUMENTS[name]()) == taken
+
+
+def test_the_arguments_of_the_program_are_those_that_it_alone_takes():
+    policy = inspect.signature(AdversarialMixing).parameters
+    assert dict(Program()) == parameters(
+        AuthorsProgram, lambda known: known.keys() - policy.keys()
+    )
+
+
+def test_a_recipe_s_settings_are_settings():
+    chosen = CNN(epochs=3)
+    assert isinstance(chosen, Settings)
+    assert {f.name for f in fields(CNN)} == {f.name for f in fields(Settings)}
+    assert chosen.all_backbone_arguments()["filters"] == 100
+    assert replace(chosen, backbone_arguments={"filters": 3}).epochs == 3
+
+
+def test_settings_show_what_is_not_the_default():
+    assert repr(Settings()) == "Settings()"
+    given = Settings(data="trec", backbone_arguments={"filters": 3}, steps=9)
+    assert repr(given) == (
+        "Settings(data='trec', backbone_arguments={'filters': 3}, steps=9)"
+    )
+    assert eval(repr(given)) == given
+
+
+def test_methods_share_what_their_policies_share():
+    policy = keras_amp.AdversarialMixing(0.4, 0.1, noise="shared", probability=0.5)
+    config = policy.get_config()
+    ablated = experiments.Method("word", "maxop").policy_of(policy).get_config()
+    assert ablated == {**config, "min_op": False}
+    program = experiments.Method("word", "program").policy_of(policy).get_config()
+    for name in ("alpha", "step_size", "probability", "lam_per"):
+        assert program[name] == config[name]
+    assert program["noise"] == "independent"  # its own
+
+
+def test_random_mixes_at_both_places():
+    method = experiments.Method("random", "amp")
+    assert method.name == "RandomAMP"
+    classifier = keras_amp.backbones.text_cnn(9, 2, 5, embedding_dim=4, filters=2)
+    assert method.mix_at(classifier) == ["embedding", "sentence"]
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(3, 1), (4, 1), (6, 2), (8, 2)])
+def test_steps_are_counted_in_epochs(steps, epochs):
+    """58 texts in batches of 16 are 4 steps."""
+    assert settings("mine.csv", steps=steps).length(58) == (4, epochs, steps)
+    assert settings("mine.csv", epochs=7).length(58) == (4, 7, 28)
