@@ -253,12 +253,18 @@ class ExportedByAnother:
 
     Keras' ``ExportArchive``, ``tf.saved_model.save`` and
     ``tf.lite.TFLiteConverter.from_keras_model`` ask a model what it is called with.
-    A subclass defines ``exported_model``, the model that answers, and
-    ``exported_shapes``, the shapes of its inputs.
+    A subclass defines ``exported_model`` and ``exported_shapes``.
     """
 
-    exported_model: keras.Model
-    exported_shapes: Any
+    @property
+    def exported_model(self) -> keras.Model:
+        """The model that answers."""
+        raise NotImplementedError
+
+    @property
+    def exported_shapes(self) -> Any:
+        """The shapes of its inputs, in the structure of these."""
+        raise NotImplementedError
 
     def _get_save_spec(self, dynamic_batch: bool = True) -> Any:
         return self.exported_model._get_save_spec(dynamic_batch)

@@ -3,7 +3,7 @@
 import importlib
 
 
-def require(extra, *modules):
+def require(extra: str, *modules: str) -> None:
     """Raise an error that names the pip command if a module cannot be imported.
 
     Args:

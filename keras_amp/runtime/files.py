@@ -3,11 +3,13 @@
 import contextlib
 import csv
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO, Any
 
 
 @contextlib.contextmanager
-def whole_file(path, binary=False):
+def whole_file(path: str | os.PathLike[str], binary: bool = False) -> Iterator[IO[Any]]:
     """Open a file that takes its place only once it is complete.
 
     Args:
@@ -22,7 +24,9 @@ def whole_file(path, binary=False):
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.partial")
-    how = {"mode": "wb"} if binary else {"mode": "w", "encoding": "utf-8", "newline": ""}
+    how: dict[str, Any] = {"mode": "wb"}
+    if not binary:
+        how = {"mode": "w", "encoding": "utf-8", "newline": ""}
     try:
         with open(partial, **how) as file:
             yield file
@@ -31,7 +35,7 @@ def whole_file(path, binary=False):
         partial.unlink(missing_ok=True)
 
 
-def check_new_file(path, purpose=""):
+def check_new_file(path: Path, purpose: str = "") -> None:
     """Raise if a file cannot be made at a path without replacing another.
 
     Args:
@@ -61,7 +65,7 @@ def check_new_file(path, purpose=""):
         )
 
 
-def write_columns(file, columns):
+def write_columns(file: IO[str], columns: Mapping[str, Any]) -> None:
     """Write columns of numbers as CSV, with nine significant digits.
 
     Args:

@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 
 # "I0000 00:00:1795782788.378745    5444 port.cc:153] oneDNN custom ..."; in earlier
 # versions "2024-05-01 12:00:00.123456: I tensorflow/core/..."; and a line of Abseil about
@@ -24,13 +25,13 @@ LOGGED = re.compile(
 DONE = b"keras_amp: all is well\n"
 
 
-def import_tensorflow():
+def import_tensorflow() -> None:
     """Import TensorFlow, and hide its notes if that succeeds."""
     with hidden_notes():
         import tensorflow  # noqa: F401
 
 
-def hide_tracing_warning():
+def hide_tracing_warning() -> None:
     """Hide TensorFlow's warning that functions are traced again, which each run does.
 
     Its other warnings are shown.
@@ -39,7 +40,7 @@ def hide_tracing_warning():
 
 
 @contextlib.contextmanager
-def hidden_notes():
+def hidden_notes() -> Iterator[None]:
     """Hide what libraries log on standard error within the block, unless it fails.
 
     Example:
@@ -62,6 +63,7 @@ def hidden_notes():
             yield
             return
         stack.callback(reader.wait)
+        assert reader.stdin is not None
         stack.callback(os.dup2, screen, 2)  # which ends the reader's input
         os.dup2(reader.stdin.fileno(), 2)
         reader.stdin.close()
@@ -69,7 +71,7 @@ def hidden_notes():
         os.write(2, DONE)
 
 
-def without_notes(lines):
+def without_notes(lines: Iterable[bytes]) -> Iterator[bytes]:
     r"""Yield the lines that are shown, as soon as they are known to be.
 
     Args:
@@ -92,7 +94,7 @@ def without_notes(lines):
     yield from notes
 
 
-def _is_not_about_tracing(record):
+def _is_not_about_tracing(record: logging.LogRecord) -> bool:
     return "triggered tf.function retracing" not in record.getMessage()
 
 

@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from keras_amp.runtime import notes
@@ -27,7 +28,7 @@ COMMAND = "keras-amp"
 RECIPES = ("bert", "bilstm", "cnn", "grid")  # the scripts of the folder recipes/
 
 
-def begin():
+def begin() -> None:
     """Set ``VARIABLES``, except those that are set, if this is a program of the package.
 
     TensorFlow is imported then. Its notes are hidden unless the user has asked for them.
@@ -40,7 +41,7 @@ def begin():
             notes.import_tensorflow()
 
 
-def is_program(arguments, original):
+def is_program(arguments: list[str], original: list[str]) -> bool:
     """Return whether a process runs ``keras-amp``, ``python -m keras_amp`` or a recipe.
 
     Args:
@@ -61,7 +62,7 @@ def is_program(arguments, original):
 
 
 @contextlib.contextmanager
-def variables(given=None):
+def variables(given: dict[str, str] | None = None) -> Iterator[None]:
     """Set variables for the processes that are started in the block.
 
     They have no effect on this process, which has imported TensorFlow already.

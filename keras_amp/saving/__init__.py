@@ -1,4 +1,4 @@
-"""Files of weights, and exported models: a mixing model hands on its classifier's.
+"""Weights files and exported models, from which the classifier can be used alone.
 
 It imports ``keras_amp.graph.keras_compat`` alone; models import it.
 """

@@ -13,12 +13,12 @@ Shapes: TypeAlias = Shape | list[Shape] | dict[str, Shape]  # one for each input
 
 
 class ExportsClassifier(ExportedByAnother):
-    """For a Keras model around a ``classifier``: all ways to export it take that.
+    """A base of Keras models around a ``classifier``, which is exported in their place.
 
-    Keras, TensorFlow and its converters ask a model that is no graph what it has been
-    called with. This one answers by its classifier's inputs, called or not. TensorFlow
-    Lite's ``from_keras_model`` knows but one dtype of all inputs; where a classifier's
-    differ it takes floats, which the classifier casts.
+    Keras, TensorFlow and its converters ask a model that has no graph what it has been
+    called with. This one answers with its classifier's inputs, whether it has been called
+    or not. TensorFlow Lite's ``from_keras_model`` allows one dtype for all inputs; where
+    those of the classifier differ, the answer is floats, which the classifier casts.
     """
 
     classifier: keras.Model

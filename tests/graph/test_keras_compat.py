@@ -414,11 +414,18 @@ def test_a_model_is_exported_by_another(tmp_path):
     class Wrapper(compat.ExportedByAnother, keras.Model):
         def __init__(self, model):
             super().__init__()
-            self.exported_model, self.exported_shapes = model, (None, 3)
-            self.built = True
+            self.wrapped, self.built = model, True
+
+        @property
+        def exported_model(self):
+            return self.wrapped
+
+        @property
+        def exported_shapes(self):
+            return (None, 3)
 
         def call(self, inputs):
-            return self.exported_model(inputs)
+            return self.wrapped(inputs)
 
     model = small_model()
     wrapper, x = Wrapper(model), batch()[0].astype("float32")
