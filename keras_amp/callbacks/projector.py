@@ -1,8 +1,8 @@
-"""What TensorBoard's projector reads: the embeddings of a model, and where they are.
+"""The files that TensorBoard's projector reads: a model's embeddings and their list.
 
-Keras looks among a model's own layers, and names a tensor that none of its files holds.
-Here those of nested models are found too, and a checkpoint is written that the projector
-can read.
+Keras lists the embeddings of a model's outer layers only, and names a tensor that is in
+none of its files. Here the embeddings of nested models are listed, too, and a checkpoint
+is written that the projector can read.
 """
 
 from pathlib import Path
@@ -17,10 +17,10 @@ CHECKPOINT = "keras_embedding.ckpt"
 
 
 def embedding_layers(model):
-    """Returns a dict from tensor names, without slashes, to a model's embedding layers.
+    """Return a dict from tensor names, without slashes, to a model's embedding layers.
 
     Args:
-        model: A Keras model; layers at any depth count.
+        model: A Keras model; the layers of nested models are included.
 
     Example:
     >>> from keras_amp.callbacks.projector import embedding_layers
@@ -40,16 +40,16 @@ def embedding_layers(model):
 
 
 def write_config(folder, layers, metadata):
-    """Writes ``projector_config.pbtxt``.
+    """Write ``projector_config.pbtxt``.
 
     Args:
         folder: Existing folder.
-        layers: What ``embedding_layers`` returns.
-        metadata: Path of the file that names the rows of all of them, a dict from
+        layers: The result of ``embedding_layers``.
+        metadata: Path of a file that names the rows of all embeddings, a dict from
             layers' names to such paths, or None.
 
     Raises:
-        ValueError: If a name is that of no embedding layer.
+        ValueError: If no embedding layer has one of these names.
     """
     from google.protobuf import text_format
     from tensorboard.plugins import projector
@@ -74,11 +74,11 @@ def write_config(folder, layers, metadata):
 
 
 def write_checkpoint(folder, layers, epoch):
-    """Writes the embeddings where the projector finds the latest.
+    """Write the embeddings into a checkpoint; the projector shows the latest one.
 
     Args:
         folder: The folder of ``write_config``.
-        layers: What ``embedding_layers`` returns.
+        layers: The result of ``embedding_layers``.
         epoch: Integer, part of the file's name.
     """
     tensors = {name: _variable(layer.embeddings) for name, layer in layers.items()}
@@ -89,7 +89,7 @@ def write_checkpoint(folder, layers, epoch):
 
 
 def _variable(embeddings):
-    """The TensorFlow variable of a layer's embeddings; a copy of what is computed."""
+    """Return a layer's embeddings as a variable; a copy if the layer computes them."""
     if isinstance(embeddings, keras.Variable):
         return embeddings.value
     return tf.Variable(embeddings, trainable=False)

@@ -1,4 +1,4 @@
-"""How far a training has come, as the model itself remembers it."""
+"""The number of training steps that a model's optimizer has counted."""
 
 import keras
 
@@ -6,15 +6,18 @@ from keras_amp.graph import keras_compat
 
 
 def steps_taken(optimizer):
-    """Returns how many training steps an optimizer has taken, as an integer.
+    """Return how many training steps an optimizer has taken.
 
     The count is saved and restored with the optimizer, and Keras' learning rate
-    schedules are functions of it. With ``gradient_accumulation_steps`` every batch
-    counts, unlike in ``optimizer.iterations``; a step that loss scaling skips, as its
-    gradient is not finite, does not count.
+    schedules are functions of it. With ``gradient_accumulation_steps`` every batch is
+    counted, unlike in ``optimizer.iterations``. A step that loss scaling skips, because
+    its gradient is not finite, is not counted.
 
     Args:
         optimizer: A ``keras.optimizers.Optimizer``.
+
+    Returns:
+        An integer.
 
     Example:
     >>> from keras_amp.callbacks.steps import steps_taken

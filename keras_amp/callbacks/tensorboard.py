@@ -1,4 +1,4 @@
-"""MixingTensorBoard: what the adversary does, in TensorBoard."""
+"""MixingTensorBoard: the mixing and the adversarial step, in TensorBoard."""
 
 import time
 from pathlib import Path
@@ -14,7 +14,8 @@ from keras_amp.runtime.extras import require
 from keras_amp.training.metrics import EDGES
 from keras_amp.validation import check_count
 
-# The tags of what the steps and the schedules report; other names keep Keras' tags.
+# The tags of the values that the steps and the schedules report. All others have those
+# of Keras.
 TAGS = {
     "lam": "mixing/lam",
     "lam_delta": "mixing/lam_delta",
@@ -33,42 +34,43 @@ HISTOGRAM_TAGS = {name: f"{TAGS[name]}_histogram" for name in EDGES}
 class MixingTensorBoard(keras_compat.TensorBoard):
     """Keras' TensorBoard callback that also shows the mixing.
 
-    Every epoch it writes, below ``<log_dir>/train`` at the epoch's number,
+    After each epoch it writes, below ``<log_dir>/train`` and at the epoch's number:
 
     - ``mixing/lam`` (mean coefficient), ``mixing/lam_delta`` and
       ``mixing/lam_gradient`` (mean absolute step and gradient), ``mixing/mask_rate``
-      (share of examples trained at lambda');
+      (fraction of examples trained at lambda');
     - ``loss/mixup`` and ``loss/adversarial`` (mean losses at lambda and at lambda'), and
       ``loss/gap``, their difference;
-    - ``mixing/alpha``, ``mixing/step_size`` and ``mixing/probability``, those that a
-      ``MixingSchedule`` moves;
+    - ``mixing/alpha``, ``mixing/step_size`` and ``mixing/probability``, as far as a
+      ``MixingSchedule`` changes them;
     - ``training/learning_rate``, ``training/step_seconds`` and
-      ``training/examples_per_second``, of the training alone;
+      ``training/examples_per_second``, without the time of the validation;
     - histograms over all examples of the epoch: ``mixing/lam_histogram``,
       ``mixing/lam_gradient_histogram`` (signed), ``loss/gap_histogram``.
 
-    The histograms are counted inside of the training step, compiled or not, so that
-    nothing but a few numbers leaves it. The model then reports ``lam_gradient``,
-    ``mixup_loss`` and ``adversarial_loss``, too (``MixupAMPModel.monitor``). Other models
-    are shown as Keras shows them, with the three ``training/`` tags.
+    The training step, compiled or not, counts the histograms itself and returns only the
+    counts. The model also reports ``lam_gradient``, ``mixup_loss`` and
+    ``adversarial_loss`` (``MixupAMPModel.monitor``). Models of other classes are shown as
+    Keras shows them, with the three ``training/`` tags.
 
     Args:
         log_dir: Folder for the event files.
-        histogram_freq: Integer, epochs between two histograms of the mixing; 0 for none.
-        update_freq: ``"epoch"``; or ``"batch"`` or an integer, to write the scalars of
-            every, or every so many, batches, too, at the number of the batch and with
-            ``batch_`` before the tag. For what is added to Keras' tags that number goes
-            on where a training goes on (``keras_amp.callbacks.steps``); Keras counts its
-            own from 0 in every ``fit``.
-        weight_histogram_freq: Integer, epochs between two histograms of the weights,
-            Keras' ``histogram_freq``; 0 for none.
+        histogram_freq: Integer, number of epochs from one histogram of the mixing to the
+            next; 0 for none.
+        update_freq: ``"epoch"``, ``"batch"`` or an integer ``n``. With ``"batch"`` the
+            scalars of each batch, with ``n`` those of each ``n``-th batch are written,
+            too, at the number of the batch and with ``batch_`` before the tag. The number
+            continues when the training is continued (``keras_amp.callbacks.steps``); for
+            its own tags Keras counts from 0 in every ``fit``.
+        weight_histogram_freq: Integer, number of epochs from one histogram of the weights
+            to the next, Keras' ``histogram_freq``; 0 for none.
         write_graph: Whether to write the classifier's graph.
         **kwargs: Keras' other arguments, such as ``profile_batch``. With
             ``embeddings_freq`` the embeddings of nested models are shown, too
             (``keras_amp.callbacks.projector``).
 
     Raises:
-        ValueError: If a frequency is no such number.
+        ValueError: If a frequency is not such a number.
         ImportError: If TensorBoard is not installed.
 
     Example:
@@ -105,34 +107,34 @@ class MixingTensorBoard(keras_compat.TensorBoard):
         self._batches_before = None  # of earlier epochs
 
     def set_model(self, model):
-        """Has a ``MixupAMPModel`` report and count what is shown."""
+        """Let a ``MixupAMPModel`` report the values and count the histograms."""
         super().set_model(model)
         self._mixes = hasattr(model, "monitor")
         if self._mixes:
             model.monitor()
 
     def on_train_begin(self, logs=None):
-        """Opens the writer."""
+        """Open the writer."""
         super().on_train_begin(logs)
         self._batches_before = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Starts counting."""
+        """Begin to count."""
         super().on_epoch_begin(epoch, logs)
         if self._batches_before is None:
-            # Not as the training begins: another callback may restore the optimizer then.
+            # Not in `on_train_begin`: another callback may restore the optimizer there.
             self._batches_before = steps_taken(self.model.optimizer)
         self._batches, self._seconds, self._examples = 0, 0.0, None
         if self._mixes:
             self.model.reset_histograms()
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Starts the clock."""
+        """Start the clock."""
         super().on_train_batch_begin(batch, logs)
         self._begun = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
-        """Stops it, and writes the scalars where it is time."""
+        """Stop the clock, and write the scalars if it is the turn of this batch."""
         self._seconds += time.perf_counter() - self._begun
         before, self._batches = self._batches, batch + 1
         keras_logs, ours = _divided(logs)
@@ -140,26 +142,26 @@ class MixingTensorBoard(keras_compat.TensorBoard):
         if self.update_freq == "epoch":
             return
         done = self._batches_before + self._batches
-        # An execution may take several steps at once.
+        # One execution may take several steps.
         if done // self.update_freq > (self._batches_before + before) // self.update_freq:
             with self.train_writer.as_default(), tf.summary.record_if(True):
                 for name, value in ours.items():
                     tf.summary.scalar(f"batch_{TAGS[name]}", value, step=done)
 
     def on_test_begin(self, logs=None):
-        """Keeps what a validation within the epoch is about to reset."""
+        """Keep the number of examples, which a validation in the epoch resets."""
         self._end_training()
         super().on_test_begin(logs)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Writes the epoch's scalars and histograms."""
+        """Write the epoch's scalars and histograms."""
         self._end_training()
         keras_logs, ours = _divided(logs)
         super().on_epoch_end(epoch, keras_logs)
         if self._mixes:
             ours.update(self.model.policy.scheduled())
         self._batches_before += self._batches
-        # Keras has it record at every so many batches only.
+        # Keras lets the writer record at each `update_freq`-th batch only.
         with self.train_writer.as_default(), tf.summary.record_if(True):
             for name, value in {**_tagged(ours), **self._training()}.items():
                 tf.summary.scalar(name, value, step=epoch)
@@ -180,13 +182,13 @@ class MixingTensorBoard(keras_compat.TensorBoard):
         projector.write_checkpoint(self.log_dir, layers, epoch)
 
     def _end_training(self):
-        """Notes the examples of the epoch, the first time it is called in it."""
+        """Keep the number of examples of the epoch, at the first call in an epoch."""
         if getattr(self, "_examples", 0) is None:
             loss = next(m for m in self.model.metrics if m.name == "loss")
             self._examples = float(keras.ops.convert_to_numpy(loss.count))
 
     def _training(self):
-        """The learning rate and the speed."""
+        """Return the learning rate and the speed, by their tags."""
         rate = self.model.optimizer.learning_rate
         scalars = {"training/learning_rate": float(keras.ops.convert_to_numpy(rate))}
         if self._batches and self._seconds:
@@ -196,7 +198,7 @@ class MixingTensorBoard(keras_compat.TensorBoard):
 
 
 def _divided(logs):
-    """Splits logs into those with Keras' tags and those with ours."""
+    """Split logs into those with Keras' tags and those with our tags."""
     logs = logs if isinstance(logs, dict) else {}
     ours = {name: value for name, value in logs.items() if name in TAGS}
     return {name: value for name, value in logs.items() if name not in TAGS}, ours
@@ -211,11 +213,11 @@ def _is_due(epoch, frequency):
 
 
 def _write_histogram(tag, edges, counts, step):
-    """Writes counted bins, which ``tf.summary.histogram`` would count itself."""
+    """Write bins that are counted already; ``tf.summary.histogram`` would count them."""
     from tensorboard.plugins.histogram import metadata
 
     edges = np.asarray(edges, "float64")
-    # The outer bins are open; they are drawn as wide as their neighbours.
+    # The outer bins are open. They are drawn with the width of their neighbours.
     left = np.concatenate([[2 * edges[0] - edges[1]], edges])
     right = np.concatenate([edges, [2 * edges[-1] - edges[-2]]])
     used = np.flatnonzero(counts)
