@@ -1,5 +1,7 @@
 """Attention that pools the hidden states of a text into one vector."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -44,13 +46,18 @@ class AttentionPooling(keras.layers.Layer):
         Relation Classification*, ACL 2016.
     """
 
-    def __init__(self, initializer="glorot_uniform", regularizer=None, **kwargs):
+    def __init__(
+        self,
+        initializer: Any = "glorot_uniform",
+        regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.initializer = keras.initializers.get(initializer)
         self.regularizer = keras.regularizers.get(regularizer)
         self.supports_masking = True
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create ``w``, of shape ``(dim, 1)``."""
         self.w = self.add_weight(
             (input_shape[-1], 1),
@@ -59,7 +66,7 @@ class AttentionPooling(keras.layers.Layer):
             name="w",
         )
 
-    def attention(self, inputs, mask=None):
+    def attention(self, inputs: Any, mask: Any = None) -> Any:
         """Return the attention on each word.
 
         Args:
@@ -82,20 +89,22 @@ class AttentionPooling(keras.layers.Layer):
         scores = ops.where(mask, scores, -1e9)
         return ops.softmax(scores, axis=-1) * ops.cast(mask, "float32")
 
-    def call(self, inputs, mask=None):
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         """Return the mean of the states, weighted by the attention."""
         weights = ops.cast(self.attention(inputs, mask), inputs.dtype)
         return ops.squeeze(ops.matmul(weights[:, None, :], inputs), axis=1)
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """Return None: the output has no words to be masked."""
         return
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
         """Return ``(batch_size, dim)`` for ``(batch_size, length, dim)``."""
         return (input_shape[0], input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild this layer."""
         return {
             **super().get_config(),

@@ -6,10 +6,13 @@ import json
 import numbers
 import os
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Self
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_amp.backbones.seeding import layer_seeds
 from keras_amp.data.text import as_texts, report_cut
@@ -34,11 +37,11 @@ _HOW_TO_GIVE_A_FOLDER = (
 def bert(
     num_classes: int,
     sequence_length: int | None = None,
-    preset=DEFAULT_PRESET,
+    preset: str | os.PathLike[str] | keras.Model = DEFAULT_PRESET,
     dropout: float = 0.1,
     seed: int | None = None,
     name: str = "bert",
-):
+) -> keras.Model:
     """Build a classifier on a pretrained encoder of KerasHub, BERT by default.
 
     The head is that of KerasHub's own classifiers: dropout and a softmax layer on the
@@ -91,7 +94,7 @@ def bert(
         Devlin et al., *BERT: Pre-training of Deep Bidirectional Transformers for Language
         Understanding*, NAACL 2019.
     """
-    backbone = preset
+    backbone: Any = preset
     if not isinstance(preset, keras.Model):
         backbone = _from_preset("models.Backbone", preset)
     _check_backbone(backbone, sequence_length)
@@ -170,7 +173,7 @@ class BertPreprocessor:
 
     FILE, ASSETS = "tokens.json", "tokenizer"
 
-    def __init__(self, preset=DEFAULT_PRESET, sequence_length: int = 128):
+    def __init__(self, preset: Any = DEFAULT_PRESET, sequence_length: int = 128) -> None:
         if isinstance(preset, (str, os.PathLike)):
             preset = _from_preset("tokenizers.Tokenizer", preset)
             _strip_accents_where_unknown(preset)
@@ -204,7 +207,7 @@ class BertPreprocessor:
         encoder = inspect.signature(preset.backbone_cls.__init__).parameters
         self._has_segments = "num_segments" in encoder
 
-    def lengths(self, texts):
+    def lengths(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Count the tokens of each text, before it is cut and with special tokens.
 
         Args:
@@ -215,7 +218,7 @@ class BertPreprocessor:
         """
         return self._lengths(self._tokens(texts))
 
-    def __call__(self, texts):
+    def __call__(self, texts: Sequence[str]) -> dict[str, NDArray[np.int32]]:
         """Turn texts into arrays.
 
         Args:
@@ -241,16 +244,16 @@ class BertPreprocessor:
             inputs["segment_ids"] = segment_ids
         return inputs
 
-    def _tokens(self, texts):
+    def _tokens(self, texts: Sequence[str]) -> Any:
         """Return a list of token ids for each text."""
         tokens = self.tokenizer(as_texts(texts))
         # Some tokenizers return a ragged tensor, others lists.
         return tokens.to_list() if hasattr(tokens, "to_list") else tokens
 
-    def _lengths(self, tokens):
+    def _lengths(self, tokens: Any) -> NDArray[np.int64]:
         return np.array([len(row) for row in tokens], "int64") + self.num_special
 
-    def save(self, folder):
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the files that ``load`` reads into an existing folder."""
         folder = Path(folder)
         assets = folder / self.ASSETS
@@ -263,7 +266,7 @@ class BertPreprocessor:
         (folder / self.FILE).write_text(json.dumps(state), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
         """Return the preprocessor that ``save`` has written into a folder."""
         _keras_hub()  # registers the tokenizer's class
         folder = Path(folder)
@@ -274,13 +277,13 @@ class BertPreprocessor:
 
 
 @functools.lru_cache
-def position_limit(preset):
+def position_limit(preset: str | os.PathLike[str]) -> int | None:
     """Return the greatest number of tokens that a preset's encoder takes, or None."""
     encoder = _from_preset("models.Backbone", preset, load_weights=False)
     return getattr(encoder, "max_sequence_length", None)
 
 
-def _keras_hub():
+def _keras_hub() -> Any:
     """Import KerasHub, which only these encoders need."""
     require("hub", "keras_hub")
     import keras_hub
@@ -288,7 +291,7 @@ def _keras_hub():
     return keras_hub
 
 
-def _from_preset(kind, preset, **settings):
+def _from_preset(kind: str, preset: str | os.PathLike[str], **settings: Any) -> Any:
     """Load an encoder or a tokenizer by a preset's name or from a folder.
 
     Args:
@@ -324,7 +327,7 @@ def _from_preset(kind, preset, **settings):
         ) from error
 
 
-def _check_backbone(backbone, sequence_length):
+def _check_backbone(backbone: Any, sequence_length: int | None) -> None:
     """Raise if the model is not a text encoder that takes texts of this length."""
     inputs = getattr(backbone, "input", None)
     inputs = inputs if isinstance(inputs, dict) else {}
@@ -336,7 +339,7 @@ def _check_backbone(backbone, sequence_length):
             "`keras_amp.MixupAMPModel`."
         )
     limit = getattr(backbone, "max_sequence_length", None)
-    if None not in (limit, sequence_length) and sequence_length > limit:
+    if limit and sequence_length and sequence_length > limit:
         raise ValueError(
             f"Expected `sequence_length` to be at most {limit}, the positions that "
             f"{type(backbone).__name__} '{backbone.name}' has. Received: "
@@ -345,7 +348,7 @@ def _check_backbone(backbone, sequence_length):
         )
 
 
-def _strip_accents_where_unknown(tokenizer):
+def _strip_accents_where_unknown(tokenizer: Any) -> None:
     """Let an uncased tokenizer read "café" as "cafe", as its encoder was trained to.
 
     BERT's own tokenizer lower-cases and removes accents; that of KerasHub only
@@ -358,7 +361,7 @@ def _strip_accents_where_unknown(tokenizer):
         tokenizer.strip_accents = True
 
 
-def _pool_layer(backbone, seed):
+def _pool_layer(backbone: Any, seed: int | None) -> keras.layers.Layer | None:
     """Return the layer that pools a text's states; None if the encoder pools them."""
     if isinstance(backbone.output, dict) and "pooled_output" in backbone.output:
         return None
@@ -373,12 +376,12 @@ def _pool_layer(backbone, seed):
     )
 
 
-def _states(outputs):
+def _states(outputs: Any) -> Any:
     """Return the tokens' states, ``(batch_size, sequence_length, hidden_dim)``."""
     return outputs["sequence_output"] if isinstance(outputs, dict) else outputs
 
 
-def _first_token(backbone):
+def _first_token(backbone: Any) -> int | None:
     """Return the position of the token that represents the text, or None."""
     for name in ("cls_token_index", "start_token_index"):
         if hasattr(backbone, name):
@@ -386,11 +389,11 @@ def _first_token(backbone):
     return None
 
 
-def _initializer(seed):
+def _initializer(seed: int | None) -> keras.Initializer:
     return keras.initializers.TruncatedNormal(stddev=0.02, seed=seed)  # as in BERT
 
 
-def _seed_noise(model, seed):
+def _seed_noise(model: keras.Model, seed: int) -> None:
     """Seed all dropout masks of a model, even of layers built without a seed."""
     known = {id(variable) for variable in model.weights}
     states = [v for v in model.variables if id(v) not in known]

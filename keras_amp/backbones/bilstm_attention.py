@@ -1,6 +1,9 @@
 """Bidirectional LSTM with attention over the words."""
 
+from typing import Any
+
 import keras
+from numpy.typing import ArrayLike
 
 from keras_amp.backbones.attention import AttentionPooling
 from keras_amp.backbones.embedding import word_embedding
@@ -16,12 +19,12 @@ def bilstm_attention(
     num_layers: int = 1,
     dropout: float = 0.5,
     l2: float = 1e-8,
-    vectors=None,
+    vectors: ArrayLike | None = None,
     trainable_vectors: bool = True,
     use_cudnn: bool | str = False,
     seed: int | None = None,
     name: str = "bilstm_attention",
-):
+) -> keras.Model:
     """Build a bidirectional LSTM with attention, with the settings of the paper.
 
     Words are embedded and read in both directions. Attention with a single vector (see
@@ -80,7 +83,7 @@ def bilstm_attention(
     seeds = iter(layer_seeds(seed, 4 + 4 * num_layers))
     penalty = keras.regularizers.L2(l2) if l2 else None
 
-    def lstm(**arguments):
+    def lstm(**arguments: Any) -> keras.layers.LSTM:
         return SavedLSTM(
             units,
             return_sequences=True,
@@ -145,6 +148,6 @@ class SavedLSTM(keras.layers.LSTM):
     False
     """
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild this layer."""
         return {**super().get_config(), "use_cudnn": self.use_cudnn}

@@ -1,6 +1,7 @@
 """Kim's convolutional network for sentences."""
 
 import keras
+from numpy.typing import ArrayLike
 
 from keras_amp.backbones.embedding import word_embedding
 from keras_amp.backbones.seeding import layer_seeds
@@ -17,11 +18,11 @@ def text_cnn(
     dropout: float = 0.5,
     l2: float = 1e-8,
     convolution_gain: float | None = None,
-    vectors=None,
+    vectors: ArrayLike | None = None,
     trainable_vectors: bool = True,
     seed: int | None = None,
     name: str = "text_cnn",
-):
+) -> keras.Model:
     """Build Kim's CNN (EMNLP 2014) with the settings of the paper.
 
     Words are embedded and convolved with filters of several widths, and each feature map
@@ -117,7 +118,7 @@ def text_cnn(
     return keras.Model(ids, classify(drop(hidden)), name=name)
 
 
-def _initializer(gain, seed):
+def _initializer(gain: float | None, seed: int | None) -> keras.Initializer:
     if gain is None:
         return keras.initializers.GlorotUniform(seed)
     # Keras' GlorotNormal is truncated at two standard deviations; this one is not.

@@ -2,16 +2,17 @@
 
 import keras
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 
 def word_embedding(
     vocabulary_size: int,
     embedding_dim: int,
-    vectors=None,
+    vectors: ArrayLike | None = None,
     trainable: bool = True,
     mask_zero: bool = False,
     seed: int | None = None,
-):
+) -> keras.layers.Embedding:
     """Build the word embedding of a backbone, named ``"embedding"``.
 
     Args:
@@ -51,8 +52,8 @@ def word_embedding(
     return layer
 
 
-def _checked(vectors, shape):
-    vectors = np.asarray(vectors, "float32")
+def _checked(given: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float32]:
+    vectors = np.asarray(given, np.float32)
     if vectors.shape != shape:
         raise ValueError(
             "Expected `vectors` to have the shape (vocabulary_size, embedding_dim) = "

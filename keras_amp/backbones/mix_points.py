@@ -1,5 +1,7 @@
 """The layers after which the backbones mix words and sentences."""
 
+from collections.abc import Iterator
+
 import keras
 
 # The names of these layers in text_cnn and bilstm_attention.
@@ -12,7 +14,7 @@ MIX_POINTS = {"word": "embedding", "sentence": "sentence"}
 WORD_LAYERS = (MIX_POINTS["word"], "embeddings_dropout")
 
 
-def mix_point(model, level: str):
+def mix_point(model: keras.Model, level: str) -> str:
     """Find the layer after which a backbone mixes words or sentences.
 
     Words are mixed after a layer named ``"embedding"`` or, in KerasHub's encoders,
@@ -54,7 +56,7 @@ def mix_point(model, level: str):
     )
 
 
-def _paths(model, outer=()):
+def _paths(model: keras.Model, outer: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Yield the paths of a model's layers, those of nested models, too."""
     for layer in model.layers:
         path = (*outer, layer.name)

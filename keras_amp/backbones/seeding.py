@@ -1,9 +1,11 @@
 """Seeds for the layers of a backbone."""
 
+from typing import Any
+
 import numpy as np
 
 
-def layer_seeds(seed, count):
+def layer_seeds(seed: int | None, count: int) -> list[Any]:
     """Derive independent seeds for several layers from one seed.
 
     Args:

@@ -1,12 +1,16 @@
 """LossAlongLambda: the loss between examples, drawn during the training."""
 
 import io
+import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from keras_amp.analysis.curve import LambdaCurve
 from keras_amp.analysis.pair_evaluator import (
@@ -20,6 +24,7 @@ from keras_amp.runtime.files import whole_file, write_columns
 from keras_amp.validation import check_count
 
 TAG = "loss_along_lambda"
+Logs = dict[str, Any] | None
 
 
 class LossAlongLambda(keras.callbacks.Callback):
@@ -79,16 +84,16 @@ class LossAlongLambda(keras.callbacks.Callback):
 
     def __init__(
         self,
-        data,
-        lambdas=21,
-        pairs=(0,),
-        every=1,
-        log_dir=None,
-        mix_at=None,
-        partner="reversed",
-        batch_size=256,
-        seed=None,
-    ):
+        data: Any,
+        lambdas: int | Sequence[float] = 21,
+        pairs: int | Sequence[int] = (0,),
+        every: int = 1,
+        log_dir: str | os.PathLike[str] | None = None,
+        mix_at: str | tuple[str, ...] | list[str | tuple[str, ...]] | None = None,
+        partner: str | Sequence[int] | NDArray[np.integer] = "reversed",
+        batch_size: int = 256,
+        seed: int | None = None,
+    ) -> None:
         super().__init__()
         if log_dir is not None:
             require("experiments", "matplotlib", "tensorboard")
@@ -100,12 +105,18 @@ class LossAlongLambda(keras.callbacks.Callback):
         self.every = check_count("every", every)
         self.folder = None if log_dir is None else Path(log_dir) / TAG
         self.mix_at = mix_at
-        self.how = {"partner": partner, "batch_size": batch_size, "seed": seed}
-        self.curves = {}
+        self.how: dict[str, Any] = {
+            "partner": partner,
+            "batch_size": batch_size,
+            "seed": seed,
+        }
+        self.curves: dict[int, dict[str, LambdaCurve]] = {}
+        self._epoch: int | None = None
+        self._writer: Any = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         """Cut the model at its mix points, and open the folder."""
-        places = self.mix_at
+        places: Any = self.mix_at
         if places is None:
             places = getattr(self.model, "mix_points", None)
         if places is None or isinstance(places, (str, tuple)):
@@ -120,25 +131,25 @@ class LossAlongLambda(keras.callbacks.Callback):
             _check_folder(self.folder)
             self._writer = tf.summary.create_file_writer(str(self.folder))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Draw the epoch if it is one of those to draw."""
         self._epoch = epoch
         if epoch % self.every == 0:
             self._draw(epoch)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs = None) -> None:
         """Draw the last epoch if it was not drawn."""
         if self._epoch is not None and self._epoch not in self.curves:
             self._draw(self._epoch)
         if self._writer is not None:
             self._writer.close()
 
-    def _draw(self, epoch):
+    def _draw(self, epoch: int) -> None:
         self.curves[epoch] = {
             mixtures.place: LambdaCurve(self.lambdas, mixtures.losses(), mixtures.place)
             for mixtures in self._mixtures
         }
-        if self._writer is None:
+        if self._writer is None or self.folder is None:
             return
         from keras_amp.analysis.figures import loss_along_lambda
 
@@ -158,7 +169,7 @@ class LossAlongLambda(keras.callbacks.Callback):
             tf.summary.image(TAG, pixels[None], step=epoch)
         self._writer.flush()
 
-    def _named(self, curves):
+    def _named(self, curves: dict[str, LambdaCurve]) -> dict[str, NDArray[Any]]:
         """Return the curves to draw, by their names in the legend."""
         drawn = {}
         for place, curve in curves.items():
@@ -169,7 +180,7 @@ class LossAlongLambda(keras.callbacks.Callback):
         return drawn
 
 
-def _check_folder(folder):
+def _check_folder(folder: Path) -> None:
     """Make a folder; raise OSError if it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -181,7 +192,7 @@ def _check_folder(folder):
         ) from error
 
 
-def _rendered(figure, kind):
+def _rendered(figure: Any, kind: str) -> bytes:
     """Return the bytes of an image file of a figure."""
     file = io.BytesIO()
     figure.savefig(file, format=kind)

@@ -1,11 +1,20 @@
 """The settings and final scores of a run, for TensorBoard's HParams view."""
 
+import os
+from collections.abc import Mapping
+from typing import Any
+
 import tensorflow as tf
 
 from keras_amp.runtime.extras import require
 
 
-def write_hparams(log_dir, settings, scores, name):
+def write_hparams(
+    log_dir: str | os.PathLike[str],
+    settings: Mapping[str, Any],
+    scores: Mapping[str, float],
+    name: str,
+) -> None:
     """Write what TensorBoard's table and parallel coordinates show of a run.
 
     Args:

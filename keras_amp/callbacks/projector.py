@@ -5,7 +5,10 @@ none of its files. Here the embeddings of nested models are listed, too, and a c
 is written that the projector can read.
 """
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -16,7 +19,7 @@ CONFIG = "projector_config.pbtxt"
 CHECKPOINT = "keras_embedding.ckpt"
 
 
-def embedding_layers(model):
+def embedding_layers(model: keras.Model) -> dict[str, keras.layers.Embedding]:
     """Return a dict from tensor names, without slashes, to a model's embedding layers.
 
     Args:
@@ -29,7 +32,7 @@ def embedding_layers(model):
     >>> list(embedding_layers(model))
     ['words']
     """
-    found = {}
+    found: dict[str, keras.layers.Embedding] = {}
     for layer in keras_compat.layers_of(model, include_self=False):
         if isinstance(layer, keras.layers.Embedding):
             name = unique = layer.name.replace("/", "_")
@@ -39,7 +42,11 @@ def embedding_layers(model):
     return found
 
 
-def write_config(folder, layers, metadata):
+def write_config(
+    folder: str | os.PathLike[str],
+    layers: dict[str, keras.layers.Embedding],
+    metadata: str | Path | Mapping[str, str] | None,
+) -> None:
     """Write ``projector_config.pbtxt``.
 
     Args:
@@ -73,7 +80,9 @@ def write_config(folder, layers, metadata):
     (Path(folder) / CONFIG).write_text(text_format.MessageToString(config))
 
 
-def write_checkpoint(folder, layers, epoch):
+def write_checkpoint(
+    folder: str | os.PathLike[str], layers: dict[str, keras.layers.Embedding], epoch: int
+) -> None:
     """Write the embeddings into a checkpoint; the projector shows the latest one.
 
     Args:
@@ -88,7 +97,7 @@ def write_checkpoint(folder, layers, epoch):
     manager.save(checkpoint_number=epoch)
 
 
-def _variable(embeddings):
+def _variable(embeddings: Any) -> tf.Variable:
     """Return a layer's embeddings as a variable; a copy if the layer computes them."""
     if isinstance(embeddings, keras.Variable):
         return embeddings.value

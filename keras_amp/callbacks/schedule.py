@@ -1,10 +1,15 @@
 """MixingSchedule: settings of the policy as functions of the epoch or of the step."""
 
+from collections.abc import Callable
+from typing import Any, Literal
+
 import keras
 
 from keras_amp.callbacks.steps import steps_taken
 
 PER = ("epoch", "step")
+Logs = dict[str, Any] | None
+Schedule = float | Callable[[int], Any]  # a number, or a function of the time
 
 
 class MixingSchedule(keras.callbacks.Callback):
@@ -50,7 +55,13 @@ class MixingSchedule(keras.callbacks.Callback):
     ... )
     """
 
-    def __init__(self, alpha=None, step_size=None, probability=None, per="epoch"):
+    def __init__(
+        self,
+        alpha: Schedule | None = None,
+        step_size: Schedule | None = None,
+        probability: Schedule | None = None,
+        per: Literal["epoch", "step"] = "epoch",
+    ) -> None:
         super().__init__()
         given = {"alpha": alpha, "step_size": step_size, "probability": probability}
         self.schedules = {n: value for n, value in given.items() if value is not None}
@@ -65,7 +76,7 @@ class MixingSchedule(keras.callbacks.Callback):
             )
         self.per = per
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         """Turn the settings into variables of the training step."""
         super().set_model(model)
         policy = getattr(model, "policy", None)
@@ -78,23 +89,23 @@ class MixingSchedule(keras.callbacks.Callback):
             if policy.schedule(*self.schedules):
                 model.train_function = None  # so that it is traced again, with them
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Set the epoch's values."""
         if self.per == "epoch":
             self._set(epoch)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Set the step's values."""
         if self.per == "step":
             self._set(steps_taken(self.model.optimizer))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Add the values to the logs."""
         if logs is not None:
             values = self.model.policy.scheduled()
             logs.update({name: values[name] for name in self.schedules})
 
-    def _set(self, time):
+    def _set(self, time: int) -> None:
         for name, schedule in self.schedules.items():
             value = schedule(time) if callable(schedule) else schedule
             setattr(self.model.policy, name, float(value))

@@ -5,7 +5,7 @@ import keras
 from keras_amp.graph import keras_compat
 
 
-def steps_taken(optimizer):
+def steps_taken(optimizer: keras.Optimizer) -> int:
     """Return how many training steps an optimizer has taken.
 
     The count is saved and restored with the optimizer, and Keras' learning rate

@@ -1,7 +1,9 @@
 """MixingTensorBoard: the mixing and the adversarial step, in TensorBoard."""
 
+import os
 import time
 from pathlib import Path
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -28,6 +30,7 @@ TAGS = {
     "step_size": "mixing/step_size",
     "probability": "mixing/probability",
 }
+Logs = dict[str, Any] | None
 HISTOGRAM_TAGS = {name: f"{TAGS[name]}_histogram" for name in EDGES}
 
 
@@ -86,13 +89,13 @@ class MixingTensorBoard(keras_compat.TensorBoard):
 
     def __init__(
         self,
-        log_dir="logs",
-        histogram_freq=1,
-        update_freq="epoch",
-        weight_histogram_freq=0,
-        write_graph=False,
-        **kwargs,
-    ):
+        log_dir: str | os.PathLike[str] = "logs",
+        histogram_freq: int = 1,
+        update_freq: Literal["epoch", "batch"] | int = "epoch",
+        weight_histogram_freq: int = 0,
+        write_graph: bool = False,
+        **kwargs: Any,
+    ) -> None:
         require("experiments", "tensorboard")
         if update_freq not in ("epoch", "batch"):
             update_freq = check_count("update_freq", update_freq)
@@ -104,36 +107,37 @@ class MixingTensorBoard(keras_compat.TensorBoard):
             **kwargs,
         )
         self.mixing_histogram_freq = check_count("histogram_freq", histogram_freq, 0)
-        self._batches_before = None  # of earlier epochs
+        self._batches_before: Any = None  # of earlier epochs; set in the first one
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         """Let a ``MixupAMPModel`` report the values and count the histograms."""
         super().set_model(model)
         self._mixes = hasattr(model, "monitor")
         if self._mixes:
             model.monitor()
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         """Open the writer."""
         super().on_train_begin(logs)
         self._batches_before = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Begin to count."""
         super().on_epoch_begin(epoch, logs)
         if self._batches_before is None:
             # Not in `on_train_begin`: another callback may restore the optimizer there.
             self._batches_before = steps_taken(self.model.optimizer)
-        self._batches, self._seconds, self._examples = 0, 0.0, None
+        self._batches, self._seconds = 0, 0.0
+        self._examples: Any = None
         if self._mixes:
             self.model.reset_histograms()
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Start the clock."""
         super().on_train_batch_begin(batch, logs)
         self._begun = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Stop the clock, and write the scalars if it is the turn of this batch."""
         self._seconds += time.perf_counter() - self._begun
         before, self._batches = self._batches, batch + 1
@@ -148,12 +152,12 @@ class MixingTensorBoard(keras_compat.TensorBoard):
                 for name, value in ours.items():
                     tf.summary.scalar(f"batch_{TAGS[name]}", value, step=done)
 
-    def on_test_begin(self, logs=None):
+    def on_test_begin(self, logs: Logs = None) -> None:
         """Keep the number of examples, which a validation in the epoch resets."""
         self._end_training()
         super().on_test_begin(logs)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write the epoch's scalars and histograms."""
         self._end_training()
         keras_logs, ours = _divided(logs)
@@ -169,25 +173,25 @@ class MixingTensorBoard(keras_compat.TensorBoard):
                 for name, (edges, counts) in self.model.histograms.items():
                     _write_histogram(HISTOGRAM_TAGS[name], edges, counts, epoch)
 
-    def configure_embeddings(self):
+    def configure_embeddings(self) -> None:
         """Writes which embeddings there are, at any depth, with ``embeddings_freq``."""
         layers = projector.embedding_layers(self.model)
         Path(self.log_dir).mkdir(parents=True, exist_ok=True)
         projector.write_config(self.log_dir, layers, self.embeddings_metadata)
 
-    def log_embeddings(self, epoch):
+    def log_embeddings(self, epoch: int) -> None:
         """Writes the embeddings as the projector finds them, too."""
         super().log_embeddings(epoch)
         layers = projector.embedding_layers(self.model)
         projector.write_checkpoint(self.log_dir, layers, epoch)
 
-    def _end_training(self):
+    def _end_training(self) -> None:
         """Keep the number of examples of the epoch, at the first call in an epoch."""
         if getattr(self, "_examples", 0) is None:
             loss = next(m for m in self.model.metrics if m.name == "loss")
             self._examples = float(keras.ops.convert_to_numpy(loss.count))
 
-    def _training(self):
+    def _training(self) -> dict[str, float]:
         """Return the learning rate and the speed, by their tags."""
         rate = self.model.optimizer.learning_rate
         scalars = {"training/learning_rate": float(keras.ops.convert_to_numpy(rate))}
@@ -197,22 +201,22 @@ class MixingTensorBoard(keras_compat.TensorBoard):
         return scalars
 
 
-def _divided(logs):
+def _divided(logs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split logs into those with Keras' tags and those with our tags."""
     logs = logs if isinstance(logs, dict) else {}
     ours = {name: value for name, value in logs.items() if name in TAGS}
     return {name: value for name, value in logs.items() if name not in TAGS}, ours
 
 
-def _tagged(logs):
+def _tagged(logs: dict[str, Any]) -> dict[str, Any]:
     return {TAGS[name]: value for name, value in logs.items()}
 
 
-def _is_due(epoch, frequency):
-    return frequency and epoch % frequency == 0
+def _is_due(epoch: int, frequency: int) -> bool:
+    return frequency > 0 and epoch % frequency == 0
 
 
-def _write_histogram(tag, edges, counts, step):
+def _write_histogram(tag: str, edges: Any, counts: Any, step: int) -> None:
     """Write bins that are counted already; ``tf.summary.histogram`` would count them."""
     from tensorboard.plugins.histogram import metadata
 

@@ -1,13 +1,14 @@
 """``load``: a data set by its name, or the user's own files."""
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from keras_amp.data.examples import Dataset, Split
 from keras_amp.data.folders import data_folders
-from keras_amp.data.sources import SOURCES, download
+from keras_amp.data.sources import SOURCES, Source, download
 from keras_amp.data.tables import SUFFIXES, read_table
 from keras_amp.validation import did_you_mean
 
@@ -15,8 +16,11 @@ SPLITS = ("train", "dev", "test", "all")
 PHRASES = "train_phrases"
 SHIPPED = {"questions": Path(__file__).parent / "questions"}
 
+# Split -> (where from, (labels, texts)).
+Tables = dict[str, tuple[str | Path, tuple[list[str], list[str]]]]
 
-def names():
+
+def names() -> list[str]:
     """Return the names of the data sets that ``load`` knows.
 
     Example:
@@ -26,7 +30,11 @@ def names():
     return [*SHIPPED, *SOURCES]
 
 
-def load(name, data_dir=None, phrases=False):
+def load(
+    name: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    phrases: bool = False,
+) -> Dataset:
     """Load a text classification data set.
 
     ``"questions"`` is a small synthetic set that comes with the package. The public sets
@@ -103,7 +111,9 @@ def load(name, data_dir=None, phrases=False):
     )
 
 
-def _load_public(name, data_dir, phrases):
+def _load_public(
+    name: str, data_dir: str | os.PathLike[str] | None, phrases: bool
+) -> Dataset:
     source = SOURCES[name]
     for folder in data_folders(data_dir):
         if (folder / name).is_dir():
@@ -112,13 +122,13 @@ def _load_public(name, data_dir, phrases):
         splits = ", ".join(f"{split}.tsv" for split in source.splits)
         file = f"<data_dir>/{name}/{PHRASES}.tsv beside {splits}"
         raise _no_phrases(file, "no folder of that name")
-    tables = {
+    tables: Tables = {
         split: (f"{name}/{split}", table) for split, table in download(name).items()
     }
     return _dataset(name, tables, source)
 
 
-def _no_phrases(file, received):
+def _no_phrases(file: str | Path, received: str) -> FileNotFoundError:
     return FileNotFoundError(
         f"Expected labelled phrases: {file}, rows of `label<TAB>text`. Received: "
         f"{received}. There is no download of phrases: write those of the training texts "
@@ -126,7 +136,7 @@ def _no_phrases(file, received):
     )
 
 
-def _table_file(folder, stem):
+def _table_file(folder: Path, stem: str) -> Path | None:
     """Return the only file of a folder with that stem, or None."""
     found = [folder / (stem + suffix) for suffix in SUFFIXES]
     found = [path for path in found if path.is_file()]
@@ -138,12 +148,14 @@ def _table_file(folder, stem):
     return found[0] if found else None
 
 
-def _read_folder(folder, name, phrases=False, source=None):
+def _read_folder(
+    folder: Path, name: str, phrases: bool = False, source: Source | None = None
+) -> Dataset:
     """Read the splits of a folder; a public set must have all its splits."""
     paths = {split: _table_file(folder, split) for split in SPLITS}
     # Where the labels are known beforehand, `_dataset` compares with them.
     learned = () if source else ("train", "all")
-    tables = {
+    tables: Tables = {
         split: (path, read_table(path, training=split in learned))
         for split, path in paths.items()
         if path
@@ -169,12 +181,12 @@ def _read_folder(folder, name, phrases=False, source=None):
     return _dataset(name, tables, source)
 
 
-def _dataset(name, tables, source=None):
+def _dataset(name: str, tables: Tables, source: Source | None = None) -> Dataset:
     """Turn labels into indices. ``tables``: split -> (path, (labels, texts))."""
     if "all" in tables and "train" not in tables:
         tables["train"] = tables.pop("all")  # the caller divides it
     where, (train_labels, _) = tables["train"]
-    classes = source.labels if source else _class_names(train_labels)
+    classes: Sequence[str] = source.labels if source else _class_names(train_labels)
     if len(classes) < 2:
         raise ValueError(
             f"Expected at least two classes. Received: {where}, whose only label is "
@@ -193,13 +205,21 @@ def _dataset(name, tables, source=None):
         splits[split] = Split(
             tuple(texts), np.array([index[label] for label in labels], dtype="int32")
         )
+    about: tuple[str | None, int | None] = (None, None)
     if source:
-        about = {"citation": source.citation, "folds": source.folds}
-        return Dataset(name, source.class_names, **about, **splits)
-    return Dataset(name, tuple(classes), **splits)
+        classes, about = source.class_names, (source.citation, source.folds)
+    return Dataset(
+        name,
+        tuple(classes),
+        splits["train"],
+        splits.get("dev"),
+        splits.get("test"),
+        *about,
+        phrases=splits.get("phrases"),
+    )
 
 
-def _class_names(labels):
+def _class_names(labels: Iterable[str]) -> list[str]:
     """Return the distinct labels in order, numbers in numerical order."""
     classes = sorted(set(labels))
     if all(label.lstrip("+-").isdigit() for label in classes):

@@ -6,7 +6,9 @@ import os
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -18,7 +20,9 @@ RETRIES = 1  # after a second, as a transfer may fail by accident
 CHUNK = 1 << 20  # bytes
 
 
-def fetch(address, path, name, advice, sha256=None):
+def fetch(
+    address: str, path: str, name: str, advice: str, sha256: str | None = None
+) -> Path:
     """Return the path of a file in the cache, and download it first if need be.
 
     A file takes its place in the cache once it is complete and checked, so that neither
@@ -65,7 +69,7 @@ def fetch(address, path, name, advice, sha256=None):
         ) from error
 
 
-def _pooch():
+def _pooch() -> Any:
     """Import pooch, once it is needed, without its warning in notebooks.
 
     It is about ``tqdm``'s progress bar, which is not used here.
@@ -77,7 +81,7 @@ def _pooch():
 
 
 @contextlib.contextmanager
-def _quiet(logger):
+def _quiet(logger: logging.Logger) -> Iterator[None]:
     """Show no more than the warnings of a logger: ``_download`` says what happens."""
     level = logger.level
     logger.setLevel(logging.WARNING)
@@ -87,7 +91,7 @@ def _quiet(logger):
         logger.setLevel(level)
 
 
-def _download(url, output, cache):
+def _download(url: str, output: str, cache: Any) -> None:
     """Download a file, as pooch asks for it, and check what pooch cannot check."""
     print(f"Downloading data from {url}")
     download = _pooch().HTTPDownloader(progressbar=_ProgressBar(), chunk_size=CHUNK)
@@ -102,24 +106,25 @@ class _ProgressBar:
 
     total = 0  # bytes; pooch sets it, to 0 if the server does not say
 
-    def __init__(self):
-        self._done, self._bar = 0, None
+    def __init__(self) -> None:
+        self._done = 0
+        self._bar: Any = None
 
-    def update(self, size):
+    def update(self, size: int) -> None:
         if self._bar is None:
             self._bar = keras.utils.Progbar(self.total or None, unit_name="byte")
         self._done += size
         # The last step ends the bar's line: `close` draws it, once.
         self._bar.update(min(self._done, self.total - 1) if self.total else self._done)
 
-    def reset(self):
+    def reset(self) -> None:
         """Do nothing: pooch would count all bytes again, in case it had missed some."""
 
-    def close(self):
+    def close(self) -> None:
         self._bar.update(self.total or self._done, finalize=True)
 
 
-def _is_intact_zip(path):
+def _is_intact_zip(path: str) -> bool:
     """Whether a file is a zip whose contents have the checksums inside it."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,15 +21,15 @@ class Split:
     """
 
     texts: tuple[str, ...]
-    labels: np.ndarray
+    labels: NDArray[np.integer]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.texts)
 
-    def take(self, indices):
+    def take(self, indices: ArrayLike) -> "Split":
         """Return the examples at the given positions, in that order."""
-        indices = np.asarray(indices, dtype=int)
-        return Split(tuple(self.texts[i] for i in indices), self.labels[indices])
+        chosen = np.asarray(indices, dtype=int)
+        return Split(tuple(self.texts[i] for i in chosen), self.labels[chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +64,11 @@ class Dataset:
     phrases: Split | None = None
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         sizes = ", ".join(
             f"{name}={len(split)}"
             for name, split in (

@@ -9,7 +9,7 @@ DATA_VARIABLE = "KERAS_AMP_DATA"
 CACHE_VARIABLE = "KERAS_AMP_CACHE"
 
 
-def data_folders(data_dir):
+def data_folders(data_dir: str | os.PathLike[str] | None) -> list[Path]:
     """Return the folders with public data, in the order in which they are searched.
 
     Args:
@@ -35,7 +35,7 @@ def data_folders(data_dir):
     return [Path(folder) for folder in folders if folder]
 
 
-def cache_folder(name):
+def cache_folder(name: str) -> Path:
     """Return the folder that keeps the files of a data set; it may not exist yet.
 
     It lies in the folder that the environment variable ``KERAS_AMP_CACHE`` names, or else
@@ -47,7 +47,7 @@ def cache_folder(name):
     Returns:
         A ``Path``.
     """
-    cache = os.environ.get(CACHE_VARIABLE)
+    cache: str | Path | None = os.environ.get(CACHE_VARIABLE)
     if not cache:
         cache = Path(os.environ.get("KERAS_HOME") or "~/.keras", "datasets", "keras_amp")
     return Path(cache).expanduser() / name

@@ -42,7 +42,7 @@ class Source:
             reported, or None if it has a test split.
     """
 
-    splits: dict
+    splits: dict[str, tuple[File, ...]]
     encoding: str
     labels: tuple[str, ...]
     class_names: tuple[str, ...]
@@ -173,7 +173,7 @@ SOURCES = {
 }
 
 
-def download(name):
+def download(name: str) -> dict[str, tuple[list[str], list[str]]]:
     """Download a public data set into the cache, once, and read it.
 
     The files are checked by their SHA-256 checksums, those in the cache, too; a file that
@@ -210,7 +210,7 @@ def download(name):
     return splits
 
 
-def _labelled(line, label):
+def _labelled(line: str, label: str | None) -> tuple[str, str]:
     """Split a line into its label and its text, with single spaces.
 
     A fine label, as in ``DESC:manner How did serfdom develop ?``, becomes its coarse one.

@@ -1,9 +1,14 @@
 """Dividing examples by class and by a seed, the same on every machine."""
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
+
+from keras_amp.data.examples import Split
 
 
-def hold_out(split, fraction, seed):
+def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     """Set aside a fraction of every class.
 
     Args:
@@ -32,14 +37,16 @@ def hold_out(split, fraction, seed):
             f"Expected `fraction` to lie between 0 and 1. Received: fraction={fraction!r}"
         )
 
-    def share(size):
+    def share(size: int) -> int:
         return min(max(round(fraction * size), 1), size - 1)
 
     aside = _choose(split.labels, share, seed)
     return split.take(np.flatnonzero(~aside)), split.take(np.flatnonzero(aside))
 
 
-def subset(split, seed, fraction=None, per_class=None):
+def subset(
+    split: Split, seed: int, fraction: float | None = None, per_class: int | None = None
+) -> Split:
     """Draw a stratified part of the examples, for studies with few labels.
 
     Args:
@@ -75,6 +82,7 @@ def subset(split, seed, fraction=None, per_class=None):
             )
         chosen = _choose(split.labels, lambda size: min(per_class, size), seed)
     else:
+        assert fraction is not None
         if not 0 < fraction <= 1:
             raise ValueError(
                 "Expected `fraction` to lie above 0 and to be at most 1. Received: "
@@ -87,7 +95,7 @@ def subset(split, seed, fraction=None, per_class=None):
     return split.take(np.flatnonzero(chosen))
 
 
-def fold(split, index, folds=10, seed=0):
+def fold(split: Split, index: int, folds: int = 10, seed: int = 0) -> tuple[Split, Split]:
     """Return one division of a cross-validation.
 
     Args:
@@ -124,7 +132,9 @@ def fold(split, index, folds=10, seed=0):
     return split.take(np.flatnonzero(~test)), split.take(np.flatnonzero(test))
 
 
-def _choose(labels, count, seed):
+def _choose(
+    labels: NDArray[np.integer], count: Callable[[int], int], seed: int
+) -> NDArray[np.bool_]:
     """Mark ``count(size)`` random examples of each class that has ``size`` of them."""
     generator = np.random.default_rng(seed)
     chosen = np.zeros(len(labels), dtype=bool)

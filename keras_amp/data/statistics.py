@@ -1,7 +1,9 @@
 """The figures of a data set: its classes, texts and words."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from keras_amp.data.examples import Dataset, Split
 from keras_amp.data.text import split_words
 
 
@@ -38,12 +40,15 @@ class Statistics:
     num_overlapping: int | None
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of texts in all splits."""
         return self.num_train + (self.num_dev or 0) + (self.num_test or 0)
 
 
-def dataset_statistics(dataset, words=split_words):
+def dataset_statistics(
+    dataset: Dataset,
+    words: Callable[[Sequence[str]], list[list[str]]] = split_words,
+) -> Statistics:
     """Count the classes, texts and words of a data set.
 
     Labelled phrases are not a split, and are not counted.
@@ -65,8 +70,9 @@ def dataset_statistics(dataset, words=split_words):
     >>> statistics.num_classes, statistics.num_train, statistics.num_test
     (6, 1200, 300)
     """
-    splits = [dataset.train, dataset.dev, dataset.test]
-    splits = [split for split in splits if split is not None]
+    splits = [
+        split for split in (dataset.train, dataset.dev, dataset.test) if split is not None
+    ]
     if not all(map(len, splits)):
         raise ValueError(f"Expected texts in every split. Received: {dataset!r}")
     texts = [text for split in splits for text in split.texts]
@@ -85,11 +91,11 @@ def dataset_statistics(dataset, words=split_words):
     )
 
 
-def _distinct(words_of_texts):
+def _distinct(words_of_texts: list[list[str]]) -> int:
     return len({word for words in words_of_texts for word in words})
 
 
-def overlap(dataset):
+def overlap(dataset: Dataset) -> Split:
     """Return the test examples whose texts are identical to a training text.
 
     Args:

@@ -2,15 +2,22 @@
 
 import csv
 import io
+import os
 from pathlib import Path
+from typing import Any
 
 # Names that a header may give to the two columns.
 TEXT_COLUMNS = ("text", "sentence", "question", "review", "content")
 LABEL_COLUMNS = ("label", "class", "category", "sentiment", "target")
 SUFFIXES = (".tsv", ".csv")
 
+Rows = list[tuple[int, list[str]]]  # numbers of their last lines, and fields
+Header = tuple[int | None, int, int]  # positions of label and text, and columns
 
-def read_table(path, training=True):
+
+def read_table(
+    path: str | os.PathLike[str], training: bool = True
+) -> tuple[list[str], list[str]]:
     """Read the labels and texts of a file.
 
     The first row may be a header. It names a text column (one of ``TEXT_COLUMNS``) and a
@@ -32,20 +39,24 @@ def read_table(path, training=True):
         ValueError: If the file is empty, is not UTF-8 or has no such columns, or if a row
             lacks one of them; the message names the file and the line.
     """
-    return _read(Path(path), labelled=True, training=training)
+    labels, texts = _read(Path(path), labelled=True, training=training)
+    assert labels is not None  # they are needed
+    return labels, texts
 
 
-def _read(path, labelled, training):
+def _read(
+    path: Path, labelled: bool, training: bool
+) -> tuple[list[str] | None, list[str]]:
     """Return the labels, None if there are none and none are needed, and the texts."""
     tabs, rows = _rows(path)
     header = _header(path, rows, tabs, labelled)
     labels, texts = _columns(path, rows, header)
-    if not header and len(labels) > 4:
+    if not header and labels and len(labels) > 4:
         _check_order(path, labels, texts, training)
     return labels, texts
 
 
-def _check_order(path, labels, texts, training):
+def _check_order(path: Path, labels: list[str], texts: list[str], training: bool) -> None:
     """Raise if the two columns seem to be swapped."""
     different = len(set(labels))
     swapped = different > 0.8 * len(labels)
@@ -58,7 +69,9 @@ def _check_order(path, labels, texts, training):
         )
 
 
-def read_texts(path):
+def read_texts(
+    path: str | os.PathLike[str],
+) -> tuple[list[str] | None, list[str]]:
     """Read the texts of a file, labelled or not.
 
     A CSV or TSV file has a header that names a text column; a label column and others are
@@ -87,7 +100,7 @@ def read_texts(path):
     return _read(path, labelled=False, training=False)
 
 
-def _lines(path):
+def _lines(path: Path) -> list[str]:
     """Return the texts of a file that has one in each line."""
     lines = [_single_spaced(line) for line in _content(path).split("\n")]
     while lines and not lines[-1]:
@@ -99,11 +112,11 @@ def _lines(path):
     return lines
 
 
-def _single_spaced(text):
+def _single_spaced(text: str) -> str:
     return " ".join(text.split())
 
 
-def _content(path):
+def _content(path: Path) -> str:
     """Return the text of a UTF-8 file; raise if the file is not UTF-8."""
     if not path.is_file():
         what = "which is a folder" if path.is_dir() else "which does not exist"
@@ -121,8 +134,9 @@ def _content(path):
     return content
 
 
-def _not_utf8(path, line, what, data):
-    encoding, nulls = "latin1", data.count(b"\0")
+def _not_utf8(path: Path, line: int, what: str, data: bytes) -> ValueError:
+    encoding: str | None = "latin1"
+    nulls = data.count(b"\0")
     if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
         encoding = "utf-32"
     elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -140,11 +154,12 @@ def _not_utf8(path, line, what, data):
     )
 
 
-def _rows(path):
+def _rows(path: Path) -> tuple[bool, Rows]:
     """Return whether a file has tabs, and its rows with their last lines' numbers."""
     tabs = path.suffix.lower() == ".tsv"
-    quoting = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tabs else {}
-    reader = csv.reader(io.StringIO(_content(path)), strict=True, **quoting)
+    unquoted: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+    how = unquoted if tabs else {}
+    reader = csv.reader(io.StringIO(_content(path)), strict=True, **how)
     rows = []
     try:
         for row in reader:
@@ -159,7 +174,9 @@ def _rows(path):
     return tabs, rows
 
 
-def _columns(path, rows, header):
+def _columns(
+    path: Path, rows: Rows, header: Header | None
+) -> tuple[list[str] | None, list[str]]:
     """Return the labels, None if there are none, and the texts of all rows.
 
     ``header``: positions of labels and texts, and number of columns; None without one.
@@ -178,7 +195,7 @@ def _columns(path, rows, header):
     return labels, [_single_spaced(text) for text in texts]
 
 
-def _column(path, rows, width, position, name):
+def _column(path: Path, rows: Rows, width: int, position: int, name: str) -> list[str]:
     """Return the stripped fields of a column; raise if a row lacks it."""
     for line, row in rows:
         if len(row) != width:
@@ -194,7 +211,7 @@ def _column(path, rows, width, position, name):
     return [row[position].strip() for _, row in rows]
 
 
-def _header(path, rows, tabs, labelled):
+def _header(path: Path, rows: Rows, tabs: bool, labelled: bool) -> Header | None:
     """Return the positions of labels and texts, and the number of columns.
 
     None is returned if there is no header, and None for the position of the labels if
@@ -230,7 +247,7 @@ def _header(path, rows, tabs, labelled):
     raise ValueError(f"Expected {expected}. Received: {received}.")
 
 
-def shortened(value, width=80):
+def shortened(value: object, width: int = 80) -> str:
     """Return a value as an error message shows it."""
     text = repr(value)
     return text if len(text) <= width else text[: width - 4] + " ..."

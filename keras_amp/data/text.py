@@ -3,13 +3,18 @@
 import collections
 import json
 import numbers
+import os
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from keras_amp.data.tables import shortened
 
@@ -18,7 +23,7 @@ PACKAGE = __name__.partition(".")[0]
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")
-def separate_punctuation(texts):
+def separate_punctuation(texts: Any) -> Any:
     """Lower-case texts and put spaces around punctuation marks, except apostrophes.
 
     Every character that Python counts as white space becomes a space. NUL becomes one,
@@ -40,7 +45,7 @@ def separate_punctuation(texts):
     return tf.strings.regex_replace(lower, r"([^\p{L}\p{M}\p{N}\s'])", r" \1 ")
 
 
-def split_words(texts):
+def split_words(texts: Sequence[str]) -> list[list[str]]:
     """Split texts into words, as ``fit_vectorizer`` does.
 
     Args:
@@ -56,12 +61,17 @@ def split_words(texts):
     >>> keras_amp.data.split_words(["Who's there?", ""])
     [["who's", 'there', '?'], []]
     """
-    texts = tf.constant(as_texts(texts), tf.string)
-    words = tf.strings.split(separate_punctuation(texts))
+    words = tf.constant(as_texts(texts), tf.string)
+    words = tf.strings.split(separate_punctuation(words))
     return [[word.decode() for word in row] for row in words.to_list()]
 
 
-def fit_vectorizer(texts, sequence_length=None, min_length=1, vocabulary_size=None):
+def fit_vectorizer(
+    texts: Sequence[str],
+    sequence_length: int | None = None,
+    min_length: int = 1,
+    vocabulary_size: int | None = None,
+) -> keras.layers.TextVectorization:
     """Learn a vocabulary from the training texts.
 
     Args:
@@ -103,7 +113,7 @@ def fit_vectorizer(texts, sequence_length=None, min_length=1, vocabulary_size=No
     return vectorizer
 
 
-def _vectorizer(sequence_length, **settings):
+def _vectorizer(sequence_length: int, **settings: Any) -> keras.layers.TextVectorization:
     return keras.layers.TextVectorization(
         standardize=separate_punctuation,
         split="whitespace",
@@ -113,7 +123,9 @@ def _vectorizer(sequence_length, **settings):
     )
 
 
-def word_ids(vectorizer, texts):
+def word_ids(
+    vectorizer: keras.layers.TextVectorization, texts: Sequence[str]
+) -> NDArray[np.int32]:
     """Turn texts into word ids, once, before the training.
 
     Args:
@@ -132,8 +144,8 @@ def word_ids(vectorizer, texts):
     array([[2, 0, 0],
            [1, 3, 0]], dtype=int32)
     """
-    texts = tf.constant(as_texts(texts), tf.string)  # the type is for an empty list
-    return np.asarray(vectorizer(texts), dtype="int32")
+    given = tf.constant(as_texts(texts), tf.string)  # the type is for an empty list
+    return np.asarray(vectorizer(given), dtype="int32")
 
 
 class WordPreprocessor:
@@ -164,9 +176,10 @@ class WordPreprocessor:
 
     FILE = "words.json"
 
-    def __init__(self, vocabulary, sequence_length):
+    def __init__(self, vocabulary: Sequence[str], sequence_length: int) -> None:
         self.vocabulary = checked_vocabulary(vocabulary)
-        if not isinstance(sequence_length, numbers.Integral) or sequence_length < 1:
+        whole = isinstance(sequence_length, numbers.Integral)  # NumPy's, too
+        if not whole or sequence_length < 1:
             raise ValueError(
                 "Expected `sequence_length` to be an integer >= 1. Received: "
                 f"sequence_length={sequence_length!r}"
@@ -175,7 +188,7 @@ class WordPreprocessor:
         self.truncated = 0
         self._vectorizer = _vectorizer(self.sequence_length, vocabulary=self.vocabulary)
 
-    def __call__(self, texts):
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Turn texts into arrays.
 
         Args:
@@ -189,19 +202,19 @@ class WordPreprocessor:
         self.truncated += report_cut(lengths, self.sequence_length, "words")
         return word_ids(self._vectorizer, texts)
 
-    def save(self, folder):
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the files that ``load`` reads into an existing folder."""
         state = {"sequence_length": self.sequence_length, "vocabulary": self.vocabulary}
         (Path(folder) / self.FILE).write_text(json.dumps(state), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
         """Return the preprocessor that ``save`` has written into a folder."""
         state = json.loads((Path(folder) / cls.FILE).read_text(encoding="utf-8"))
         return cls(state["vocabulary"], state["sequence_length"])
 
 
-def checked_vocabulary(vocabulary):
+def checked_vocabulary(vocabulary: object) -> list[str]:
     """Return a vocabulary as a list of strings; raise ValueError if it is not one."""
     expected = (
         "Expected `vocabulary` to be a list of different strings as "
@@ -225,7 +238,7 @@ def checked_vocabulary(vocabulary):
     return [str(word) for word in words]  # Keras gives NumPy's strings
 
 
-def as_texts(texts):
+def as_texts(texts: object) -> list[str]:
     """Return a sequence of texts as a list of strings.
 
     Raises:
@@ -255,7 +268,7 @@ def as_texts(texts):
     return [str(text) for text in texts]
 
 
-def report_cut(lengths, sequence_length, unit):
+def report_cut(lengths: NDArray[np.integer], sequence_length: int, unit: str) -> int:
     """Warn if texts are longer than allowed, and return their number.
 
     Args:
@@ -274,7 +287,7 @@ def report_cut(lengths, sequence_length, unit):
     return cut
 
 
-def _callers_level():
+def _callers_level() -> int:
     """Return the ``stacklevel`` with which a warning names the user's line."""
     frame, level = sys._getframe(1), 1
     while frame.f_back and _package(frame) == PACKAGE:
@@ -282,11 +295,16 @@ def _callers_level():
     return level
 
 
-def _package(frame):
+def _package(frame: FrameType) -> str:
     return frame.f_globals.get("__name__", "").partition(".")[0]
 
 
-def batches(inputs, labels, batch_size, seed=None):
+def batches(
+    inputs: Any,
+    labels: Sequence[Any] | NDArray[Any],
+    batch_size: int,
+    seed: int | None = None,
+) -> tf.data.Dataset:
     """Make a ``tf.data`` pipeline of batches from arrays.
 
     Args:

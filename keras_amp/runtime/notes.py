@@ -65,6 +65,7 @@ def hidden_notes() -> Iterator[None]:
         stack.callback(reader.wait)
         assert reader.stdin is not None
         stack.callback(os.dup2, screen, 2)  # which ends the reader's input
+        assert reader.stdin is not None  # a pipe was asked for
         os.dup2(reader.stdin.fileno(), 2)
         reader.stdin.close()
         yield

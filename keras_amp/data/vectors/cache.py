@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_amp.data.folders import cache_folder
 from keras_amp.data.text import UNKNOWN
@@ -18,7 +19,9 @@ VERSION = 1  # to be raised whenever a file would be read differently
 KEPT = 64  # vocabularies; those unused for longest are removed first
 
 
-def entry_path(path, member, words, ignore_case):
+def entry_path(
+    path: Path, member: str | None, words: list[str], ignore_case: bool
+) -> Path:
     """Return the path at which the vectors of some words from a file are kept.
 
     Args:
@@ -33,13 +36,15 @@ def entry_path(path, member, words, ignore_case):
     """
     path = path.resolve()
     status = path.stat()
-    key = [VERSION, str(path), status.st_size, status.st_mtime_ns]
+    key: list[object] = [VERSION, str(path), status.st_size, status.st_mtime_ns]
     key += [member, bool(ignore_case), words]
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     return cache_folder(FOLDER) / f"words-{digest[:32]}.npz"
 
 
-def read_entry(entry, num_words):
+def read_entry(
+    entry: Path, num_words: int
+) -> tuple[NDArray[np.integer], NDArray[np.float32]] | None:
     """Return what an entry holds, or None if it is missing or damaged.
 
     Args:
@@ -72,7 +77,9 @@ def read_entry(entry, num_words):
     return rows, vectors
 
 
-def write_entry(entry, rows, vectors):
+def write_entry(
+    entry: Path, rows: NDArray[np.integer], vectors: NDArray[np.float32]
+) -> None:
     """Write an entry, whole or not at all, and remove the oldest ones.
 
     Only a warning says that it cannot be written.

@@ -4,10 +4,13 @@ import contextlib
 import gzip
 import lzma
 import math
+import os
 import sys
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, cast
 
 import keras
 
@@ -38,7 +41,7 @@ ARCHIVE_ERRORS = (
 )
 
 
-def locate(name, data_dir):
+def locate(name: str, data_dir: str | os.PathLike[str] | None) -> tuple[Path, str | None]:
     """Find a file of vectors, or download it.
 
     Args:
@@ -90,7 +93,7 @@ def locate(name, data_dir):
     )
 
 
-def _checked_suffix(path):
+def _checked_suffix(path: Path) -> Path:
     name = path.name.lower()
     if path.suffix.lower() not in SUFFIXES or name.endswith((".bin.gz", ".tar.gz")):
         hint = ""
@@ -108,7 +111,9 @@ def _checked_suffix(path):
 
 
 @contextlib.contextmanager
-def open_vectors(path, member):
+def open_vectors(
+    path: Path, member: str | None
+) -> Iterator[tuple[IO[bytes], Callable[[], None]]]:
     """Open a file of vectors, compressed or not.
 
     Args:
@@ -126,13 +131,14 @@ def open_vectors(path, member):
         raw = stack.enter_context(path.open("rb"))
         start, size = 0, path.stat().st_size
         try:
+            stream: IO[bytes]
             if path.suffix.lower() == ".zip":
                 archive = stack.enter_context(zipfile.ZipFile(raw))
                 info = _text_file(path, archive, member)
                 start, size = info.header_offset, info.compress_size
                 stream = stack.enter_context(archive.open(info))
             elif path.suffix.lower() == ".gz":
-                stream = stack.enter_context(gzip.GzipFile(fileobj=raw))
+                stream = stack.enter_context(cast(IO[bytes], gzip.GzipFile(fileobj=raw)))
             else:
                 stream = raw
             bar = stack.enter_context(_progress(path, size))
@@ -144,7 +150,9 @@ def open_vectors(path, member):
             ) from error
 
 
-def _text_file(path, archive, member):
+def _text_file(
+    path: Path, archive: zipfile.ZipFile, member: str | None
+) -> zipfile.ZipInfo:
     """Return the only text file of a zip, or the one with the given name."""
     infos = {
         info.filename: info
@@ -173,7 +181,7 @@ def _text_file(path, archive, member):
 
 
 @contextlib.contextmanager
-def _progress(path, size):
+def _progress(path: Path, size: int) -> Iterator[Callable[[int], None]]:
     """Yield a callable that takes the number of bytes read so far and shows it.
 
     It draws a bar if the file is big and standard error is a terminal.
@@ -188,7 +196,7 @@ def _progress(path, size):
         print(f"Reading {path}")
         bar = keras.utils.Progbar(total, interval=0.2, unit_name="MiB")
 
-    def update(position):
+    def update(position: int) -> None:
         with contextlib.redirect_stdout(sys.stderr):
             # The last step ends the bar's line: it is drawn once, at the end.
             bar.update(min(position // unit, total - 1))

@@ -3,9 +3,12 @@
 import math
 import numbers
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_amp.data.tables import shortened
 from keras_amp.data.text import PADDING, UNKNOWN, checked_vocabulary
@@ -33,12 +36,12 @@ class Vectors:
     (Vectors(50d, 1 of 2 words, 50.0%), 0.5)
     """
 
-    matrix: np.ndarray
-    found: np.ndarray
+    matrix: NDArray[np.float32]
+    found: NDArray[np.bool_]
     added: tuple[str, ...] = ()
 
     @property
-    def coverage(self):
+    def coverage(self) -> float:
         """Share of the vocabulary's words that have a vector, between 0 and 1.
 
         Padding, unknown and the words added are not counted.
@@ -46,10 +49,10 @@ class Vectors:
         return float(self._found_in_vocabulary.mean())
 
     @property
-    def _found_in_vocabulary(self):
+    def _found_in_vocabulary(self) -> NDArray[np.bool_]:
         return self.found[UNKNOWN + 1 : len(self.found) - len(self.added)]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         found = self._found_in_vocabulary
         added = f" and {len(self.added)} more" if self.added else ""
         return (
@@ -59,15 +62,15 @@ class Vectors:
 
 
 def load_vectors(
-    path,
-    vocabulary,
-    ignore_case=False,
-    fill_range=None,
-    seed=0,
-    data_dir=None,
-    cache=True,
-    extra_words=(),
-):
+    path: str | os.PathLike[str],
+    vocabulary: Sequence[str],
+    ignore_case: bool = False,
+    fill_range: float | None = None,
+    seed: int = 0,
+    data_dir: str | os.PathLike[str] | None = None,
+    cache: bool = True,
+    extra_words: Iterable[str] = (),
+) -> Vectors:
     """Load pretrained word vectors for the words of a vocabulary.
 
     The file is text. Each line holds a word and its numbers, separated by single spaces
@@ -141,12 +144,12 @@ def load_vectors(
     extra = _checked_extra(extra_words).difference(position)
     # Sorted, so that all divisions of the same words share one entry of the cache.
     words = [*vocabulary[: UNKNOWN + 1], *sorted([*vocabulary[UNKNOWN + 1 :], *extra])]
-    path, member = locate(os.fspath(path), data_dir)
-    entry = entry_path(path, member, words, ignore_case) if cache else None
-    kept = read_entry(entry, len(words)) if cache else None
+    file, member = locate(os.fspath(path), data_dir)
+    entry = entry_path(file, member, words, ignore_case) if cache else None
+    kept = read_entry(entry, len(words)) if entry else None
     if kept is None or not any(words[row] in position for row in kept[0]):
-        kept = read(path, member, words, ignore_case, vocabulary)
-        if cache:
+        kept = read(file, member, words, ignore_case, vocabulary)
+        if entry:
             write_entry(entry, *kept)
     rows, vectors = kept
     is_own = np.array([words[row] in position for row in rows])
@@ -154,7 +157,7 @@ def load_vectors(
     own, added = vectors[is_own], tuple(words[row] for row in rows[~is_own])
     if fill_range is None:
         # A uniform distribution from -a to a has the standard deviation a / sqrt(3).
-        fill_range = math.sqrt(3) * own.std(dtype="float64")
+        fill_range = math.sqrt(3) * float(own.std(dtype="float64"))
     # Draw every row, so that a word's draw does not depend on which words were found.
     shape = len(vocabulary), vectors.shape[1]
     draws = np.random.default_rng(seed).random(shape, dtype="float32")
@@ -170,7 +173,7 @@ def load_vectors(
     )
 
 
-def _checked_extra(words):
+def _checked_extra(words: Iterable[str]) -> set[str]:
     """Return the extra words as a set of strings; raise if they are something else."""
     expected = "Expected `extra_words` to be a collection of strings. Received: "
     if isinstance(words, (str, bytes)) or not np.iterable(words):
@@ -182,7 +185,7 @@ def _checked_extra(words):
     return {str(word) for word in words}
 
 
-def _check_fill(fill_range, seed):
+def _check_fill(fill_range: Any, seed: Any) -> None:
     real = isinstance(fill_range, numbers.Real) and not isinstance(fill_range, bool)
     if fill_range is not None and not (real and 0 <= fill_range < math.inf):
         raise ValueError(

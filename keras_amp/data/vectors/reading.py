@@ -3,8 +3,12 @@
 import collections
 import itertools
 import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_amp.data.text import UNKNOWN
 from keras_amp.data.vectors.files import open_vectors
@@ -15,7 +19,13 @@ HEAD = 100  # lines from which the dimension is inferred
 NUMERIC = b"0123456789.-+eE "
 
 
-def read(path, member, words, ignore_case, vocabulary):
+def read(
+    path: Path,
+    member: str | None,
+    words: list[str],
+    ignore_case: bool,
+    vocabulary: list[str],
+) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
     """Read the vectors of some words.
 
     Args:
@@ -40,14 +50,14 @@ def read(path, member, words, ignore_case, vocabulary):
         dim, announced, because = _dimension(path, head)
         vectors = np.zeros((len(words), dim), dtype="float32")
         first = 0 if announced is None else 1
-        lines = itertools.chain(head[first:], lines)
-        for number, line in enumerate(lines, first + 1):
+        remaining = itertools.chain(head[first:], lines)
+        for number, line in enumerate(remaining, first + 1):
             line = line.rstrip(b" \r")
             if not line:
                 continue
             word, fields = _word_and_numbers(line, dim)
-            rows = () if fields is None else wanted.take(word)
-            vector = _vector(fields) if rows else None
+            rows = [] if fields is None else wanted.take(word)
+            vector = _vector(fields) if fields and rows else None
             if fields is None or (rows and vector is None):
                 raise _damaged(path, dim, because, number, line)
             count += 1
@@ -59,11 +69,11 @@ def read(path, member, words, ignore_case, vocabulary):
             f"{count}; the file may have been cut short.",
             stacklevel=3,
         )
-    rows = np.flatnonzero(wanted.found)
+    found = np.flatnonzero(wanted.found)
     own = set(vocabulary)
-    if not any(words[row] in own for row in rows):
+    if not any(words[row] in own for row in found):
         raise _none_found(path, dim, head[first:], vocabulary)
-    return rows, vectors[rows]
+    return found, vectors[found]
 
 
 class _Wanted:
@@ -77,17 +87,17 @@ class _Wanted:
         found: Boolean array ``(len(words),)``.
     """
 
-    def __init__(self, words, ignore_case):
+    def __init__(self, words: list[str], ignore_case: bool) -> None:
         self.found, self._exact = np.zeros((2, len(words)), dtype=bool)
-        self._rows = {}
-        self._rows_ignoring_case = collections.defaultdict(list) if ignore_case else None
+        self._rows: dict[bytes, int] = {}
+        self._rows_ignoring_case: dict[str, list[int]] = collections.defaultdict(list)
         for row, word in enumerate(words):
             if row > UNKNOWN:
                 self._rows[word.encode("utf-8", "surrogatepass")] = row
                 if ignore_case:
                     self._rows_ignoring_case[word.lower()].append(row)
 
-    def take(self, word):
+    def take(self, word: bytes) -> list[int]:
         """Return the rows, as a list, that take the vector of a word of the file.
 
         A word's own vector has precedence over that of one that differs in case; of
@@ -107,7 +117,7 @@ class _Wanted:
         return rows
 
 
-def _word_and_numbers(line, dim):
+def _word_and_numbers(line: bytes, dim: int) -> tuple[bytes, bytes | None]:
     """Split a line; the second value is None if the line is damaged.
 
     The numbers are checked for strange characters, but are not parsed.
@@ -118,17 +128,19 @@ def _word_and_numbers(line, dim):
     if spaces == dim:
         word, _, fields = line.partition(b" ")
     else:
-        word, *fields = line.rsplit(b" ", dim)
+        word, *numbers = line.rsplit(b" ", dim)
         if any(b"." in field and _is_number(field) for field in word.split(b" ")[1:]):
             return line, None
-        fields = b" ".join(fields)
+        fields = b" ".join(numbers)
     return word, None if fields.translate(None, NUMERIC) else fields
 
 
-def _none_found(path, dim, head, vocabulary):
+def _none_found(
+    path: Path, dim: int, head: list[bytes], vocabulary: list[str]
+) -> ValueError:
     """Return the error that says that a file has no word of the vocabulary."""
-    there = [line.rsplit(b" ", dim)[0] for line in head if line.strip()][:5]
-    there = ", ".join(repr(word.decode("utf-8", "replace")) for word in there)
+    first = [line.rsplit(b" ", dim)[0] for line in head if line.strip()][:5]
+    there = ", ".join(repr(word.decode("utf-8", "replace")) for word in first)
     here = ", ".join(map(repr, vocabulary[UNKNOWN + 1 :][:5]))
     return ValueError(
         "Expected vectors for some words of `vocabulary`, which begins with "
@@ -138,7 +150,9 @@ def _none_found(path, dim, head, vocabulary):
     )
 
 
-def _lines(path, stream, update_progress):
+def _lines(
+    path: Path, stream: IO[bytes], update_progress: Callable[[], None]
+) -> Iterator[bytes]:
     """Yield the lines of a stream, without their ends, in bounded memory."""
     count, rest = 0, b""
     while block := stream.read(BLOCK):
@@ -158,7 +172,7 @@ def _lines(path, stream, update_progress):
         yield rest.removeprefix(b"\xef\xbb\xbf") if count == 0 else rest
 
 
-def _dimension(path, head):
+def _dimension(path: Path, head: list[bytes]) -> tuple[int, int | None, str]:
     """Return the dimension, the header's number of vectors or None, and the reason."""
     lines = [(i, line.rstrip(b" \r")) for i, line in enumerate(head, 1) if line.strip()]
     if not lines:
@@ -192,13 +206,13 @@ def _dimension(path, head):
     return dim, None, "as its first lines have"
 
 
-def _width(line):
+def _width(line: bytes) -> int:
     """Count the numbers at the end of a line; its first field is always the word."""
     fields = reversed(line.split(b" ")[1:])
     return sum(1 for _ in itertools.takewhile(_is_number, fields))
 
 
-def _is_number(field):
+def _is_number(field: bytes) -> bool:
     try:
         float(field)
     except ValueError:
@@ -206,18 +220,18 @@ def _is_number(field):
     return True
 
 
-def _vector(fields):
+def _vector(fields: bytes) -> NDArray[np.float32] | None:
     """Parse numbers; return None if one of them is damaged or does not fit a float32."""
     try:
         vector = np.array([float(field) for field in fields.split(b" ")])
     except ValueError:
         return None
     with np.errstate(over="ignore"):
-        vector = vector.astype("float32")
-    return vector if np.isfinite(vector).all() else None
+        narrow = vector.astype(np.float32)
+    return narrow if np.isfinite(narrow).all() else None
 
 
-def _damaged(path, dim, because, number, line):
+def _damaged(path: Path, dim: int, because: str, number: int, line: bytes) -> ValueError:
     """Return the error that says what is wrong with a line."""
     fields = line.split(b" ")
     if len(fields) <= dim:
@@ -239,7 +253,7 @@ def _damaged(path, dim, because, number, line):
     )
 
 
-def _excerpt(line, width=60):
+def _excerpt(line: bytes, width: int = 60) -> str:
     if len(line) > width:
         line = line[: width - 20] + b" ... " + line[-15:]
     return repr(line.decode("utf-8", "replace"))
