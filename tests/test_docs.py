@@ -5,7 +5,6 @@ import importlib
 import inspect
 import pkgutil
 import re
-import sys
 import types
 from pathlib import Path
 
@@ -84,27 +83,6 @@ def test_all_is_the_public_namespace():
     former = set(keras_amp._FORMER_NAMES)  # appear once they are asked for
     assert public | former | {"__version__"} == set(keras_amp.__all__)
     assert list(keras_amp.__all__) == sorted(keras_amp.__all__)
-
-
-@pytest.mark.parametrize(
-    ("former", "name"),
-    [
-        ("experimental", "AuthorsProgram"),
-        ("figures", "loss_along_lambda"),
-        ("policy", "AdversarialMixing"),
-        ("sampling", "symmetric_beta"),
-        ("significance", "holm"),
-    ],
-)
-def test_former_modules_lead_to_the_present_ones(former, name, monkeypatch):
-    monkeypatch.delitem(sys.modules, f"keras_amp.{former}", raising=False)
-    with pytest.warns(
-        DeprecationWarning, match=f"`keras_amp.{former}` is now `keras_amp"
-    ):
-        module = importlib.import_module(f"keras_amp.{former}")
-    present = importlib.import_module(getattr(module, name).__module__)
-    assert getattr(module, name) is getattr(present, name)
-    assert not present.__name__.startswith(f"keras_amp.{former}")
 
 
 def test_public_names_are_the_promised_ones():

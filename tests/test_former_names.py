@@ -21,7 +21,7 @@ FORMER = {
 def test_former_names_warn_and_have_what_they_had(name, monkeypatch):
     monkeypatch.delitem(sys.modules, f"keras_amp.{name}", raising=False)
     try:
-        with pytest.warns(DeprecationWarning, match=f"`keras_amp.{name}` is now `keras_a"):
+        with pytest.warns(DeprecationWarning, match=f"`keras_amp.{name}` is now `keras"):
             module = importlib.import_module(f"keras_amp.{name}")
     except ImportError as error:
         if "keras-amp[" not in str(error):

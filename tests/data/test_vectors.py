@@ -75,7 +75,8 @@ def parsed(name):
 
 
 @real_data
-def test_real_vectors_of_a_real_vocabulary(name=GLOVE):
+def test_real_vectors_of_a_real_vocabulary():
+    name = GLOVE
     data = keras_amp.data.load("trec", REAL)
     vectorizer = keras_amp.data.fit_vectorizer(data.train.texts)
     words = vectorizer.get_vocabulary()
@@ -100,7 +101,8 @@ def test_real_vectors_of_a_real_vocabulary(name=GLOVE):
 
 
 @real_data
-def test_all_words_of_a_real_file_are_found(name=SPACY):
+def test_all_words_of_a_real_file_are_found():
+    name = SPACY
     words, matrix = parsed(name)
     result = load_vectors(
         Path(REAL) / "vectors" / f"{name}.txt.gz", vocabulary(*words), cache=False
@@ -952,7 +954,8 @@ def test_wrong_words_to_add_are_explained(extra, message):
 
 
 @real_data
-def test_the_test_questions_words_join_a_real_vocabulary(name=GLOVE):
+def test_the_test_questions_words_join_a_real_vocabulary():
+    name = GLOVE
     data = keras_amp.data.load("trec", REAL)
     words = keras_amp.data.fit_vectorizer(data.train.texts).get_vocabulary()
     extra = {word for row in keras_amp.data.split_words(data.test.texts) for word in row}
