@@ -1,11 +1,20 @@
 """The mixup loss between two examples, along lambda (the paper's Figure 2)."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 
-from keras_amp.analysis.pair_evaluator import Mixtures, checked_lambdas
+from keras_amp.analysis.pair_evaluator import (
+    Lambdas,
+    Mixtures,
+    Pairs,
+    Partner,
+    checked_lambdas,
+)
 from keras_amp.backbones.mix_points import MIX_POINTS, mix_point
 from keras_amp.runtime.files import whole_file, write_columns
 
@@ -36,11 +45,11 @@ class LambdaCurve:
     place: str
 
     @property
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """The mean loss of the pairs at each lambda, a float64 array ``(n,)``."""
         return self.losses.mean(axis=0)
 
-    def to_csv(self, path):
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a line for each lambda: ``lam``, ``mean`` and the losses of the pairs.
 
         Args:
@@ -51,7 +60,7 @@ class LambdaCurve:
         with whole_file(path) as file:
             write_columns(file, {"lam": self.lambdas, "mean": self.mean, **pairs})
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         mean = self.mean
         return (
             f"LambdaCurve({self.place!r}, {len(self.losses)} pairs at "
@@ -62,17 +71,17 @@ class LambdaCurve:
 
 
 def loss_along_lambda(
-    model,
-    data,
-    mix_at=None,
-    lambdas=21,
-    partner="reversed",
-    pairs=None,
-    batch_size=256,
-    seed=None,
-    loss=None,
-    masks=None,
-):
+    model: keras.Model,
+    data: Any,
+    mix_at: str | tuple[str, ...] | None = None,
+    lambdas: Lambdas = 21,
+    partner: Partner = "reversed",
+    pairs: Pairs = None,
+    batch_size: int = 256,
+    seed: int | None = None,
+    loss: Any = None,
+    masks: dict[str, str] | None = None,
+) -> LambdaCurve:
     """Evaluate the mixup loss of pairs of examples along lambda.
 
     Example ``i`` is mixed with its partner ``j`` as in training, but without noise: at
@@ -143,7 +152,12 @@ def loss_along_lambda(
     return LambdaCurve(mixtures.lambdas, mixtures.losses(), mixtures.place)
 
 
-def curve_columns(classifier, test_inputs, test_labels, lambdas=21):
+def curve_columns(
+    classifier: keras.Model,
+    test_inputs: Any,
+    test_labels: np.ndarray,
+    lambdas: Lambdas = 21,
+) -> dict[str, np.ndarray]:
     """Return the mean loss of test texts at each lambda, by where they are mixed.
 
     Args:
@@ -174,7 +188,13 @@ def curve_columns(classifier, test_inputs, test_labels, lambdas=21):
     return columns
 
 
-def write_curve(folder, classifier, test_inputs, test_labels, lambdas=21):
+def write_curve(
+    folder: str | os.PathLike[str],
+    classifier: keras.Model,
+    test_inputs: Any,
+    test_labels: np.ndarray,
+    lambdas: Lambdas = 21,
+) -> dict[str, np.ndarray]:
     """Write ``curve_columns`` as ``curve.csv`` into a run's folder, and return them.
 
     Args:

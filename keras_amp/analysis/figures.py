@@ -9,15 +9,18 @@ differ, too.
 # What is missing is said before the modules that need it are imported.
 # ruff: noqa: E402
 
-from collections import namedtuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_amp.runtime.extras import require
 
 require("experiments", "matplotlib")
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -28,7 +31,17 @@ SHADE = "#0b6bb8"  # of a confusion matrix' cells, and of intervals
 WIDTH = 4.4  # inches: about the width of a phone, so that a figure need not shrink
 HEIGHT = 2.9  # inches, without the legend
 
-Style = namedtuple("Style", ("color", "line"))
+
+class Style(NamedTuple):
+    """The colour and the line of a name in a figure, Matplotlib's."""
+
+    color: str
+    line: str
+
+
+Styles: TypeAlias = Mapping[str, tuple[str, str]]  # colours and lines
+TwoArrays: TypeAlias = tuple[ArrayLike, ArrayLike]
+
 # A place has a hue; mixup has a lighter shade of it and a dashed line.
 METHODS = {
     "none": Style("#6e7781", ":"),
@@ -50,7 +63,7 @@ ADVERSARY = {
     "lam_gradient": "mean |dL / dλ|",
 }
 
-_LOOKS = {
+_LOOKS: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -81,7 +94,7 @@ _LOOKS = {
 class _Figure(Figure):
     """A figure that is always saved as the same bytes."""
 
-    def savefig(self, fname, **kwargs):
+    def savefig(self, fname: Any, **kwargs: Any) -> None:
         """Save as Matplotlib does, without dates and random names."""
         target = kwargs.get("format") or str(fname).rsplit(".", 1)[-1]
         if target == "svg":
@@ -92,7 +105,7 @@ class _Figure(Figure):
             super().savefig(fname, **kwargs)
 
 
-def styles(names):
+def styles(names: Iterable[str]) -> dict[str, Style]:
     """Return the colour and the line of each name; a method always has the same ones.
 
     A name may continue after the method with a comma, as with a setting. It takes the
@@ -123,7 +136,12 @@ def styles(names):
     return {name: chosen[name] for name in names}
 
 
-def run_errors(errors, label="test error %", title=None, styles=None):
+def run_errors(
+    errors: Mapping[str, ArrayLike],
+    label: str = "test error %",
+    title: str | None = None,
+    styles: Styles | None = None,
+) -> Figure:
     """Draw every run as a dot, with the mean and the deviation of each method.
 
     Args:
@@ -162,7 +180,11 @@ def run_errors(errors, label="test error %", title=None, styles=None):
     return figure
 
 
-def differences(found, label="percentage points", title=None):
+def differences(
+    found: Mapping[str, ArrayLike],
+    label: str = "percentage points",
+    title: str | None = None,
+) -> Figure:
     """Draw differences with their intervals, and a line at 0.
 
     Args:
@@ -213,7 +235,12 @@ def differences(found, label="percentage points", title=None):
     return figure
 
 
-def learning_curves(curves, label="loss", title=None, styles=None):
+def learning_curves(
+    curves: Mapping[str, ArrayLike],
+    label: str = "loss",
+    title: str | None = None,
+    styles: Styles | None = None,
+) -> Figure:
     """Draw a quantity over the epochs, as the mean over runs with a band.
 
     Args:
@@ -239,7 +266,12 @@ def learning_curves(curves, label="loss", title=None, styles=None):
     return _over_epochs("curves", curves, label, title, styles)
 
 
-def adversary_over_time(curves, quantity, title=None, styles=None):
+def adversary_over_time(
+    curves: Mapping[str, ArrayLike],
+    quantity: str,
+    title: str | None = None,
+    styles: Styles | None = None,
+) -> Figure:
     """Draw what the adversary did in each epoch, as the mean over runs with a band.
 
     Args:
@@ -279,7 +311,12 @@ def adversary_over_time(curves, quantity, title=None, styles=None):
     return figure
 
 
-def loss_along_lambda(curves, title=None, band=None, styles=None):
+def loss_along_lambda(
+    curves: Mapping[str, TwoArrays],
+    title: str | None = None,
+    band: Mapping[str, TwoArrays] | None = None,
+    styles: Styles | None = None,
+) -> Figure:
     """Draw mixup losses along lambda (the paper's Figure 2).
 
     Args:
@@ -328,7 +365,9 @@ def loss_along_lambda(curves, title=None, band=None, styles=None):
     return figure
 
 
-def confusion_matrix(counts, class_names, title=None):
+def confusion_matrix(
+    counts: ArrayLike, class_names: Sequence[str], title: str | None = None
+) -> Figure:
     """Draw how often each class was predicted for each true class.
 
     Args:
@@ -390,7 +429,11 @@ def confusion_matrix(counts, class_names, title=None):
     return figure
 
 
-def reliability_diagram(bins, title=None, styles=None):
+def reliability_diagram(
+    bins: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]],
+    title: str | None = None,
+    styles: Styles | None = None,
+) -> Figure:
     """Draw how often predictions of a confidence are right, and how many there are.
 
     Args:
@@ -440,7 +483,7 @@ def reliability_diagram(bins, title=None, styles=None):
     return figure
 
 
-def mean_and_deviation(runs):
+def mean_and_deviation(runs: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and the standard deviation (n - 1) over runs, without NaN.
 
     Args:
@@ -462,7 +505,13 @@ def mean_and_deviation(runs):
     return mean, np.sqrt(squares / np.where(number > 1, number - 1, np.nan))
 
 
-def _over_epochs(argument, curves, label, title, styles):
+def _over_epochs(
+    argument: str,
+    curves: Mapping[str, ArrayLike],
+    label: str,
+    title: str | None,
+    styles: Styles | None,
+) -> Figure:
     curves = _arrays(argument, curves, 2)
     looks = _styles(curves, styles)
     figure, axes = _new(title)
@@ -478,7 +527,14 @@ def _over_epochs(argument, curves, label, title, styles):
     return figure
 
 
-def _line(axes, x, y, name, style, band=None):
+def _line(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    name: str,
+    style: Style,
+    band: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
     """A line, or a dot for a single point, and its band."""
     mark = "o" if np.isfinite(y).sum() == 1 else None
     color, line = style
@@ -488,7 +544,13 @@ def _line(axes, x, y, name, style, band=None):
         axes.fill_between(x, *band, color=color, alpha=0.14, linewidth=0)
 
 
-def _new(title, height=HEIGHT, width=WIDTH, rows=1, **arguments):
+def _new(
+    title: str | None,
+    height: float = HEIGHT,
+    width: float = WIDTH,
+    rows: int = 1,
+    **arguments: Any,
+) -> tuple[Figure, Any]:
     """A figure and its axes, in the looks of this module."""
     with mpl.rc_context(_LOOKS):
         figure = _Figure(figsize=(width, height), layout="constrained")
@@ -498,11 +560,11 @@ def _new(title, height=HEIGHT, width=WIDTH, rows=1, **arguments):
     return figure, axes
 
 
-def _legend(figure, axes):
+def _legend(figure: Figure, axes: Axes) -> None:
     """Add a legend between the title and the axes, and make the figure higher for it."""
     handles, labels = axes.get_legend_handles_labels()
     columns = 1 if max(map(len, labels)) > 24 else 2 if max(map(len, labels)) > 12 else 3
-    rows = -(-len(labels) // columns)
+    rows: float = -(-len(labels) // columns)
     # A title of the figure would be drawn over a legend outside of the axes.
     title = figure.get_suptitle()
     figure.suptitle("")
@@ -523,18 +585,20 @@ def _legend(figure, axes):
         )
 
 
-def _styles(curves, given):
+def _styles(curves: Iterable[str], given: Styles | None) -> dict[str, Style]:
     if given is None:
         return styles(curves)
     return {name: Style(*given[name]) for name in curves}
 
 
-def _check_some(argument, values):
+def _check_some(argument: str, values: Mapping[str, Any]) -> None:
     if not values:
         raise ValueError(f"Expected `{argument}` to hold something. Received: {values!r}")
 
 
-def _arrays(argument, values, rank):
+def _arrays(
+    argument: str, values: Mapping[str, ArrayLike], rank: int
+) -> dict[str, np.ndarray]:
     """The values as float64 arrays of a rank, none of them empty."""
     _check_some(argument, values)
     arrays = {name: np.asarray(value, "float64") for name, value in values.items()}
@@ -547,7 +611,9 @@ def _arrays(argument, values, rank):
     return arrays
 
 
-def _equal_pair(argument, name, pair):
+def _equal_pair(
+    argument: str, name: str, pair: TwoArrays
+) -> tuple[np.ndarray, np.ndarray]:
     """Two 1-D float64 arrays of equal length."""
     first, second = (np.asarray(values, "float64") for values in pair)
     if first.ndim != 1 or first.shape != second.shape or not first.size:
@@ -558,5 +624,5 @@ def _equal_pair(argument, name, pair):
     return first, second
 
 
-def _short(name, length=14):
+def _short(name: str, length: int = 14) -> str:
     return name if len(name) <= length else f"{name[: length - 1]}…"

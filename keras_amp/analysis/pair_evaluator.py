@@ -5,6 +5,8 @@ noise. ``keras_amp.analysis.curve`` makes curves of it.
 """
 
 import numbers
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias
 
 import keras
 import numpy as np
@@ -16,12 +18,19 @@ from keras_amp.graph.cuts import cut
 from keras_amp.graph.lookup import as_function
 from keras_amp.graph.masks import SHARED
 from keras_amp.graph.pairs import Hidden, Pair
+from keras_amp.graph.split import SplitModel
 from keras_amp.models import MixupAMPModel
 from keras_amp.training import input_check, validation
 from keras_amp.training.label_check import LabelCheck
 from keras_amp.training.losses import ExampleLoss
 from keras_amp.training.tensorflow import side_effects
+from keras_amp.typing import Structure, Tensor
 from keras_amp.validation import check_count, check_meanings
+
+# Arguments of `loss_along_lambda`.
+Lambdas: TypeAlias = int | Sequence[float] | np.ndarray
+Partner: TypeAlias = Literal["reversed", "seeded"] | Sequence[int] | np.ndarray
+Pairs: TypeAlias = int | Sequence[int] | np.ndarray | None
 
 
 class Mixtures:
@@ -51,17 +60,17 @@ class Mixtures:
 
     def __init__(
         self,
-        model,
-        data,
-        mix_at=None,
-        lambdas=21,
-        partner="reversed",
-        pairs=None,
-        batch_size=256,
-        seed=None,
-        loss=None,
-        masks=None,
-    ):
+        model: keras.Model,
+        data: Any,
+        mix_at: str | tuple[str, ...] | None = None,
+        lambdas: Lambdas = 21,
+        partner: Partner = "reversed",
+        pairs: Pairs = None,
+        batch_size: int = 256,
+        seed: int | None = None,
+        loss: Any = None,
+        masks: dict[str, str] | None = None,
+    ) -> None:
         validation.check_backend()
         mixes = isinstance(model, MixupAMPModel)
         classifier = model.classifier if mixes else model
@@ -92,7 +101,7 @@ class Mixtures:
                 for part in (self._run_below, self._run_above)
             )
 
-    def losses(self):
+    def losses(self) -> np.ndarray:
         """Evaluates the pairs at the model's present weights.
 
         Returns:
@@ -105,15 +114,15 @@ class Mixtures:
         )
         # Seen from its other example a pair is the same mixture at 1 - lam.
         lam = np.where(first > second, 1 - lam, lam).astype("float32")
-        rows = [np.minimum(first, second), np.maximum(first, second), lam]
-        rows, place_of = np.unique(np.stack(rows, axis=1), axis=0, return_inverse=True)
+        columns = [np.minimum(first, second), np.maximum(first, second), lam]
+        rows, place_of = np.unique(np.stack(columns, 1), axis=0, return_inverse=True)
         examples, pairs = np.unique(rows[:, :2].astype(int), return_inverse=True)
         pairs, lam = pairs.reshape(-1, 2), rows[:, 2].astype("float32")
         hidden = self._in_batches(
             lambda batch: self._below(_taken(self._x, examples[batch])), len(examples)
         )
 
-        def of_batch(batch):
+        def of_batch(batch: np.ndarray) -> list[Tensor]:
             both = np.concatenate([pairs[batch, 0], pairs[batch, 1]])
             labels = self._y[examples[both]]
             return [self._above(_taken(hidden, both), labels, lam[batch])]
@@ -121,7 +130,9 @@ class Mixtures:
         (values,) = self._in_batches(of_batch, len(rows))
         return values[place_of.reshape(shape)].astype("float64")
 
-    def _in_batches(self, function, number):
+    def _in_batches(
+        self, function: Callable[[np.ndarray], list[Any]], number: int
+    ) -> list[Any]:
         """Calls a function on batches of indices; returns its results as whole arrays.
 
         The last batch is filled up with its last index: one shape, traced once.
@@ -136,7 +147,7 @@ class Mixtures:
             for parts in zip(*results, strict=True)
         ]
 
-    def _run_below(self, x):
+    def _run_below(self, x: Structure) -> list[Tensor | None]:
         """The hidden states of a batch, Keras' masks of them, and the other masks.
 
         All of them have the batch as their first axis.
@@ -152,7 +163,7 @@ class Mixtures:
         ]
         return [*hidden.tensors, *implicit, *masks]
 
-    def _run_above(self, values, y, lam):
+    def _run_above(self, values: list[Tensor | None], y: Tensor, lam: Tensor) -> Tensor:
         """The losses of mixtures, ``(batch_size,)``.
 
         Args:
@@ -195,7 +206,7 @@ class Mixtures:
         )
 
 
-def read_examples(data):
+def read_examples(data: Any) -> tuple[Any, np.ndarray]:
     """Returns the inputs and the labels of ``data`` as arrays.
 
     Args:
@@ -243,7 +254,7 @@ def read_examples(data):
     return x, labels[0]
 
 
-def checked_lambdas(lambdas):
+def checked_lambdas(lambdas: Any) -> np.ndarray:
     """Returns ``lambdas`` of ``loss_along_lambda`` as a float64 array ``(n,)``.
 
     Raises:
@@ -273,7 +284,7 @@ def checked_lambdas(lambdas):
     )
 
 
-def checked_pairs(pairs, number):
+def checked_pairs(pairs: Any, number: int) -> np.ndarray:
     """Returns ``pairs`` of ``loss_along_lambda`` as an integer array of indices.
 
     Args:
@@ -290,8 +301,8 @@ def checked_pairs(pairs, number):
     if pairs is None:
         return np.arange(number)
     if isinstance(pairs, numbers.Integral) and not isinstance(pairs, bool):
-        if 1 <= pairs <= number:
-            return np.arange(pairs)
+        if 1 <= int(pairs) <= number:
+            return np.arange(int(pairs))
     elif _are_indices(pairs, number) and np.size(pairs):
         return np.asarray(pairs)
     raise ValueError(
@@ -301,7 +312,13 @@ def checked_pairs(pairs, number):
     )
 
 
-def _the_split(model, classifier, mixes, mix_at, masks):
+def _the_split(
+    model: keras.Model,
+    classifier: keras.Model,
+    mixes: bool,
+    mix_at: str | tuple[str, ...] | None,
+    masks: dict[str, str] | None,
+) -> SplitModel:
     """Cuts a classifier at the one place to mix at."""
     together = isinstance(mix_at, tuple) and all(isinstance(n, str) for n in mix_at)
     if mix_at is not None and not isinstance(mix_at, str) and not together:
@@ -309,13 +326,12 @@ def _the_split(model, classifier, mixes, mix_at, masks):
             "Expected `mix_at` to be the name of one layer, a tuple of names that are "
             f"mixed together, or None. Received: mix_at={mix_at!r}"
         )
-    if together:
-        mix_at = [mix_at]
-    if mix_at is None and mixes:
-        mix_at = model.mix_at
+    places: Any = [mix_at] if together else mix_at
+    if places is None and mixes:
+        places = model.mix_at
     # Mixing as far up as it makes no difference: less to evaluate at every lambda.
     rewrite = model.rewrite if mixes else True
-    splits = cut(classifier, mix_at, rewrite, move_up=True, masks=masks)
+    splits = cut(classifier, places, rewrite, move_up=True, masks=masks)
     if len(splits) > 1:
         names = ", ".join(repr(split.place) for split in splits)
         raise ValueError(
@@ -325,7 +341,7 @@ def _the_split(model, classifier, mixes, mix_at, masks):
     return splits[0]
 
 
-def _loss_of(model, classifier, loss):
+def _loss_of(model: keras.Model, classifier: keras.Model, loss: Any) -> tuple[Any, Any]:
     """The compiled loss, and what it was compiled from."""
     if loss is None and model.compiled:
         return keras_compat.loss_container(model), model.loss
@@ -339,7 +355,7 @@ def _loss_of(model, classifier, loss):
     return keras_compat.loss_container(compiled), loss
 
 
-def _check_probabilities(classifier, function):
+def _check_probabilities(classifier: keras.Model, function: keras.Function) -> None:
     """Raises unless it is seen that the output are probabilities."""
     last = keras_compat.node_of(function.outputs[0]).operation
     activation = getattr(last, "activation", last)
@@ -353,7 +369,7 @@ def _check_probabilities(classifier, function):
         )
 
 
-def _joined(dataset):
+def _joined(dataset: tf.data.Dataset) -> tuple[Any, Any]:
     """The batches of a data set put together, as ``(x, y)``."""
     spec = dataset.element_spec
     if not isinstance(spec, tuple) or len(spec) not in (2, 3):
@@ -386,7 +402,7 @@ def _joined(dataset):
     return tree.pack_sequence_as(spec[:2], arrays)
 
 
-def _checked_partners(partner, number, seed):
+def _checked_partners(partner: Any, number: int, seed: int | None) -> np.ndarray:
     """The index of each example's partner."""
     if isinstance(partner, str) and partner == "reversed":
         return np.arange(number)[::-1]
@@ -404,7 +420,7 @@ def _checked_partners(partner, number, seed):
     )
 
 
-def _are_indices(values, number):
+def _are_indices(values: Any, number: int) -> bool:
     """Whether values are a one-dimensional array of indices below a number."""
     try:
         values = np.asarray(values)
@@ -415,10 +431,10 @@ def _are_indices(values, number):
     return bool(((values >= 0) & (values < number)).all())
 
 
-def _taken(arrays, indices):
+def _taken(arrays: Any, indices: np.ndarray) -> Any:
     """Rows of a structure of arrays, in which None stands for what is not there."""
     return tree.map_structure(lambda v: v if v is None else v[indices], arrays)
 
 
-def _as_arrays(tensors):
+def _as_arrays(tensors: list[Tensor | None]) -> list[np.ndarray | None]:
     return [v if v is None else ops.convert_to_numpy(v) for v in tensors]

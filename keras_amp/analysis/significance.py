@@ -9,8 +9,11 @@ say what other seeds would show, not what other test texts would show. Needs the
 # ruff: noqa: E402
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_amp.runtime.extras import require
 
@@ -18,12 +21,15 @@ require("experiments", "scipy")
 
 from scipy import stats
 
+Errors: TypeAlias = Mapping[tuple[int, int | None], float]  # by seed and fold
+Interval: TypeAlias = tuple[float, float]
+
 LEVEL = 0.05  # the family-wise error rate that is accepted
 RESAMPLES = 10_000
 DIGITS = 9  # decimals of errors in percent; a smaller difference is a rounding error
 
 
-def by_seed(errors):
+def by_seed(errors: Errors) -> dict[int, float]:
     """Average the errors of each seed over its folds.
 
     The folds of a seed share training texts, and so are no independent trials.
@@ -39,13 +45,13 @@ def by_seed(errors):
     >>> by_seed({(1, None): 3.0, (0, 0): 4.0, (0, 1): 8.0})
     {0: 6.0, 1: 3.0}
     """
-    folds = {}
+    folds: dict[int, list[float]] = {}
     for (seed, _), error in errors.items():
         folds.setdefault(seed, []).append(error)
     return {seed: math.fsum(folds[seed]) / len(folds[seed]) for seed in sorted(folds)}
 
 
-def pair(errors, others):
+def pair(errors: Errors, others: Errors) -> np.ndarray:
     """Pair two methods' errors by seed, averaged over the folds that both have.
 
     Args:
@@ -67,7 +73,7 @@ def pair(errors, others):
     return np.array([list(column.values()) for column in columns], "float64").T
 
 
-def relative_improvement(error, other):
+def relative_improvement(error: float, other: float) -> float:
     """Return the relative improvement of the error in percent, the paper's RP.
 
     Args:
@@ -85,7 +91,7 @@ def relative_improvement(error, other):
     return 100 * (other - error) / other if other else math.nan
 
 
-def t_test(pairs):
+def t_test(pairs: ArrayLike) -> tuple[float | None, Interval | None]:
     """Return the p-value and the interval of the paired t-test of the mean difference.
 
     With few seeds and a small test set, all pairs may differ by the same amount. The
@@ -112,10 +118,11 @@ def t_test(pairs):
     if np.all(differences == differences[0]):
         return float(stats.binomtest(len(differences), len(differences)).pvalue), None
     test = stats.ttest_1samp(differences, 0)
-    return float(test.pvalue), tuple(map(float, test.confidence_interval(1 - LEVEL)))
+    low, high = map(float, test.confidence_interval(1 - LEVEL))
+    return float(test.pvalue), (low, high)
 
 
-def wilcoxon(pairs):
+def wilcoxon(pairs: ArrayLike) -> float | None:
     """Return the p-value of Wilcoxon's signed-rank test, two-sided.
 
     It is exact up to 13 seeds, also with ties, and without ties for any number of seeds.
@@ -156,7 +163,7 @@ def wilcoxon(pairs):
     return float(test.pvalue)
 
 
-def least_wilcoxon(num_seeds):
+def least_wilcoxon(num_seeds: int) -> float:
     """Return the lower bound of the p-value of Wilcoxon's test, whatever the errors.
 
     In 2 of the ``2 ** num_seeds`` equally likely cases all differences have one sign.
@@ -169,7 +176,7 @@ def least_wilcoxon(num_seeds):
     return min(1.0, 2.0 ** (1 - num_seeds))
 
 
-def bootstrap_interval(pairs):
+def bootstrap_interval(pairs: ArrayLike) -> Interval | None:
     """Return the bootstrap's 95% confidence interval of the mean difference.
 
     Its bounds are percentiles of 10,000 resamples of the seeds, drawn from a fixed seed.
@@ -199,10 +206,11 @@ def bootstrap_interval(pairs):
         method="percentile",
         rng=np.random.default_rng(0),
     )
-    return tuple(map(float, found.confidence_interval))
+    low, high = map(float, found.confidence_interval)
+    return low, high
 
 
-def holm(p_values):
+def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values adjusted for their number, by Holm's method (1979).
 
     To call a difference significant if its adjusted p-value is below a level keeps the
@@ -226,7 +234,7 @@ def holm(p_values):
     return adjusted
 
 
-def verdict(difference, p_values, num_seeds):
+def verdict(difference: float, p_values: Sequence[float], num_seeds: int) -> str:
     """Return in a few words what the tests show about a difference between errors.
 
     Args:
@@ -252,7 +260,7 @@ def verdict(difference, p_values, num_seeds):
     return "no difference shown"
 
 
-def _differences(pairs):
+def _differences(pairs: ArrayLike) -> np.ndarray:
     """The pairs' differences without rounding errors, which would break ties."""
     pairs = np.asarray(pairs, "float64").reshape(-1, 2)
     return np.round(pairs[:, 0] - pairs[:, 1], DIGITS)
