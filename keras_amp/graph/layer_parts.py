@@ -130,6 +130,11 @@ class Activation(LayerPart):
 class Projection(LayerPart):
     """An LSTM's projection of its inputs; of two directions, both side by side."""
 
+    def __init__(self, layer: keras.layers.Layer) -> None:
+        super().__init__(layer)
+        # The loop needs the mask, whether or not the layer itself passes it on.
+        self.supports_masking = True
+
     def call(self, inputs: Tensor) -> Tensor:
         """Compute ``x W + b``, ``(batch_size, time, 4 * units)`` of each direction."""
         cells = [direction.cell for direction in _directions(self.layer)]

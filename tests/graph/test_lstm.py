@@ -198,13 +198,16 @@ def test_a_model_trains_on_batches_padded_to_their_own_length():
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_masks_are_handed_on():
-    for build, expected in (("sequences", True), ("last_state", False)):
-        layer = ZOO[build]()
-        called(layer)
-        x = layers.Masking()(INPUTS)
-        outputs = Recurrence(layer)(Projection(layer)(x))
-        assert (keras_compat.mask_of(outputs) is not None) == expected
+@pytest.mark.parametrize("build", ["sequences", "last_state", "concat"])
+def test_masks_reach_the_loop_and_are_passed_on_as_by_the_layer(build):
+    layer = ZOO[build]()
+    x = layers.Masking()(INPUTS * MASK.T[:, :, None])
+    expected = layer(x)
+    outputs = Recurrence(layer)(Projection(layer)(x))
+    np.testing.assert_allclose(outputs, expected, atol=1e-6)
+    found, wanted = map(keras_compat.mask_of, (outputs, expected))
+    assert (found is None) == (wanted is None)
+    assert wanted is None or (found.numpy() == wanted.numpy()).all()
 
 
 def test_half_precision():
