@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 
 import keras
-from rich.table import Table
 
 from keras_amp.experiments.cells import Cell
 from keras_amp.experiments.config import Grid
@@ -22,10 +21,9 @@ from keras_amp.experiments.runner import Runner, try_cells
 from keras_amp.experiments.settings import PROGRAM, chosen_folds, methods
 from keras_amp.experiments.summary.means import summarize
 from keras_amp.experiments.summary.methods import (
-    HEADER,
     NOTE,
     Results,
-    cells,
+    methods_table,
     write_results,
 )
 from keras_amp.experiments.times import DATA, WRITING, Times
@@ -184,13 +182,9 @@ class ComparisonRun(Runner):
 
     def close(self):
         """Shows the methods' means and standard deviations, and where the results are."""
-        table = Table(caption=NOTE, caption_justify="left")
         wide = self.display.console.width >= WIDE
-        shown = [i for i, title in enumerate(HEADER) if wide or title in NARROW]
-        for i in shown:
-            table.add_column(HEADER[i], justify="right" if i else "left", no_wrap=not i)
-        for row in map(cells, summarize(self.results)):
-            table.add_row(*(row[i] for i in shown))
+        table = methods_table(self.results)
+        table = table.as_rich(table.headings if wide else NARROW, caption=NOTE)
         self.display.console.print(table)
         self.display.say(f"All results: {self.out}")
 

@@ -1,11 +1,11 @@
-"""What a reader sees of results: HTML pages, Markdown, CSV, LaTeX and terminal tables.
+"""What a reader sees of results: HTML pages, Markdown, CSV and LaTeX.
 
 ``comparison_*`` is the report about methods that were compared (``keras-amp report``, and
 the end of ``keras-amp train``), ``grid_*`` the tables of a grid (``keras-amp table``).
-Both are made of the same ``Table``, the same figures (``galleries``) and the same
-templates. This folder imports ``keras_amp.experiments.summary``, ``keras_amp.paper`` and
-``keras_amp.analysis``; the command line imports it. Needs the extra
-``keras-amp[experiments]``.
+Both are made of the same tables (``summary.table``), the same figures (``galleries``)
+and the same templates. This folder imports ``keras_amp.experiments.summary``,
+``keras_amp.paper`` and ``keras_amp.analysis``; the command line imports it. Needs the
+extra ``keras-amp[experiments]``.
 """
 
 # What is missing is said before the modules that need it are imported.

@@ -2,10 +2,10 @@
 
 from keras_amp.analysis.significance import LEVEL
 from keras_amp.experiments.cells import WITHOUT_EFFECT
-from keras_amp.experiments.pages.table import Table
 from keras_amp.experiments.summary.frames import against_baselines, flat
-from keras_amp.experiments.summary.means import row_of, summarize
+from keras_amp.experiments.summary.means import row_of
 from keras_amp.experiments.summary.methods import CAPTION, EXPLANATION, HEADER, cells
+from keras_amp.experiments.summary.table import Table
 from keras_amp.experiments.summary.texts import (
     DASH,
     interval,
@@ -32,17 +32,8 @@ TEST = (
 NOT_SHOWN = {*WITHIN, *WITHOUT_EFFECT, "command", "class_names", "data", "mix", "policy"}
 
 
-def methods_table(results):
-    """Return the mean and the deviation of every quantity, a row a method.
-
-    Args:
-        results: Iterable of ``Result``s.
-    """
-    return Table.of(CAPTION, HEADER, map(cells, summarize(results)), note=EXPLANATION)
-
-
 def improvements_table(groups, compared):
-    """Return the same for groups, with the relative improvements after the test error.
+    """Return the means of every quantity, with the relative improvements, a row a group.
 
     Args:
         groups: List of ``Group``s.

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from keras_amp.analysis.significance import LEVEL, RESAMPLES, by_seed
-from keras_amp.experiments.pages.table import Table
 from keras_amp.experiments.summary.differences import FAMILIES
 from keras_amp.experiments.summary.groups import Group
 from keras_amp.experiments.summary.means import spread
+from keras_amp.experiments.summary.table import Table
 from keras_amp.experiments.summary.texts import (
     DASH,
     SPACE,

@@ -4,10 +4,9 @@ import csv
 from dataclasses import fields
 from pathlib import Path
 
-import pandas as pd
-
 from keras_amp.experiments.results import Result
 from keras_amp.experiments.summary.means import QUANTITIES, summarize
+from keras_amp.experiments.summary.table import Table
 from keras_amp.experiments.summary.texts import spread_text
 from keras_amp.runtime.files import whole_file
 
@@ -34,8 +33,16 @@ class Results(list):
     """
 
     def _repr_html_(self):
-        rows = [cells(row) for row in summarize(self)]
-        return pd.DataFrame(rows, columns=list(HEADER)).to_html(index=False)
+        return methods_table(self).frame.to_html(index=False)
+
+
+def methods_table(results):
+    """Return the mean and the deviation of every quantity, a row a method.
+
+    Args:
+        results: Iterable of ``Result``s.
+    """
+    return Table.of(CAPTION, HEADER, map(cells, summarize(results)), note=EXPLANATION)
 
 
 def cells(row):

@@ -56,15 +56,15 @@ class Table:
         """Return the table without some of its columns."""
         return replace(self, frame=self.frame.drop(columns=list(headings)))
 
-    def as_rich(self, shown=None, caption=None):
+    def as_rich(self, shown, caption=None):
         """Return the table for a terminal, a ``rich.table.Table``.
 
         Args:
-            shown: The headings of the columns to show; None for all.
+            shown: Sequence of the headings of the columns to show.
             caption: A text below the table, or None.
         """
         table = RichTable(caption=caption, caption_justify="left")
-        chosen = self.frame if shown is None else self.frame[list(shown)]
+        chosen = self.frame[list(shown)]
         for place, heading in enumerate(chosen.columns):
             justify = "right" if place else "left"
             table.add_column(heading, justify=justify, no_wrap=not place)
