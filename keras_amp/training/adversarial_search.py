@@ -5,12 +5,13 @@ Which passes a step makes depends on what the policy needs
 is evaluated: the passes are handed over by name.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from keras import ops, tree
 
 from keras_amp.graph import keras_compat
 from keras_amp.policies import Mixup, expand_like
+from keras_amp.typing import Size, Structure, Tensor
 
 
 class Pass(NamedTuple):
@@ -21,8 +22,8 @@ class Pass(NamedTuple):
         loss: Their losses, float32 ``(batch_size,)``.
     """
 
-    y_pred: Any
-    loss: Any
+    y_pred: Structure
+    loss: Tensor
 
 
 class Passes(Protocol):
@@ -32,16 +33,16 @@ class Passes(Protocol):
     ``train`` keeps it.
     """
 
-    def probe(self, lam: Any) -> Pass:
+    def probe(self, lam: Tensor) -> Pass:
         """Makes a pass that is not trained on."""
 
-    def probe_with_gradient(self, lam: Any) -> tuple[Pass, Any]:
+    def probe_with_gradient(self, lam: Tensor) -> tuple[Pass, Tensor]:
         """Makes the same, and returns the losses' gradients for ``lam`` as well."""
 
-    def train_with_gradient(self, lam: Any) -> tuple[Pass, Any]:
+    def train_with_gradient(self, lam: Tensor) -> tuple[Pass, Tensor]:
         """Makes a pass that is trained on, but is not the last one of the step."""
 
-    def train(self, lam: Any) -> Pass:
+    def train(self, lam: Tensor) -> Pass:
         """Makes the last pass of a step, which is trained on."""
 
 
@@ -61,15 +62,15 @@ class Searched(NamedTuple):
     """
 
     trained: Pass
-    lam: Any
-    adversarial_lam: Any
-    lam_gradient: Any
-    mask: Any
-    loss: Any
-    adversarial_loss: Any
+    lam: Tensor
+    adversarial_lam: Tensor
+    lam_gradient: Tensor
+    mask: Tensor
+    loss: Tensor
+    adversarial_loss: Tensor
 
 
-def search(policy: Mixup, passes: Passes, lam: Any, batch_size: Any) -> Searched:
+def search(policy: Mixup, passes: Passes, lam: Tensor, batch_size: Size) -> Searched:
     """Finds what a step is trained on (Eq. 14-16, 18-21).
 
     Args:
@@ -115,14 +116,14 @@ def search(policy: Mixup, passes: Passes, lam: Any, batch_size: Any) -> Searched
     return _searched(trained, *found, mask, first.loss, second.loss)
 
 
-def _per_loss(gradient: Any, gradient_of: str, batch_size: Any) -> Any:
+def _per_loss(gradient: Tensor, gradient_of: str, batch_size: Size) -> Tensor:
     """The gradient of each example's loss, or of the batch's mean loss."""
     if gradient_of == "mean":
         return gradient / ops.cast(batch_size, gradient.dtype)
     return gradient
 
 
-def _where(mask: Any, second: Any, first: Any) -> Any:
+def _where(mask: Tensor, second: Tensor, first: Tensor) -> Tensor:
     """Picks examples by a mask ``(batch_size,)``; Keras' own mask is the second's."""
     picked = ops.where(expand_like(mask, second), second, first)
     if keras_compat.mask_of(second) is not None:
@@ -132,12 +133,12 @@ def _where(mask: Any, second: Any, first: Any) -> Any:
 
 def _searched(
     trained: Pass,
-    lam: Any,
-    adversarial_lam: Any,
-    lam_gradient: Any,
-    mask: Any,
-    loss: Any = None,
-    adversarial_loss: Any = None,
+    lam: Tensor,
+    adversarial_lam: Tensor,
+    lam_gradient: Tensor,
+    mask: Tensor,
+    loss: Tensor | None = None,
+    adversarial_loss: Tensor | None = None,
 ) -> Searched:
     """Makes constants of what was found; a loss that no pass told is the trained one."""
     loss = trained.loss if loss is None else loss

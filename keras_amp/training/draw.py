@@ -1,11 +1,12 @@
 """The draw of a step: a coefficient and a partner for every example (Eq. 10)."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 from keras import ops
 
 from keras_amp.policies import Mixup
+from keras_amp.typing import Size, Tensor
 
 
 class Draw(NamedTuple):
@@ -17,12 +18,12 @@ class Draw(NamedTuple):
             ``permutation[i]``.
     """
 
-    lam: Any
-    permutation: Any
+    lam: Tensor
+    permutation: Tensor
 
 
 def draw(
-    policy: Mixup, batch_size: Any, seed_generator: keras.random.SeedGenerator
+    policy: Mixup, batch_size: Size, seed_generator: keras.random.SeedGenerator
 ) -> Draw:
     """Draws the coefficients and partners of a batch by a policy.
 

@@ -11,6 +11,7 @@ from keras import tree
 from keras_amp.training import input_check, label_values
 from keras_amp.training.loss_names import ignored_class, loss_name
 from keras_amp.training.tensorflow import assertions
+from keras_amp.typing import Size, Structure, Tensor
 
 Kind: TypeAlias = Literal["index", "share"]  # of a class
 
@@ -92,7 +93,7 @@ class LabelCheck:
                 f"{self.loss!r}. Received: shape {_shape(tuple(y.shape))}."
             )
 
-    def check_weight(self, weight: Any) -> None:
+    def check_weight(self, weight: Tensor | None) -> None:
         """Raises if weights do not go with the examples' losses, as far as is known."""
         received = tf.TensorShape(None if weight is None else weight.shape)
         if received.rank is None or self.loss is None:
@@ -135,7 +136,7 @@ class LabelCheck:
             (0, 1 if kind == "share" else self.classes - 1),
         )
 
-    def assertion(self, y: Any, argument: str = "`y`") -> tf.Operation:
+    def assertion(self, y: Tensor, argument: str = "`y`") -> tf.Operation:
         """Returns an operation that fails where ``check_values`` raises.
 
         XLA drops assertions; there a class index out of range makes the loss NaN.
@@ -217,8 +218,12 @@ class LabelCheck:
 
 
 def check_batch(
-    classifier: keras.Model, x: Any, y: Any, sample_weight: Any, label_check: LabelCheck
-) -> tuple[Any, Any]:
+    classifier: keras.Model,
+    x: Structure,
+    y: Tensor | None,
+    sample_weight: Tensor | None,
+    label_check: LabelCheck,
+) -> tuple[Tensor, Size]:
     """Checks one batch inside a training step.
 
     What the shapes tell is raised while the step is traced; values are asserted while it

@@ -37,6 +37,7 @@ from keras_amp.graph import keras_compat
 from keras_amp.policies import mix
 from keras_amp.training.loss_names import loss_name
 from keras_amp.training.tensorflow.assertions import check_losses
+from keras_amp.typing import Tensor
 
 
 class ExampleLoss:
@@ -66,11 +67,11 @@ class ExampleLoss:
 
     def mixture(
         self,
-        y_pred: Any,
-        label: tuple[Any, Any],
-        partner_label: tuple[Any, Any],
-        lam: Any,
-    ) -> Any:
+        y_pred: Tensor,
+        label: tuple[Tensor, Tensor | None],
+        partner_label: tuple[Tensor, Tensor | None],
+        lam: Tensor,
+    ) -> Tensor:
         """Returns each example's interpolated loss (Eq. 17), float32 ``(batch_size,)``.
 
         Losses of several positions (one label per word, say) are averaged over those that
@@ -99,7 +100,9 @@ class ExampleLoss:
             loss = ops.divide_no_nan(loss, counts)
         return loss
 
-    def _of_label(self, y: Any, y_pred: Any, sample_weight: Any) -> "_LabelLoss":
+    def _of_label(
+        self, y: Tensor, y_pred: Tensor, sample_weight: Tensor | None
+    ) -> "_LabelLoss":
         """``_LabelLoss`` of one label."""
         values, mask = self._values(y, y_pred, sample_weight)
         if len(values.shape) == 0:
@@ -125,7 +128,9 @@ class ExampleLoss:
             counts = _over_positions(ops.mean, ops.cast(mask, "float32"))
         return _LabelLoss(ops.cast(loss, "float32"), counts)
 
-    def _values(self, y: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any]:
+    def _values(
+        self, y: Tensor, y_pred: Tensor, sample_weight: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         """The masked, weighted losses ``(batch_size, ...)``, and their mask or None."""
         # A plain copy; `copy.copy` would go through Keras' pickling, that is a file.
         unreduced = object.__new__(type(self.loss))
@@ -134,7 +139,7 @@ class ExampleLoss:
         masks = [keras_compat.mask_of(y_pred)]
         call = unreduced.call
 
-        def noting_its_mask(y: Any, y_pred: Any) -> Any:
+        def noting_its_mask(y: Tensor, y_pred: Tensor) -> Tensor:
             losses = call(y, y_pred)
             masks.append(keras_compat.mask_of(losses))
             return losses
@@ -144,7 +149,7 @@ class ExampleLoss:
         masks = [mask for mask in masks if mask is not None]
         return values, ops.logical_and(*masks) if len(masks) == 2 else (*masks, None)[0]
 
-    def reduce(self, values: Any) -> Any:
+    def reduce(self, values: Tensor) -> Tensor:
         """Reduces the examples' losses as the compiled loss does.
 
         Keras' own reduction runs, so the result is scaled for distributed training as
@@ -179,11 +184,11 @@ class _LabelLoss(NamedTuple):
             small, the share (or weight) of what counts; None where it is 1.
     """
 
-    loss: Any
-    counts: Any
+    loss: Tensor
+    counts: Tensor | None
 
 
-def _over_positions(reduce: Callable[..., Any], values: Any) -> Any:
+def _over_positions(reduce: Callable[..., Tensor], values: Tensor) -> Tensor:
     """Reduces ``(batch_size, ...)`` to ``(batch_size,)``."""
     positions = tuple(range(1, len(values.shape)))
     return reduce(values, axis=positions) if positions else values
@@ -195,5 +200,5 @@ class _Reduction(keras.losses.Loss):
     def __init__(self, reduction: str) -> None:
         super().__init__(name="mixup", reduction=reduction, dtype="float32")
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return y_pred

@@ -1,12 +1,12 @@
 """What a training step reports of its search, and how it is gathered over an epoch."""
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 from keras_amp.training.adversarial_search import Searched
+from keras_amp.typing import Tensor
 
 # Every step reports these, besides the loss and the compiled metrics.
 REPORTED = ("lam", "lam_delta", "mask_rate", "loss_gap")
@@ -45,7 +45,7 @@ class Counts(keras.metrics.Metric):
     [1, 2, 1]
     """
 
-    def __init__(self, edges: Any, name: str) -> None:
+    def __init__(self, edges: ArrayLike, name: str) -> None:
         super().__init__(name=name)
         self.edges = np.asarray(edges, "float32")
         # The values at or above each edge; all values first.
@@ -53,7 +53,7 @@ class Counts(keras.metrics.Metric):
             (len(self.edges) + 1,), "zeros", dtype="float32", name="above"
         )
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+    def update_state(self, values: Tensor, sample_weight: None = None) -> None:
         """Counts values ``(batch_size,)``; NaN counts in no bin but the first."""
         values = ops.expand_dims(ops.cast(values, "float32"), -1)
         above = ops.sum(ops.cast(values >= self.edges, "float32"), axis=0)
@@ -87,7 +87,7 @@ class Reports:
         """Returns the metrics that are not reported now."""
         return [] if self.monitored else [self.means[name] for name in MONITORED]
 
-    def update_state(self, report: dict[str, Any]) -> None:
+    def update_state(self, report: dict[str, Tensor]) -> None:
         """Adds what a step reports; see ``report_of``."""
         for name, value in report.items():
             if self.monitored or name in REPORTED:
@@ -98,7 +98,7 @@ class Reports:
                 self.histograms[name].update_state(value)
 
 
-def report_of(searched: Searched) -> dict[str, Any]:
+def report_of(searched: Searched) -> dict[str, Tensor]:
     """Returns what a step did with each example.
 
     Args:
@@ -110,7 +110,7 @@ def report_of(searched: Searched) -> dict[str, Any]:
         those of their sizes.
     """
 
-    def of_example(value: Any, sized: bool = False) -> Any:
+    def of_example(value: Tensor, sized: bool = False) -> Tensor:
         axes = tuple(range(1, len(value.shape)))
         if not axes:
             return value

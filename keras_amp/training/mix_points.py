@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 from keras import tree
@@ -10,6 +10,7 @@ from keras import tree
 from keras_amp.graph import keras_compat
 from keras_amp.graph.split import SplitModel
 from keras_amp.training.tensorflow import backend
+from keras_amp.typing import Structure, Tensor
 
 
 class Result(NamedTuple):
@@ -23,10 +24,10 @@ class Result(NamedTuple):
         report: Dict of float32 tensors ``(batch_size,)`` (``training.metrics``).
     """
 
-    gradients: list[Any]
-    loss: Any
-    y_pred: Any
-    report: dict[str, Any]
+    gradients: list[Tensor | None]
+    loss: Tensor
+    y_pred: Structure
+    report: dict[str, Tensor]
 
 
 def at_random_point(
@@ -42,7 +43,7 @@ def at_random_point(
     # or for a mask that is not there, at every mix point.
     there: dict[str, list[bool]] = {}
 
-    def branch(split: SplitModel) -> tuple[Result, list[Any]]:
+    def branch(split: SplitModel) -> tuple[Result, list[Tensor]]:
         result = step(split)
         masks = [keras_compat.mask_of(y) for y in tree.flatten(result.y_pred)]
         there["gradients"] = [g is not None for g in result.gradients]

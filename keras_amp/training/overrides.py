@@ -18,6 +18,7 @@ from keras import ops, tree
 
 from keras_amp.graph import keras_compat
 from keras_amp.graph.overrides import is_overridden
+from keras_amp.typing import Structure, Tensor
 
 
 def own_metrics(
@@ -54,11 +55,13 @@ class Mixture:
         sample_weight: Weights or None.
     """
 
-    def __init__(self, loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
+    def __init__(
+        self, loss: Tensor, y: Structure, y_pred: Structure, sample_weight: Structure
+    ) -> None:
         self._loss, self.taken = loss, False
         self.y, self.y_pred, self.sample_weight = y, y_pred, sample_weight
 
-    def take(self, y: Any, y_pred: Any, sample_weight: Any) -> Any:
+    def take(self, y: Structure, y_pred: Structure, sample_weight: Structure) -> Tensor:
         """Returns the mixtures' loss, if it is asked for with what the method was given.
 
         Raises:
@@ -81,7 +84,7 @@ class Mixture:
         return self._loss
 
 
-def _same(expected: Any, given: Any) -> bool:
+def _same(expected: Structure, given: Structure) -> bool:
     """Whether two structures hold the same tensors."""
     expected, given = (
         [leaf for leaf in tree.flatten(value) if leaf is not None]
@@ -104,7 +107,7 @@ class Overrides:
         self._borrowers = 0
         self._own: dict[str, Any] = {}
 
-    def training_loss(self, model: keras.Model, x: Any, mixture: Mixture) -> Any:
+    def training_loss(self, model: keras.Model, x: Structure, mixture: Mixture) -> Tensor:
         """Calls the model's ``compute_loss`` on a mixture, once.
 
         Args:
@@ -131,12 +134,12 @@ class Overrides:
     def compute_loss(
         self,
         model: keras.Model,
-        x: Any,
-        y: Any,
-        y_pred: Any,
-        sample_weight: Any,
+        x: Structure,
+        y: Structure,
+        y_pred: Structure,
+        sample_weight: Structure,
         training: bool,
-    ) -> Any:
+    ) -> Tensor:
         """Returns the loss of the mixtures in training, else that of a batch."""
         mixture = getattr(self._here, "mixture", None)
         classifier = model.classifier
@@ -179,7 +182,9 @@ class _InPlace:
     def __init__(self, compiled: Any, here: threading.local) -> None:
         self._compiled, self._here = compiled, here
 
-    def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+    def __call__(
+        self, y: Structure, y_pred: Structure, sample_weight: Structure = None
+    ) -> Tensor:
         mixture = getattr(self._here, "mixture", None)
         if mixture is None:
             return self._compiled(y, y_pred, sample_weight)
@@ -200,7 +205,7 @@ def _losses_of(model: keras.Model) -> Iterator[None]:
         yield
 
 
-def _with_penalties(model: keras.Model, loss: Any) -> Any:
+def _with_penalties(model: keras.Model, loss: Tensor) -> Tensor:
     """Adds regularization losses to that of a batch."""
     for additional in model.losses:
         # A loss compiled without reduction is a vector, whose gradient is that of its

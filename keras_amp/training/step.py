@@ -9,7 +9,7 @@ from keras import ops, tree
 from keras_amp.graph import keras_compat
 from keras_amp.graph.lookup import as_function
 from keras_amp.graph.split import SplitModel
-from keras_amp.training.adversarial_search import Pass, search
+from keras_amp.training.adversarial_search import Pass, Searched, search
 from keras_amp.training.draw import Draw, draw
 from keras_amp.training.label_check import LabelCheck, check_batch
 from keras_amp.training.labels import Labels
@@ -20,6 +20,7 @@ from keras_amp.training.overrides import Mixture, Overrides
 from keras_amp.training.tensorflow import backend
 from keras_amp.training.tensorflow.compilation import Compilation, is_fixed
 from keras_amp.training.tensorflow.side_effects import Examined
+from keras_amp.typing import Size, Structure, Tensor
 
 
 class TrainingStep:
@@ -41,7 +42,7 @@ class TrainingStep:
         self,
         model: Any,
         splits: list[SplitModel],
-        policy_state: list[Any],
+        policy_state: list[keras.Variable],
         reports: Reports,
     ) -> None:
         self.model, self.splits = model, splits
@@ -69,20 +70,24 @@ class TrainingStep:
         return self._report(result, x, labels, sample_weight, batch_size)
 
     def _train_at(
-        self, split: SplitModel, batch: tuple[Any, Any, Any], drawn: Draw, labels: Labels
+        self,
+        split: SplitModel,
+        batch: tuple[Structure, Structure, Structure],
+        drawn: Draw,
+        labels: Labels,
     ) -> Result:
         """Mixes at one point, searches, and takes the gradient of the weights."""
         model, policy = self.model, self.model.policy
         x, given_y, given_weight = batch
         loss_of = ExampleLoss(keras_compat.loss_container(model))
 
-        def run(recorder: Any) -> tuple[Any, Any]:
+        def run(recorder: Any) -> tuple[Tensor, Any]:
             pair = split.run_below(x).pair(*drawn)
             lam = drawn.lam
             if policy.needs.moves == "lam_per_dimension":
                 lam = split.lam_per_dimension(pair, lam)
 
-            def evaluate(input_lam: Any) -> Pass:
+            def evaluate(input_lam: Tensor) -> Pass:
                 y_pred = split.run_above(pair, input_lam)
                 return Pass(y_pred, labels.mixup_loss(loss_of, y_pred))
 
@@ -112,7 +117,7 @@ class TrainingStep:
         found, gradients = backend.loss_and_gradients(run, model.trainable_weights)
         return Result(gradients, *found)
 
-    def _weighted(self, losses: Any, searched: Any) -> Any:
+    def _weighted(self, losses: Tensor, searched: Searched) -> Tensor:
         """The losses, times the weights that the policy gives the examples, if any."""
         model = self.model
         weight = model.policy.example_weights(
@@ -122,7 +127,7 @@ class TrainingStep:
             return losses
         return losses * ops.stop_gradient(ops.cast(weight, losses.dtype))
 
-    def _update(self, gradients: list[Any], x: Any) -> None:
+    def _update(self, gradients: list[Tensor | None], x: Structure) -> None:
         """Updates the weights.
 
         The optimizer must know all of them, also those without a gradient, or its state
@@ -137,7 +142,12 @@ class TrainingStep:
         )
 
     def _report(
-        self, result: Result, x: Any, labels: Labels, sample_weight: Any, batch_size: Any
+        self,
+        result: Result,
+        x: Structure,
+        labels: Labels,
+        sample_weight: Tensor | None,
+        batch_size: Size,
     ) -> dict[str, Any]:
         """Gathers what is reported, and returns it."""
         model = self.model
@@ -152,7 +162,7 @@ class TrainingStep:
                 compiled.build(y_major, result.y_pred)
         return model.compute_metrics(x, y_major, result.y_pred, weight_major)
 
-    def _build(self, y: Any) -> None:
+    def _build(self, y: Tensor) -> None:
         """Makes what a first step needs.
 
         That is the compiled loss, in the structure of the output as evaluation builds it,
@@ -170,7 +180,7 @@ class TrainingStep:
                 model.optimizer.build(model.trainable_weights)
 
 
-def _single(value: Any, name: str) -> Any:
+def _single(value: Structure, name: str) -> Tensor | None:
     """Unwraps a structure of one tensor."""
     leaves = [leaf for leaf in tree.flatten(value) if leaf is not None]
     if len(leaves) > 1:
@@ -181,6 +191,6 @@ def _single(value: Any, name: str) -> Any:
     return leaves[0] if leaves else None
 
 
-def _like(structure: Any, value: Any) -> Any:
+def _like(structure: Structure, value: Tensor | None) -> Structure:
     """Wraps a tensor as ``_single`` unwraps it."""
     return tree.map_structure(lambda leaf: leaf if leaf is None else value, structure)

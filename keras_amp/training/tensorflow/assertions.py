@@ -3,11 +3,12 @@
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
+import keras
 import tensorflow as tf
 
 from keras_amp.training.tensorflow.compilation import OWN_ASSERTION
+from keras_amp.typing import Tensor
 
 JOINED = "one_loss_per_example"  # an operation's name, found in TensorFlow's errors
 ONE_EACH = (
@@ -16,7 +17,7 @@ ONE_EACH = (
 )
 
 
-def holds(condition: Any, *message: Any) -> tf.Operation:
+def holds(condition: Tensor, *message: str | Tensor) -> tf.Operation:
     """Returns an operation that fails with a message if a condition does not hold.
 
     Args:
@@ -26,13 +27,15 @@ def holds(condition: Any, *message: Any) -> tf.Operation:
     return tf.debugging.Assert(condition, list(message), name=OWN_ASSERTION)
 
 
-def once(operations: Sequence[tf.Operation], value: Any) -> Any:
+def once(operations: Sequence[tf.Operation], value: Tensor) -> Tensor:
     """Returns a tensor whose use implies that operations of ``holds`` have run."""
     with tf.control_dependencies(operations):
         return tf.identity(value)
 
 
-def check_losses(values: Any, lam: Any, loss: Any, known: bool) -> Any:
+def check_losses(
+    values: Tensor, lam: Tensor, loss: keras.losses.Loss, known: bool
+) -> Tensor:
     """Checks that a loss has given one value for each example.
 
     Args:
@@ -64,7 +67,7 @@ def check_losses(values: Any, lam: Any, loss: Any, known: bool) -> Any:
         return _joined(values, lam, tf.identity(right))
 
 
-def _joined(values: Any, lam: Any, right: Any) -> Any:
+def _joined(values: Tensor, lam: Tensor, right: Tensor) -> Tensor:
     """Returns the values, by operations that fail if they are not as many as lambdas.
 
     XLA drops assertions, so these operations have shapes that fail as XLA compiles them.
@@ -72,14 +75,14 @@ def _joined(values: Any, lam: Any, right: Any) -> Any:
     gradients depend on ``right`` as well, or other operations would fail before.
     """
 
-    def where_right(tensor: Any, like: Any) -> Any:
+    def where_right(tensor: Tensor, like: Tensor) -> Tensor:
         # A gather, as TensorFlow infers from other operations that both numbers are
         # equal, and then drops the assertion.
         tensor = tf.gather(tensor, tf.range(tf.size(like)))
         return tf.where(right, tensor, tf.constant(math.nan, tensor.dtype))
 
     @tf.custom_gradient
-    def join(values: Any) -> tuple[Any, Callable[[Any], Any]]:
+    def join(values: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         joined = values
         if values.shape[0] is not None:
             rows = [values[None], tf.zeros_like(lam, values.dtype)[None]]

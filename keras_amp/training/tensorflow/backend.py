@@ -16,13 +16,15 @@ from keras_amp.graph import keras_compat
 from keras_amp.training.adversarial_search import Pass
 from keras_amp.training.tensorflow import side_effects
 from keras_amp.training.tensorflow.side_effects import SideEffects
+from keras_amp.typing import Tensor
 
-Evaluate = Callable[[Any], Pass]
+Evaluate = Callable[[Tensor], Pass]
 
 
 def loss_and_gradients(
-    function: Callable[[tf.GradientTape], tuple[Any, Any]], weights: Sequence[Any]
-) -> tuple[Any, list[Any]]:
+    function: Callable[[tf.GradientTape], tuple[Tensor, Any]],
+    weights: Sequence[keras.Variable],
+) -> tuple[Any, list[Tensor | None]]:
     """Runs a function and takes the gradient of its loss.
 
     Args:
@@ -57,7 +59,7 @@ class Passes:
         recorder: tf.GradientTape,
         evaluate: Evaluate,
         independent: bool,
-        noise_states: list[Any],
+        noise_states: list[keras.Variable],
         effects: SideEffects,
     ) -> None:
         self._tape, self._evaluate = recorder, evaluate
@@ -66,17 +68,17 @@ class Passes:
         if not independent:
             self._restored += effects.generators
 
-    def probe(self, lam: Any) -> Pass:
+    def probe(self, lam: Tensor) -> Pass:
         """Makes a pass that is not trained on."""
         with self._tape.stop_recording():
             return self._without_updates(lam)
 
-    def probe_with_gradient(self, lam: Any) -> tuple[Pass, Any]:
+    def probe_with_gradient(self, lam: Tensor) -> tuple[Pass, Tensor]:
         """Makes the same, and returns the losses' gradients for ``lam`` as well."""
         with self._tape.stop_recording():
             return self._with_gradient(lam)
 
-    def train_with_gradient(self, lam: Any) -> tuple[Pass, Any]:
+    def train_with_gradient(self, lam: Tensor) -> tuple[Pass, Tensor]:
         """Makes a pass that is trained on, but is not the last one of the step."""
         if tf.executing_eagerly():
             return self._with_gradient(lam)
@@ -88,18 +90,18 @@ class Passes:
             (gradient,) = tf.gradients(passed.loss, lam)
         return passed, gradient
 
-    def train(self, lam: Any) -> Pass:
+    def train(self, lam: Tensor) -> Pass:
         """Makes the last pass of a step, which is trained on."""
         return self._evaluate(lam)
 
-    def _with_gradient(self, lam: Any) -> tuple[Pass, Any]:
+    def _with_gradient(self, lam: Tensor) -> tuple[Pass, Tensor]:
         lam = tf.identity(lam)  # not the labels' lambda, which is a constant
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(lam)
             passed = self._without_updates(lam)
         return passed, tf.stop_gradient(tape.gradient(passed.loss, lam))
 
-    def _without_updates(self, lam: Any) -> Pass:
+    def _without_updates(self, lam: Tensor) -> Pass:
         """Makes a pass and puts back what it changes.
 
         That is statistics, counters and penalties. Random generators move on if each pass
@@ -120,13 +122,13 @@ class _Updates(keras.StatelessScope):
 
     def __init__(self) -> None:
         super().__init__()
-        self._updated: dict[int, Any] = {}
+        self._updated: dict[int, keras.Variable] = {}
 
-    def add_update(self, update: tuple[Any, Any]) -> None:
+    def add_update(self, update: tuple[keras.Variable, Tensor]) -> None:
         super().add_update(update)
         self._updated[id(update[0])] = update[0]
 
-    def of_generators(self, known: list[Any]) -> list[Any]:
+    def of_generators(self, known: list[keras.Variable]) -> list[keras.Variable]:
         """Returns the updated variables among the known ones and any seed generator's.
 
         Keras tracks no generator of a function, nor its own global one.
@@ -139,7 +141,7 @@ class _Updates(keras.StatelessScope):
         ]
 
 
-def switch(index: Any, branches: Sequence[Callable[[], Any]]) -> Any:
+def switch(index: Tensor, branches: Sequence[Callable[[], Any]]) -> Any:
     """Runs the branch of that index, in a graph too; all yield tensors alike."""
     return tf.switch_case(index, branches)
 
@@ -152,7 +154,7 @@ def replicas() -> int:
 class SeedGenerator(keras.random.SeedGenerator):
     """A seed generator that differs between the replicas of a distributed step."""
 
-    def next(self, ordered: bool = True) -> Any:
+    def next(self, ordered: bool = True) -> Tensor:
         """Returns the next seed."""
         seed = super().next(ordered=ordered)
         context = tf.distribute.get_replica_context()

@@ -34,6 +34,7 @@ from tensorflow.python.framework import kernels, op_def_registry  # public nowhe
 
 from keras_amp.graph import keras_compat
 from keras_amp.training.tensorflow import traced_graph
+from keras_amp.typing import Tensor
 
 OWN_ASSERTION = "keras_amp_assertion"  # the name of an operation
 _COMPILED = (keras.layers.MultiHeadAttention, keras.layers.LSTM)
@@ -105,7 +106,7 @@ class UsualBatch:
         self.shapes = self.shapes or shapes
         return self.shapes == shapes
 
-    def has_rows(self, rows: Any) -> Any:
+    def has_rows(self, rows: Tensor) -> Tensor:
         """Returns whether gradients have as many rows as the first batch's, a tensor.
 
         Args:
@@ -147,8 +148,8 @@ class Compilation:
     def apply(
         self,
         optimizer: keras.optimizers.Optimizer,
-        gradients: list[Any],
-        weights: list[Any],
+        gradients: list[Tensor | None],
+        weights: list[keras.Variable],
         fixed: bool,
     ) -> None:
         """Updates weights, compiled where that pays.
@@ -240,8 +241,8 @@ class TrainFunction:
 
 def compiled_update(
     optimizer: keras.optimizers.Optimizer,
-    gradients: list[Any],
-    weights: list[Any],
+    gradients: list[Tensor | None],
+    weights: list[keras.Variable],
     usual: UsualBatch,
     fixed: bool,
 ) -> None:
@@ -257,7 +258,7 @@ def compiled_update(
     """
 
     @tf.function(autograph=False)
-    def update(gradients: list[Any]) -> None:
+    def update(gradients: list[Tensor | None]) -> None:
         optimizer.apply(gradients, weights)
 
     spec = [g if g is None else tf.type_spec_from_value(g) for g in gradients]
@@ -343,7 +344,9 @@ def _compiled(function: Callable[[Any], Any], spec: Any) -> Callable[[Any], Any]
 
 
 def _compiler_error(
-    update: Callable[[list[Any]], Any], gradients: list[Any], weights: list[Any]
+    update: Callable[[list[Tensor | None]], Any],
+    gradients: list[Tensor | None],
+    weights: list[keras.Variable],
 ) -> Exception | None:
     """Returns why XLA cannot compile an update, or None if it can.
 
@@ -352,14 +355,16 @@ def _compiler_error(
     fails as well, which XLA would compile again at every step.
     """
 
-    def specs(gradient: Any, weight: Any) -> list[tf.TensorSpec]:
+    def specs(gradient: Tensor | None, weight: keras.Variable) -> list[tf.TensorSpec]:
         if isinstance(gradient, tf.IndexedSlices):
             rows = gradient.indices.shape.num_elements() or 1
             values = tf.TensorSpec((rows, *weight.shape[1:]), gradient.dtype)
             return [values, tf.TensorSpec((rows,), gradient.indices.dtype)]
         return [] if gradient is None else [tf.TensorSpec(weight.shape, gradient.dtype)]
 
-    def of_parts(gradient: Any, weight: Any, parts: Iterator[Any]) -> Any:
+    def of_parts(
+        gradient: Tensor | None, weight: keras.Variable, parts: Iterator[Tensor]
+    ) -> Tensor | None:
         if isinstance(gradient, tf.IndexedSlices):
             shape = gradient.dense_shape
             shape = shape if shape is None else tf.constant([*weight.shape], shape.dtype)
@@ -369,7 +374,7 @@ def _compiler_error(
     pairs = list(zip(gradients, weights, strict=True))
 
     @tf.function(autograph=False, jit_compile=True)
-    def compiled(*parts: Any) -> None:
+    def compiled(*parts: Tensor) -> None:
         given = iter(parts)
         update([of_parts(*pair, given) for pair in pairs])
 
@@ -382,7 +387,7 @@ def _compiler_error(
     return None
 
 
-def _then_zero(function: Callable[[Any], Any], argument: Any) -> Any:
+def _then_zero(function: Callable[[Any], Any], argument: Any) -> Tensor:
     """Calls a function and returns a tensor, as each branch of a condition must."""
     function(argument)
     return tf.constant(0)

@@ -22,6 +22,7 @@ from keras_amp.graph import keras_compat
 from keras_amp.graph.split import SplitModel
 from keras_amp.policies.needs import Needs
 from keras_amp.training.tensorflow import numpy_noise, traced_graph
+from keras_amp.typing import Tensor
 
 # Layers, losses and functions of these packages have no such side effects.
 _KNOWN = {"keras", "keras_hub", "keras_amp"}
@@ -55,8 +56,8 @@ class SideEffects(NamedTuple):
         noise: Strings that name what draws random numbers that cannot be restored.
     """
 
-    variables: list[Any]
-    generators: list[Any]
+    variables: list[Tensor]
+    generators: list[Tensor]
     noise: list[str]
 
 
@@ -140,12 +141,12 @@ def without_effect(
     return result
 
 
-def read(handles: list[Any]) -> list[Any]:
+def read(handles: list[Tensor]) -> list[Tensor]:
     """Returns the values of variables, to be restored."""
     return [tf.raw_ops.ReadVariableOp(resource=h, dtype=_dtype(h)) for h in handles]
 
 
-def put_back(handles: list[Any], values: list[Any]) -> None:
+def put_back(handles: list[Tensor], values: list[Tensor]) -> None:
     """Sets variables to the values that ``read`` returned."""
     for handle, value in zip(handles, values, strict=True):
         tf.raw_ops.AssignVariableOp(resource=handle, value=value)
@@ -240,5 +241,5 @@ def _held(values: Iterable[Any]) -> Iterator[tf.Variable]:
             yield from _held(value)
 
 
-def _dtype(handle: Any) -> tf.DType:
+def _dtype(handle: Tensor) -> tf.DType:
     return tf.as_dtype(handle._handle_data.shape_and_type[0].dtype)

@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_amp.typing import Tensor
+
 
 def operations(graph: tf.Graph) -> Iterator[Any]:
     """Yields every operation that running a graph can reach.
@@ -47,7 +49,7 @@ def _called(node: Any) -> Iterator[str]:
             yield function.name
 
 
-def consumers(graph: tf.Graph, tensor: Any) -> Iterator[str]:
+def consumers(graph: tf.Graph, tensor: Tensor) -> Iterator[str]:
     """Yields the kinds of operations that take a tensor, in called functions too.
 
     Args:
