@@ -1,4 +1,4 @@
-"""A trained run, to be used: texts in, classes out."""
+"""A trained run that classifies texts."""
 
 import json
 from pathlib import Path
@@ -47,8 +47,8 @@ class Run:
         """Returns the class probabilities of texts.
 
         Args:
-            texts: Sequence of strings, as they are: the run prepares them as it did its
-                own. Longer ones than it was trained on are cut, with a warning.
+            texts: Sequence of raw strings; the run prepares them as it did its own. Texts
+                that are longer than those it was trained on are cut, with a warning.
             batch_size: Integer, texts at a time.
 
         Returns:
@@ -58,7 +58,7 @@ class Run:
             ValueError: If ``texts`` is a single text, or holds something else.
         """
         texts = as_texts(texts)
-        if not texts:  # Keras predicts nothing of nothing
+        if not texts:  # Keras refuses to predict no example
             return np.zeros((0, len(self.class_names)), "float32")
         inputs = self.preprocess(texts)
         return self.classifier.predict(inputs, batch_size=batch_size, verbose=0)

@@ -7,8 +7,8 @@ sentence, over several seeds; the epoch is chosen on a development set.
     python recipes/bilstm.py --data trec --vectors glove.840B.300d
     python recipes/bilstm.py --data sst2 --phrases --patience 2 --jit-compile
 
-`keras-amp train bilstm` takes the same flags and does the same. The settings, BILSTM in
-keras_amp/experiments/recipes.py, are the paper's (Section 4.2), but for 10 epochs in
+`keras-amp train bilstm` takes the same flags and does the same. The settings, BiLSTM in
+keras_amp/experiments/recipes.py, are the paper's (Section 4.2), except for 10 epochs in
 place of its 8,000 steps. A short run, the second line with spaCy's 300-dimensional
 vectors and `--seeds 1 --epochs 4 --jit-compile` (396 steps), took 10 minutes on two CPU
 cores and gave a test error on TREC of 12.6, 16.6, 16.6, 15.2, 15.4% for none, WordMixup,

@@ -9,8 +9,8 @@ sentence, over several seeds; the epoch is chosen on a development set.
     python recipes/cnn.py --data mine.csv --mix word --policy amp --step-size 0.1
 
 `keras-amp train cnn` takes the same flags and does the same. The settings, CNN in
-keras_amp/experiments/recipes.py, are the paper's (Section 4.2), but for 25 epochs in
-place of its 8,000 steps. The first line has shorter ones, `short` in the same place: it
+keras_amp/experiments/recipes.py, are the paper's (Section 4.2), except for 25 epochs in
+place of its 8,000 steps. The first line has shorter ones, SHORT in the same place: it
 took 95 seconds of processor time and gave, over two seeds, a test error of 7.5, 7.3, 6.7,
 6.3, 6.2% for none, WordMixup, WordAMP, SentMixup and SentAMP, which 300 questions do not
 tell apart. The second line took 17 minutes on two CPU cores and gave, over

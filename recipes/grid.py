@@ -5,7 +5,7 @@
     python recipes/grid.py mine.toml --jobs 8 --gpus-per-cell 0.25
     python recipes/grid.py table2 --cluster ray://head:10001
 
-Each cell is kept as it ends, and the same command goes on where it was. The
+Each cell is kept when it ends, and the same command continues an interrupted grid. The
 configurations are in keras_amp/experiments/configs/; `results/` holds those of the
 studies that were run, with their cells.
 """

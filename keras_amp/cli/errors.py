@@ -1,4 +1,4 @@
-"""What the user got wrong is said in one paragraph, without a traceback."""
+"""Prints mistakes of the user in one paragraph, without a traceback."""
 
 import contextlib
 import sys
@@ -15,8 +15,8 @@ def user_errors():
     """Guards what depends on the user's arguments and files.
 
     A ``ValueError``, ``OSError`` or ``ImportError`` is printed on standard error and ends
-    the program with status 2. Keep what else can go wrong outside: its traceback is
-    needed.
+    the program with status 2. Keep code that can fail for other reasons outside: its
+    traceback is needed.
 
     Example:
     >>> from keras_amp.cli.errors import user_errors

@@ -71,7 +71,7 @@ def grid(
             )
         else:
             prepared = GridRun(chosen, out, *how, retry, reuse, *where)
-    # Not guarded: what goes wrong in training is not the user's and keeps its traceback.
+    # Not guarded: an error of the training is not the user's, and keeps its traceback.
     ended = prepared.run()
     if verify:
         sys.exit(int(any(_is_off(repeated, tolerance) for repeated in ended)))

@@ -26,7 +26,7 @@ def predict(
 ):
     """Predicts the classes of new texts by a trained run, as CSV.
 
-    Where the file has labels, the error is said on standard error.
+    If the file has labels, the error is printed on standard error.
 
     Args:
         run: Folder of the run, such as runs/mine/SentAMP/seed-0.

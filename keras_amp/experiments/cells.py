@@ -10,11 +10,11 @@ from keras_amp.policies import AdversarialMixing, Mixup
 
 # Settings that no error depends on: where data lies, and what else a run writes.
 WITHOUT_EFFECT = ("data_dir", "save_classifier", "save_curve")
-# Settings that came later, with what the package did before. Where that is their value, a
-# cell is not told apart from one of before.
+# Settings that were added later, with the values that stand for the former behaviour:
+# with these, a cell keeps the key that it had before the settings were added.
 LATER = {"test_every": None, "convolution_gain": None, "reading": "earlier"}
 NESTED = {"backbone_arguments", "policy_arguments"}
-# What only the training depends on; the rest makes the examples.
+# Settings that only the training depends on; the others decide what the examples are.
 OF_THE_TRAINING = (
     "mix",
     "policy",
@@ -172,5 +172,5 @@ def _without_later(config, values=None):
 
 
 def _plain(value):
-    """What JSON has no word for."""
+    """Converts what JSON cannot express."""
     return dict(value) if isinstance(value, Mapping) else str(value)

@@ -28,7 +28,7 @@ class Encoding:
 
 
 def fit_encoding(settings, train, others, seed):
-    """Learns from the training texts how texts are to be read.
+    """Learns the encoding of texts from the training texts.
 
     Args:
         settings: ``Settings``.
@@ -82,7 +82,7 @@ def _words(settings, train, others, seed):
 
 
 def _tokens(settings, train, others, seed):
-    del others, seed  # a tokenizer has its vocabulary from elsewhere
+    del others, seed  # a tokenizer comes with its vocabulary
     preset = _preset(settings.all_backbone_arguments()["preset"], settings.data_dir)
     preprocess = BertPreprocessor(preset)
     length = settings.sequence_length

@@ -37,8 +37,8 @@ def on_this_machine(
 ):
     """Runs cells in processes of their own, by joblib.
 
-    A process that dies takes none of the others' cells with it: the cells in flight are
-    run again, each alone, and one that dies then, too, has failed.
+    If a process dies, the cells that were running are run again, each alone; a cell whose
+    process dies again has failed.
 
     Args:
         cells: List of ``Cell``s.
@@ -47,8 +47,8 @@ def on_this_machine(
         data_dir: Folder with public data sets, or None.
         gpus_per_cell: Float, the share of a GPU that a cell needs; None leaves GPUs to
             TensorFlow.
-        variables: Dict of variables that the processes have besides, where the user has
-            not set them; see ``keras_amp.runtime.process``.
+        variables: Dict of additional environment variables of the processes, where the
+            user has not set them; see ``keras_amp.runtime.process``.
 
     Yields:
         Records, as cells end; see ``run_cell``.
@@ -85,7 +85,7 @@ def on_cluster(
         data_dir: Folder with public data sets on the cluster's machines, or None.
         gpus_per_cell: Float, the share of a GPU that a cell occupies; None for none.
         jobs: Integer, cells at a time on a local cluster; others have their own limits.
-        variables: Dict of variables that the processes have besides.
+        variables: Dict of additional environment variables of the processes.
 
     Yields:
         Records, as cells end; see ``run_cell``.
@@ -132,7 +132,7 @@ def _parallel(cells, jobs, threads, data_dir, gpus_per_cell, variables):
         n_jobs=max(jobs, LEAST),
         inner_max_num_threads=threads,
         initializer=_prepare,
-        # Of the variables only that others take other processes.
+        # With other variables joblib starts other processes.
         initargs=(threads, bool(gpus_per_cell), True, tuple((variables or {}).items())),
     )
     with process.variables(variables), workers:

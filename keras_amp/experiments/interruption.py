@@ -1,4 +1,4 @@
-"""Ctrl-C that is not lost."""
+"""A handler of Ctrl-C that no finalizer can swallow."""
 
 import signal
 import threading
@@ -7,12 +7,12 @@ import keras
 
 
 class Interruption(keras.callbacks.Callback):
-    """Has Ctrl-C end a training wherever it comes.
+    """Ends a training on Ctrl-C, whenever it is pressed.
 
     Python reports what a finalizer raises and goes on. A process that trains one model
     after the other spends much of its time in finalizers, as ``clear_session`` collects
-    what the last model left, and a KeyboardInterrupt that comes there is forgotten. As a
-    context manager this remembers it; as a callback it raises it again before the next
+    what the last model left, and a KeyboardInterrupt that is raised there is ignored. As
+    a context manager this remembers it; as a callback it raises it again before the next
     batch.
 
     Only the main thread receives signals; elsewhere, and where the program has a handler

@@ -15,7 +15,7 @@ from keras_amp.runtime.files import whole_file
 
 @dataclass(frozen=True)
 class Result:
-    """What one training run came to; errors, F1 and calibration in percent.
+    """The result of one training run; errors, F1 and calibration in percent.
 
     Attributes:
         method: The method's name.

@@ -20,7 +20,7 @@ BACKBONES = {
     "bert": backbones.bert,
 }
 PROGRAM = Program()  # as published
-ON_WORDS = ("cnn", "bilstm")  # the others bring a tokenizer and its vectors along
+ON_WORDS = ("cnn", "bilstm")  # the others have a tokenizer and vectors of their own
 DevFraction = Annotated[
     float,
     Field(ge=0, lt=1),
@@ -40,7 +40,7 @@ class Settings:
         phrases: Whether to train on labelled phrases of the training texts, too.
         train_fraction: Share of each class to train with, the development set included;
             each seed draws its own. None for all.
-        train_per_class: Examples of each class to train with, likewise.
+        train_per_class: Number of training examples of each class, drawn in the same way.
         dev_fraction: Share of the training data set aside to choose the epoch by, where
             the data has no development split; 0 sets nothing aside: then the last
             epoch's weights are the result.
@@ -57,7 +57,7 @@ class Settings:
         backbone: Name of the classifier's architecture: "cnn", "bilstm" or "bert".
         backbone_arguments: Arguments of the backbone.
         epochs: Passes over the training data, each followed by an evaluation.
-        steps: Steps of training; instead of ``epochs`` where given.
+        steps: Steps of training, in place of ``epochs``.
         patience: Epochs without a better development result after which training stops.
             None never stops early. The best epoch's weights are kept either way.
         batch_size: Examples a step.
@@ -70,9 +70,10 @@ class Settings:
         warmup_steps: Steps over which the learning rate rises to its value.
         step_schedule: What becomes of an adversarial policy's ``step_size`` over the
             steps of training: "constant"; "rising" in a straight line from 0 to its
-            value; "falling" from its value to 0. Other methods have no use for it.
-        test_every: Steps after which the test error is taken, besides after every epoch,
-            for ``best_test_error`` and ``test_curve.csv``; None for no such.
+            value; "falling" from its value to 0. It has no effect on other methods.
+        test_every: Number of steps after which the test error is measured, in addition to
+            every epoch, for ``best_test_error`` and ``test_curve.csv``; None measures it
+            after epochs alone.
         jit_compile: Whether the step is compiled by XLA; "auto" compiles where that has
             been measured to pay.
         save_classifier: Whether a run keeps its trained classifier, for
@@ -110,7 +111,7 @@ class Settings:
     save_curve: bool = True
 
     def __post_init__(self):
-        """Checks the values beside each other."""
+        """Checks values that depend on each other."""
         if not self.dev_fraction and self.patience is not None:
             raise ValueError(
                 "Expected no `patience` without a development set. Received: "

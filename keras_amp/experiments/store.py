@@ -1,4 +1,4 @@
-"""What is kept of a cell: one JSON file each, whole or not at all."""
+"""The store of cells: a JSON file for each, named by its key, whole or absent."""
 
 from pathlib import Path
 

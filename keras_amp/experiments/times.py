@@ -38,7 +38,7 @@ class Times:
 
     @contextlib.contextmanager
     def part(self, name):
-        """What happens in the block counts for this part."""
+        """Counts what happens in the block for this part."""
         self.begin(name)
         try:
             yield
@@ -46,12 +46,12 @@ class Times:
             self.end()
 
     def begin(self, name):
-        """A part begins; the one that it interrupts goes on after it."""
+        """Begins a part; the one that it interrupts goes on after it."""
         self._count()
         self._open.append(name)
 
     def end(self):
-        """The part that began last ends."""
+        """Ends the part that began last."""
         self._count()
         self._open.pop()
 
@@ -70,7 +70,7 @@ class Times:
 
 
 class FitTimes(keras.callbacks.Callback):
-    """Tells within ``fit`` what is spent on tracing, training and evaluating.
+    """Counts the time that ``fit`` spends on tracing, training and evaluating.
 
     The first step and the first evaluation of a model are those that are traced, and
     compiled where they are.

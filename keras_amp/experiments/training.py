@@ -258,7 +258,7 @@ def _compiled(settings, method, policy, seed, examples, steps):
 
 
 def _hparams(settings, method, policy, result):
-    """The settings that a user compares runs by."""
+    """The settings by which a user compares runs."""
     names = ("data", "backbone", "vectors", "train_fraction", "train_per_class")
     names += ("batch_size", "loss", "learning_rate", "clip_norm", "warmup_steps")
     names += ("step_schedule",)

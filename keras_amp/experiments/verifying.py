@@ -1,4 +1,4 @@
-"""Cells run again, beside what is kept of them: can a result be repeated?"""
+"""Runs finished cells again, and compares the results with their records."""
 
 import math
 import random
@@ -16,7 +16,7 @@ from keras_amp.runtime.extras import require
 
 KEY_LENGTH = 16
 ERRORS = ("test_error", "dev_error")
-# What a record says of where a cell was run, by the words for it.
+# Where a record holds the conditions that a cell was run under, by their names.
 CONDITIONS = {
     "commit": ("source", "commit"),
     "changed files": ("source", "changed"),
@@ -64,7 +64,7 @@ class Repeated:
 
     @property
     def same(self):
-        """Whether everything is the same to the last digit, but the time it took."""
+        """Whether everything is the same to the last digit, except the time it took."""
         return not self.failed and _results(self.kept) == _results(self.again)
 
     @property
@@ -117,12 +117,12 @@ class Repeated:
 
 
 class Verification:
-    """Finished cells of a grid, ready to be run again beside what is kept of them.
+    """Finished cells of a grid, ready to be run again and compared with their records.
 
     Nothing in the grid's folder is changed. Each cell has the threads and the variables
     of TensorFlow that its record names, unless ``threads`` or the user's environment say
-    otherwise; cells of before these were recorded run without deterministic operations,
-    as they did. What else differs, the processor above all, is said.
+    otherwise; cells that were run before these were recorded run without deterministic
+    operations, as they did then. Other differences, such as the processor, are reported.
 
     Args:
         grid: ``Grid``.
@@ -179,7 +179,7 @@ class Verification:
             try_cells([self.cells[key] for key in self.keys], data_dir)
 
     def run(self):
-        """Runs the cells, and says of each and of all how far they are from what is kept.
+        """Runs the cells, and prints how far their results are from what is kept.
 
         Returns:
             A list of ``Repeated``s, as they ended.
@@ -270,7 +270,7 @@ def choose(kept, chosen, seed, files=None):
 
 
 def summary(repeated):
-    """Returns what there is to say of all cells together, as lines.
+    """Returns a summary of all cells, as lines.
 
     Args:
         repeated: List of ``Repeated``s.
@@ -315,7 +315,7 @@ def _alike(kept, keys, threads, default):
 
 
 def _results(record):
-    """What a cell came to, but the time it took."""
+    """The result of a cell, without the time it took."""
     result = {name: v for name, v in record["result"].items() if name != "seconds"}
     return result, record["curves"]
 

@@ -1,4 +1,4 @@
-"""A cell, run in a process of its own or not: its record."""
+"""What one process does: it runs a cell and returns its record."""
 
 import multiprocessing
 import os
@@ -98,7 +98,7 @@ def run_cell_into(folder, cell, follower, command=None):
 
 
 def died(cell, why):
-    """Returns the record of a cell whose process came to its end before the cell did.
+    """Returns the record of a cell whose process ended before the cell did.
 
     Args:
         cell: ``Cell``.
@@ -116,14 +116,14 @@ def prepare_process(threads, shares_gpu=False, watch=False):
         shares_gpu: Whether to use one GPU only, another one for the next worker, and no
             more of its memory than is needed.
         watch: Whether the process ends as soon as the one that started it is gone. A
-            grid that is killed cannot tell its workers: they would train for nobody.
+            grid that is killed cannot stop its workers, which would go on training.
     """
     if _prepared:
         return
     _prepared.append(True)
     if watch:
         _end_with_parent()
-    # A process that trains many models traces many functions: that is no news.
+    # A process that trains many models traces many functions: no warning is needed.
     tf.get_logger().setLevel("ERROR")
     # Ctrl-C is for the grid, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -129,7 +129,7 @@ def test_a_cell_of_the_papers_grid_is_one_command(recipe, tmp_path, name):
 def test_the_lstms_recipe_trains_on_vectors_with_few_labels(recipe, tmp_path):
     vectors = tmp_path / "mine.vec"
     vectors.write_text("who 0.5 1\nwhat -0.5 2\n? 0.1 0.2\n")
-    flags = "--units 3 --steps 2 --seeds 1 --mix random --policy amp --patience 1"
+    flags = "--units 3 --steps 2 --seeds 1 --mix word --policy mixup --patience 1"
     flags += " --no-report --no-save-curve"
     status, shown, _ = recipe(
         *flags.split(), "--vectors", vectors, "--train-per-class", "4",
@@ -137,7 +137,7 @@ def test_the_lstms_recipe_trains_on_vectors_with_few_labels(recipe, tmp_path):
     )  # fmt: skip
     assert status == 0
     assert "Word vectors: Vectors(2d, " in shown
-    run = tmp_path / "out" / "RandomAMP" / "seed-0"
+    run = tmp_path / "out" / "WordMixup" / "seed-0"
     config = json.loads((run / "config.json").read_text())
     assert config["examples"]["train"] + config["examples"]["dev"] == 6 * 4
     assert config["backbone_arguments"]["use_cudnn"] == "auto"
