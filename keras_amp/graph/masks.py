@@ -119,8 +119,8 @@ def _masks_of(
         raise ValueError(
             "Expected masks that keep or hide positions, so that those of two mixed "
             f"examples can be united. Received: '{operation.name}', which reaches "
-            f"'{reader.name}' around the mix layer '{name}', and of which it is not seen "
-            "what True stands for. Say so by an argument, "
+            f"'{reader.name}' around the mix layer '{name}'; what True means in it was "
+            "not found. Say so by an argument, "
             f'`masks={{"{operation.name}": "select"}}` if True picks positions out (to '
             'pool at, say), "keep" if it stands where a position counts, "hide" where it '
             "is padding."
@@ -129,8 +129,8 @@ def _masks_of(
         (tensor,) = error.args
         source = keras_compat.node_of(tensor).operation.name
         raise ValueError(
-            f"Expected every input to reach the layers above the mix layer '{name}' "
-            f"through it, masks apart. Received: the input '{source}' reaches "
+            "Expected every input, except masks, to reach the layers above the mix layer "
+            f"'{name}' through it. Received: the input '{source}' reaches "
             f"'{reader.name}' around it, so the two examples' values would not be mixed. "
             "Mix behind the layer where the paths have joined, or at several places "
             f"together, `mix_at={_together(name, tensor)}`. If the input is a mask, or a "

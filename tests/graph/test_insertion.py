@@ -1,4 +1,4 @@
-"""Surgery on functional models: same predictions, same weights, and a way to train."""
+"""Inserted MixLayers: same predictions, same weights, and a way to train."""
 
 import keras
 import numpy as np
