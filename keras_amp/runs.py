@@ -1,7 +1,10 @@
 """A trained run that classifies texts."""
 
 import json
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -34,16 +37,22 @@ class Run:
     ((1, 2), 2)
     """
 
-    def __init__(self, classifier, preprocess, class_names, config):
+    def __init__(
+        self,
+        classifier: keras.Model,
+        preprocess: Callable[[Sequence[str]], Any],
+        class_names: Sequence[str],
+        config: dict[str, Any],
+    ) -> None:
         self.classifier, self.preprocess = classifier, preprocess
         self.class_names, self.config = tuple(class_names), config
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         given = {name: self.config.get(name) for name in SHOWN}
         about = "".join(f"{n}={v!r}, " for n, v in given.items() if v is not None)
         return f"Run({self.classifier.name!r}, {about}classes={list(self.class_names)})"
 
-    def predict(self, texts, batch_size=250):
+    def predict(self, texts: Sequence[str], batch_size: int = 250) -> np.ndarray:
         """Returns the class probabilities of texts.
 
         Args:
@@ -63,13 +72,13 @@ class Run:
         inputs = self.preprocess(texts)
         return self.classifier.predict(inputs, batch_size=batch_size, verbose=0)
 
-    def classify(self, texts, batch_size=250):
+    def classify(self, texts: Sequence[str], batch_size: int = 250) -> list[str]:
         """Returns the name of the most probable class of each text, as a list."""
         best = self.predict(texts, batch_size).argmax(axis=1)
         return [self.class_names[i] for i in best]
 
 
-def load_run(folder):
+def load_run(folder: str | os.PathLike[str]) -> Run:
     """Loads a trained run from its folder.
 
     Args:
@@ -113,7 +122,11 @@ def load_run(folder):
     return Run(classifier, preprocess, names, config)
 
 
-def save_run(folder, classifier, preprocess):
+def save_run(
+    folder: str | os.PathLike[str],
+    classifier: keras.Model,
+    preprocess: WordPreprocessor | BertPreprocessor,
+) -> None:
     """Writes into a run's folder what ``load_run`` reads, beside its configuration.
 
     Args:
@@ -128,7 +141,7 @@ def save_run(folder, classifier, preprocess):
     plain.save(folder / CLASSIFIER)
 
 
-def intact(path, read):
+def intact(path: Path, read: Callable[[Path], Any]) -> Any:
     """Reads a file of a run; raises ValueError, naming it, where it cannot be read."""
     try:
         return read(path)
@@ -141,12 +154,12 @@ def intact(path, read):
         ) from error
 
 
-def read_json(path):
+def read_json(path: Path) -> Any:
     """Returns what a file of JSON holds."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _read_config(path):
+def _read_config(path: Path) -> dict[str, Any]:
     config = read_json(path)
     names = config.get("class_names") if isinstance(config, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -154,16 +167,16 @@ def _read_config(path):
     return config
 
 
-def _what_is_there(folder, missing):
+def _what_is_there(folder: Path, missing: list[str]) -> str:
     """What a folder is instead of a run's."""
     if not folder.is_dir():
         return "which is no folder."
-    runs = sorted(
+    found = sorted(
         str(path.parent.relative_to(folder)) for path in folder.glob(f"*/**/{CLASSIFIER}")
     )
-    if runs:
-        more = f" and {len(runs) - 20} more" if len(runs) > 20 else ""
-        runs = ", ".join(runs[:20]) + more
+    if found:
+        more = f" and {len(found) - 20} more" if len(found) > 20 else ""
+        runs = ", ".join(found[:20]) + more
         return f"which holds runs in folders of their own: {runs}."
     lacking = f"which lacks {', '.join(missing)}"
     if missing[0] != CLASSIFIER:

@@ -92,12 +92,13 @@ Example:
 True
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 from keras import ops
 
 from keras_amp.policies import AdversarialMixing
+from keras_amp.typing import Tensor
 from keras_amp.validation import check_count, check_one_of
 
 READINGS = ("published", "earlier")
@@ -105,7 +106,7 @@ OWN = ("window", "reweigh", "reading")  # arguments that `AdversarialMixing` doe
 ROUNDING = 1e-6  # relative, of a difference of float32 losses
 
 
-def gap_moments(gap):
+def gap_moments(gap: Tensor) -> Tensor:
     """Return the number, the sum and the sum of squares of a step's positive gaps.
 
     Args:
@@ -126,7 +127,7 @@ def gap_moments(gap):
     return ops.stack([count, ops.sum(positive), ops.sum(positive * positive)])
 
 
-def gap_weights(gap, moments, sample=True):
+def gap_weights(gap: Tensor, moments: Tensor, sample: bool = True) -> Tensor:
     """Return the program's weights, larger for gaps above the mean gap of some steps.
 
         weight = 1 + (gap - mean) / std    where gap > mean,    else 1
@@ -226,7 +227,7 @@ class AuthorsProgram(AdversarialMixing):
         window: int = 5,
         reweigh: bool = True,
         reading: Literal["published", "earlier"] = "published",
-    ):
+    ) -> None:
         super().__init__(
             alpha=alpha,
             step_size=step_size,
@@ -245,7 +246,7 @@ class AuthorsProgram(AdversarialMixing):
         self.reweigh = check_one_of("reweigh", reweigh, (True, False))
         self.reading = check_one_of("reading", reading, READINGS)
 
-    def create_state(self):
+    def create_state(self) -> list[keras.Variable]:
         """Create the window: a row of ``gap_moments`` for each step, the latest last."""
         if not self.reweigh:
             return []
@@ -262,7 +263,9 @@ class AuthorsProgram(AdversarialMixing):
             )
         ]
 
-    def example_weights(self, loss, adversarial_loss, state):
+    def example_weights(
+        self, loss: Tensor, adversarial_loss: Tensor, state: list[keras.Variable]
+    ) -> Tensor | None:
         """Store the gaps of this step, and return the weights of its examples.
 
         Args:
@@ -284,7 +287,7 @@ class AuthorsProgram(AdversarialMixing):
         moments.assign(now)
         return weights
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild this policy."""
         own = {name: getattr(self, name) for name in OWN}
         return {**super().get_config(), **own}
@@ -293,7 +296,7 @@ class AuthorsProgram(AdversarialMixing):
 class _LossOfProbabilities(keras.losses.Loss):
     """A loss of probabilities and class indices; NaN for a label that is no class."""
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the loss of each example.
 
         Args:
@@ -340,13 +343,13 @@ class DoubleSoftmaxCrossentropy(_LossOfProbabilities):
 
     def __init__(
         self,
-        reduction="sum_over_batch_size",
-        name="double_softmax_crossentropy",
-        dtype=None,
-    ):
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "double_softmax_crossentropy",
+        dtype: Any = None,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def _loss(self, target, y_pred):
+    def _loss(self, target: Tensor, y_pred: Tensor) -> Tensor:
         given = ops.sum(ops.where(target, y_pred, ops.zeros_like(y_pred)), axis=-1)
         return ops.logsumexp(y_pred, axis=-1) - given
 
@@ -386,20 +389,20 @@ class SummedBinaryCrossentropy(_LossOfProbabilities):
 
     def __init__(
         self,
-        reduction="sum_over_batch_size",
-        name="summed_binary_crossentropy",
-        dtype=None,
-    ):
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "summed_binary_crossentropy",
+        dtype: Any = None,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def _loss(self, target, y_pred):
+    def _loss(self, target: Tensor, y_pred: Tensor) -> Tensor:
         # `ops.binary_crossentropy` would apply a sigmoid to a softmax layer's logits.
         epsilon = keras.config.epsilon()
         p = ops.clip(y_pred, epsilon, 1 - epsilon)
         return -ops.sum(ops.log(ops.where(target, p, 1 - p)), axis=-1)
 
 
-def _targets(y_true, y_pred):
+def _targets(y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor]:
     """One-hot labels, booleans of the probabilities' shape, and the probabilities."""
     y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
     num_classes = y_pred.shape[-1]
@@ -422,7 +425,7 @@ def _targets(y_true, y_pred):
     return ops.equal(y_true, classes), y_pred
 
 
-def _known(target, loss):
+def _known(target: Tensor, loss: Tensor) -> Tensor:
     """The losses, NaN for a label that is no class."""
     known = ops.any(target, axis=-1)
     return ops.where(known, loss, ops.full_like(loss, float("nan")))

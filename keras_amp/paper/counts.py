@@ -1,12 +1,16 @@
 """The figures of the paper's data sets (Tables 1 and 3), and how to count them."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from keras_amp.data.examples import Split
 from keras_amp.data.splits import subset
 
 
-def kim_words(texts, split_contractions=True, lower_case=True):
+def kim_words(
+    texts: Sequence[str], split_contractions: bool = True, lower_case: bool = True
+) -> list[list[str]]:
     """Split texts into words as the program for Kim's CNN does.
 
     The letters and digits of ASCII, the marks ``(),!?'`` and the backtick are kept; every
@@ -68,7 +72,7 @@ class PaperStatistics:
     split_contractions: bool = True
     lower_case: bool = True
 
-    def words(self, texts):
+    def words(self, texts: Sequence[str]) -> list[list[str]]:
         """Split texts into the words that the row counts."""
         return kim_words(texts, self.split_contractions, self.lower_case)
 
@@ -100,7 +104,9 @@ TABLE_3 = {
 }
 
 
-def low_resource_sizes(split, fractions=tuple(TABLE_3)):
+def low_resource_sizes(
+    split: Split, fractions: Sequence[float] = tuple(TABLE_3)
+) -> dict[float, int]:
     """Return how many examples ``keras_amp.data.subset`` draws at each fraction.
 
     Args:

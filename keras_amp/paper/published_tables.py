@@ -14,8 +14,10 @@ same method with BERT on TREC.
 import csv
 import functools
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent / "published"
 TABLES = ("table2", "table3", "table4", "table5")
@@ -74,7 +76,7 @@ class Reported:
 
 
 @functools.cache
-def paper_table(name):
+def paper_table(name: str) -> tuple[Reported, ...]:
     """Return the cells of one of the paper's tables of results.
 
     Args:
@@ -100,7 +102,7 @@ def paper_table(name):
         return tuple(_reported(row) for row in csv.DictReader(file))
 
 
-def reported(values, table):
+def reported(values: Mapping[str, Any], table: str) -> Reported | None:
     """Find what the paper reports for a cell.
 
     The classifier, the kind of word vectors (none or any pretrained ones), the data set
@@ -134,7 +136,7 @@ def reported(values, table):
     return next((cell for cell in cells if _is_of(cell, values)), None)
 
 
-def _is_of(cell, values):
+def _is_of(cell: Reported, values: Mapping[str, Any]) -> bool:
     vectors = "rand" if values.get("vectors") is None else "glove"
     method = values["method"]
     for here, printed in AS_PRINTED.items():
@@ -150,8 +152,8 @@ def _is_of(cell, values):
     )
 
 
-def _reported(row):
-    def number(name, kind=float):
+def _reported(row: dict[str, Any]) -> Reported:
+    def number(name: str, kind: Callable[[str], Any] = float) -> Any:
         return kind(row[name]) if row[name] else None
 
     words = ("model", "row", "data", "backbone", "vectors", "method", "mark", "cited")
