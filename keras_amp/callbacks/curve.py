@@ -111,7 +111,7 @@ class LossAlongLambda(keras.callbacks.Callback):
             "seed": seed,
         }
         self.curves: dict[int, dict[str, LambdaCurve]] = {}
-        self._epoch: int | None = None
+        self._last_epoch: int | None = None
         self._writer: Any = None
 
     def on_train_begin(self, logs: Logs = None) -> None:
@@ -125,7 +125,7 @@ class LossAlongLambda(keras.callbacks.Callback):
             Mixtures(self.model, self.data, place, self.lambdas, **self.how)
             for place in places
         ]
-        self.curves, self._epoch = {}, None
+        self.curves, self._last_epoch = {}, None
         self._writer = None
         if self.folder is not None:
             _check_folder(self.folder)
@@ -133,14 +133,14 @@ class LossAlongLambda(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Draw the epoch if it is one of those to draw."""
-        self._epoch = epoch
+        self._last_epoch = epoch
         if epoch % self.every == 0:
             self._draw(epoch)
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Draw the last epoch if it was not drawn."""
-        if self._epoch is not None and self._epoch not in self.curves:
-            self._draw(self._epoch)
+        if self._last_epoch is not None and self._last_epoch not in self.curves:
+            self._draw(self._last_epoch)
         if self._writer is not None:
             self._writer.close()
 
