@@ -239,7 +239,7 @@ def test_a_mix_layer_inside_a_nested_model_is_found():
     model = keras_amp.MixupAMPModel(network)
     assert model.mix_points == ["inside"]
     (split,) = cut(network, None)
-    hidden, *_ = split.below(IDS)
+    hidden, *_ = keras.tree.flatten(split.below(IDS))
     embedding = network.layers[1].get_layer("embedding")
     np.testing.assert_array_equal(hidden, embedding(IDS))
 
