@@ -9,7 +9,7 @@ ARGS ?=
 
 BIN := $(VENV)/bin
 # Half as many workers again as cores: tests wait for processes and files, too. A file's
-# tests stay together, as they share what takes long to make; slow ones stay last.
+# tests stay together, as they share what takes long to make; the longest begin first.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 PARALLEL ?= -n $(shell expr \( $(CORES) \* 3 + 1 \) / 2) --dist loadscope --no-loadscope-reorder
 

@@ -1,5 +1,6 @@
 """Fixtures and helpers that the tests share."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -19,22 +20,27 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 
-# The files that take longest; what the paper's equations, the layers and the grid must do
-# is tested in the others.
-SLOW = """
-    bad_input bert bilstm browser cli cnn compilation curve_command curves distribution
-    experiments guides noise notebook program recipes recurrence report runs saving
-    schedule sinking tensorboard
+# A test's graphs run a few steps each: to optimize them costs more than it saves. XLA is
+# left as it is: at --xla_backend_optimization_level=0 some losses become NaN.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+# What is imported stays until the end: the garbage collector need not look through it.
+gc.collect()
+gc.freeze()
+gc.set_threshold(50_000, 20, 20)
+
+# The files that take longest, which begin first: so several workers end together.
+LONGEST = """
+    experiments grid affine compilation cli authors_program models recipes noise saving
+    lstm notes tensorboard bert curve_command notebook schedule guides side_effects
 """.split()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Has slow tests come last: a run ends when the last of several workers does."""
-    for item in items:
-        if item.module.__name__.removeprefix("test_") in SLOW:
-            item.add_marker("slow")
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Put the tests of the longest files first."""
+    place = {f"test_{name}": i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.module.__name__.split(".")[-1], 99))
 
 
 MODES = {
@@ -46,7 +52,7 @@ MODES = {
 
 @pytest.fixture(autouse=True, scope="module")
 def uncompiled(request):
-    """Has "auto" compile nothing: it takes seconds a test; MODES say what is compiled."""
+    """Let "auto" compile nothing, which takes seconds; MODES say what is compiled."""
     with pytest.MonkeyPatch.context() as patch:
         if request.module.__name__ != "test_compilation":
             for rule in ("step_pays", "update_pays"):
@@ -68,7 +74,7 @@ def mode(request):
 
 @pytest.fixture(scope="session")
 def strategy():
-    """Two replicas. A second strategy of the same devices would get in its way."""
+    """Two replicas, shared: two strategies of the same devices disturb each other."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
@@ -91,7 +97,7 @@ def text_batch():
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Starts a `Mirror` with the given arguments, from which downloads then come."""
+    """Start a `Mirror` with the given arguments, from which downloads then come."""
     mirrors = []
 
     def start(*args, **kwargs):

@@ -28,7 +28,7 @@ hub = pytest.importorskip("keras_hub", reason='pip install "keras-amp[hub]"')
 
 RNG = np.random.default_rng(41)
 SIZES = {
-    "num_layers": 2,
+    "num_layers": 1,
     "num_heads": 2,
     "hidden_dim": 8,
     "intermediate_dim": 12,
@@ -94,7 +94,7 @@ def test_the_sentence_is_what_kerashubs_own_classifier_reads(kind):
 @each
 @pytest.mark.parametrize("level", MIX_POINTS)
 def test_a_step_at_words_or_sentences_reaches_every_weight(kind, level):
-    model = bert(3, 8, preset=encoder(kind, num_layers=1), seed=1)
+    model = bert(3, 8, preset=encoder(kind), seed=1)
     before = model.get_weights()
     # Some gradients are tiny: initial weights are, and layers are normalised.
     optimizer = keras.optimizers.SGD(1000.0)
@@ -107,10 +107,10 @@ def test_a_step_at_words_or_sentences_reaches_every_weight(kind, level):
     assert not [path for path in still if "key/bias" not in path]
 
 
-@pytest.mark.parametrize("kind", ["Bert", "DebertaV3", "Albert"])
+@pytest.mark.parametrize("kind", ["Bert", "DebertaV3"])
 def test_trains_at_words_and_sentences_under_xla(kind):
     """Those whose layers differ: the others are built of Bert's."""
-    model = bert(3, 8, preset=encoder(kind, num_layers=1), seed=1)
+    model = bert(3, 8, preset=encoder(kind), seed=1)
     points = [mix_point(model, level) for level in MIX_POINTS]
     # One of the two at random in each of six steps, so that it is compiled but once.
     _, history = fitted(model, points, None, batch(model), epochs=6, **MODES["xla"])
@@ -146,10 +146,10 @@ def test_saved_models_predict_alike_and_mix_where_they_did(kind, tmp_path):
 
 
 def test_seeds_are_reproducible():
-    weights = encoder(num_layers=1).get_weights()
+    weights = encoder().get_weights()
     results = []
     for seed in (3, 3, 4):
-        backbone = encoder(num_layers=1)
+        backbone = encoder()
         backbone.set_weights(weights)
         model = bert(3, 8, preset=backbone, dropout=0.5, seed=seed)
         data = batch(model)[0], np.arange(6) % 3
@@ -441,9 +441,8 @@ def test_a_pretrained_encoder_mixes_and_learns(minilm):
     np.testing.assert_array_equal(mixed.predict(x, verbose=0), before)
 
     weights = model.get_weights()
-    _, history = fitted(
-        model, point, None, (x, y), batch_size=6, optimizer=keras.optimizers.Adam(1e-4)
-    )
+    adam = keras.optimizers.Adam(1e-4)
+    _, history = fitted(model, point, None, (x, y), batch_size=6, optimizer=adam)
     assert np.isfinite(history["loss"]).all()
     loss = keras.losses.SparseCategoricalCrossentropy()
     assert loss(y, model.predict(x, verbose=0)) < loss(y, before)

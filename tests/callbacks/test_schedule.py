@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import injected, text_classifier
+from conftest import MODES
+from helpers import bag_of_words, injected
 
 import keras_amp
 from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
@@ -13,17 +14,12 @@ RNG = np.random.default_rng(8)
 IDS, LABELS = RNG.integers(1, 30, (24, 7)), RNG.integers(0, 3, 24)
 
 
-def network():
-    return text_classifier(dropout=0.0)
-
-
-def fit(policy, callbacks, epochs=4, seed=1, **compile_args):
+def fit(policy, callbacks, epochs=4, steps=4, **compile_args):
     keras.utils.set_random_seed(3)
-    model = keras_amp.MixupAMPModel(network(), "embedding", policy, seed=seed)
+    model = keras_amp.MixupAMPModel(bag_of_words(), "embedding", policy, seed=1)
     model.compile("adam", "sparse_categorical_crossentropy", **compile_args)
-    history = model.fit(
-        IDS, LABELS, batch_size=6, epochs=epochs, callbacks=callbacks, verbose=0
-    )
+    examples = {"x": IDS[: 6 * steps], "y": LABELS[: 6 * steps], "batch_size": 6}
+    history = model.fit(**examples, epochs=epochs, callbacks=callbacks, verbose=0)
     return model, history.history
 
 
@@ -31,7 +27,8 @@ def test_the_step_follows_the_schedule(mode):
     """Twice the step size is twice the step on lambda, at the same gradients."""
     policy = injected(keras_amp.AdversarialMixing, max_gradient=None)
     rates = [0.0, 0.1, 0.2, 0.0]
-    _, history = fit(policy, [MixingSchedule(step_size=lambda e: rates[e])], **mode)
+    scheduled = [MixingSchedule(step_size=lambda e: rates[e])]
+    _, history = fit(policy, scheduled, steps=1, **mode)
     np.testing.assert_allclose(history["step_size"], rates, rtol=1e-6)
     delta = history["lam_delta"]
     assert delta[0] == delta[3] == 0 < delta[1]
@@ -39,8 +36,10 @@ def test_the_step_follows_the_schedule(mode):
     assert policy.get_config()["step_size"] == 0.0
 
 
+@pytest.mark.parametrize("mode", [MODES["eager"], MODES["xla"]])
 def test_a_constant_schedule_is_the_setting_itself(mode):
     values = {"alpha": 0.3, "probability": 0.6, "step_size": 0.4}
+    mode = {"epochs": 2, "steps": 2, **mode}
     _, expected = fit(keras_amp.AdversarialMixing(**values), [], **mode)
     _, got = fit(keras_amp.AdversarialMixing(), [MixingSchedule(**values)], **mode)
     for name, value in values.items():
@@ -157,15 +156,18 @@ def test_a_second_fit_goes_on_with_the_steps(optimizer, compile_args):
     assert seen[-4:] == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("schedule_first", [False, True])
 @pytest.mark.parametrize(
-    ("save_freq", "interrupted_after", "expected"),
-    [("epoch", 10, [8, 9, 10, 11]), (2, 6, [6, 7, 8, 9, 10, 11, 12, 13])],
+    ("schedule_first", "save_freq", "interrupted_after", "expected"),
+    [
+        (False, "epoch", 10, [8, 9, 10, 11]),
+        (True, "epoch", 10, [8, 9, 10, 11]),
+        (True, 2, 6, [6, 7, 8, 9, 10, 11, 12, 13]),
+    ],
 )
 def test_a_restored_training_goes_on_with_the_steps(
     tmp_path, schedule_first, save_freq, interrupted_after, expected
 ):
-    """Saved within an epoch, Keras runs that epoch again with the weights as they are."""
+    """If the backup was saved within an epoch, Keras repeats the whole epoch."""
 
     def fit(seen, *callbacks):
         backup = keras.callbacks.BackupAndRestore(tmp_path / "b", save_freq=save_freq)
@@ -215,7 +217,7 @@ def test_epochs_go_on_as_keras_counts_them(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         made().fit(**GO_ON, epochs=3, callbacks=callbacks)
     made().fit(**GO_ON, epochs=3, callbacks=[schedule(), backup(tmp_path / "b")])
-    made().fit(**GO_ON, epochs=6, initial_epoch=5, callbacks=[schedule()])
+    made(run_eagerly=True).fit(**GO_ON, epochs=6, initial_epoch=5, callbacks=[schedule()])
     assert seen == [0, 1, 2, 2, 5]
 
 
@@ -235,7 +237,7 @@ def test_a_schedule_is_shown(tmp_path):
     schedule = MixingSchedule(alpha=lambda epoch: 1.0 + epoch)
     board = MixingTensorBoard(tmp_path)
     # Whichever comes first.
-    fit(keras_amp.Mixup(), [board, schedule])
+    fit(keras_amp.Mixup(), [board, schedule], steps=1, run_eagerly=True)
     steps, values = scalars(tmp_path / "train", "mixing/alpha")
     assert steps == [0, 1, 2, 3]
     assert values == [1, 2, 3, 4]
@@ -243,7 +245,8 @@ def test_a_schedule_is_shown(tmp_path):
 
 def test_a_scheduled_policy_is_saved_with_its_values(tmp_path):
     policy = keras_amp.AdversarialMixing()
-    model, _ = fit(policy, [MixingSchedule(step_size=lambda e: 0.25 * e)])
+    scheduled = [MixingSchedule(step_size=lambda e: 0.25 * e)]
+    model, _ = fit(policy, scheduled, steps=1, run_eagerly=True)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.policy.step_size == 0.75
@@ -267,11 +270,12 @@ def test_bad_schedules():
         MixingSchedule()
     with pytest.raises(ValueError, match="`per`"):
         MixingSchedule(alpha=1.0, per="batch")
+    schedule = MixingSchedule(probability=lambda e: 1 + e / 4)
     with pytest.raises(ValueError, match="`probability`.*1.25"):
-        fit(keras_amp.Mixup(), [MixingSchedule(probability=lambda e: 1 + e / 4)])
+        fit(keras_amp.Mixup(), [schedule], steps=1, run_eagerly=True)
     with pytest.raises(ValueError, match="can be scheduled.*'step_size'"):
         fit(keras_amp.Mixup(), [MixingSchedule(step_size=0.1)])
-    classifier = network()
+    classifier = bag_of_words()
     classifier.compile("sgd", "sparse_categorical_crossentropy")
     with pytest.raises(ValueError, match="Expected a `MixupAMPModel`"):
         classifier.fit(IDS, LABELS, callbacks=[MixingSchedule(alpha=1.0)], verbose=0)
@@ -279,9 +283,10 @@ def test_bad_schedules():
 
 def test_two_models_may_share_a_scheduled_policy():
     policy = keras_amp.AdversarialMixing(step_size=0.1)
-    first, _ = fit(policy, [MixingSchedule(step_size=0.2)], epochs=1)
-    second = keras_amp.MixupAMPModel(network(), "embedding", policy, seed=1)
-    second.compile("adam", "sparse_categorical_crossentropy")
+    eagerly = {"run_eagerly": True}
+    first, _ = fit(policy, [MixingSchedule(step_size=0.2)], 1, 1, **eagerly)
+    second = keras_amp.MixupAMPModel(bag_of_words(), "embedding", policy, seed=1)
+    second.compile("adam", "sparse_categorical_crossentropy", **eagerly)
     second.fit(IDS, LABELS, verbose=0)
     assert tf.is_tensor(first.policy.step_size.value)
     np.testing.assert_allclose(policy.get_config()["step_size"], 0.2, rtol=1e-6)

@@ -12,7 +12,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import LAM, injected, text_classifier
+from conftest import MODES
+from helpers import LAM, bag_of_words, injected
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_amp
@@ -30,7 +31,7 @@ LOSSES = ("mixup_loss", "adversarial_loss", "loss_gap")
 def trained(folder, policy=None, epochs=3, callback=None, callbacks=(), **compile_args):
     keras.utils.set_random_seed(3)
     model = keras_amp.MixupAMPModel(
-        text_classifier(), "embedding", policy or keras_amp.AdversarialMixing(), seed=1
+        bag_of_words(), "embedding", policy or keras_amp.AdversarialMixing(), seed=1
     )
     arguments = {"metrics": ["accuracy"], **compile_args}
     model.compile("adam", "sparse_categorical_crossentropy", **arguments)
@@ -63,11 +64,17 @@ def histogram(folder, tag):
     return {e.step: tf.make_ndarray(e.tensor_proto) for e in read(folder).Tensors(tag)}
 
 
-@pytest.mark.parametrize("steps_per_execution", [1, 4])
-def test_every_tag_is_that_of_the_history(tmp_path, mode, steps_per_execution):
-    if mode.get("run_eagerly") and steps_per_execution > 1:
-        pytest.skip("Keras executes several steps at once only in graphs")
-    _, history = trained(tmp_path, steps_per_execution=steps_per_execution, **mode)
+@pytest.fixture(scope="module", params=["eager", "graph", "several steps", "xla"])
+def shown(request, tmp_path_factory):
+    """A training's folder and history: three epochs of four batches, in every mode."""
+    folder = tmp_path_factory.mktemp("shown")
+    mode = {**MODES, "several steps": {"jit_compile": False, "steps_per_execution": 4}}
+    policy = injected(keras_amp.AdversarialMixing, step_size=0.3)
+    return folder, trained(folder, policy, **mode[request.param])[1]
+
+
+def test_every_tag_is_that_of_the_history(shown):
+    tmp_path, history = shown
     for name in (*STEPS, *LOSSES):
         steps, values = scalars(tmp_path / "train", TAGS[name])
         assert steps == [0, 1, 2]
@@ -85,17 +92,16 @@ def test_every_tag_is_that_of_the_history(tmp_path, mode, steps_per_execution):
     assert "epoch_loss" in read(tmp_path / "validation").Tags()["tensors"]
 
 
-def test_the_speed_is_that_of_the_training(tmp_path):
+def test_the_speed_is_that_of_the_training(shown):
     """24 examples in 4 steps an epoch; the rates agree with each other."""
-    trained(tmp_path)
+    tmp_path, _ = shown
     _, seconds = scalars(tmp_path / "train", "training/step_seconds")
     _, rates = scalars(tmp_path / "train", "training/examples_per_second")
     np.testing.assert_allclose(np.multiply(seconds, rates), 24 / 4, rtol=1e-4)
 
 
-def test_histograms_hold_every_example_of_the_epoch(tmp_path, mode):
-    policy = injected(keras_amp.AdversarialMixing, step_size=0.3)
-    trained(tmp_path, policy, **mode)
+def test_histograms_hold_every_example_of_the_epoch(shown):
+    tmp_path, _ = shown
     for tag in HISTOGRAM_TAGS.values():
         buckets = histogram(tmp_path / "train", tag)
         assert list(buckets) == [0, 1, 2]
@@ -115,7 +121,8 @@ def test_histograms_hold_every_example_of_the_epoch(tmp_path, mode):
 def test_histograms_come_as_often_as_asked(tmp_path):
     trained(tmp_path / "2", callback=MixingTensorBoard(tmp_path / "2", histogram_freq=2))
     assert list(histogram(tmp_path / "2" / "train", HISTOGRAM_TAGS["lam"])) == [0, 2]
-    trained(tmp_path / "0", callback=MixingTensorBoard(tmp_path / "0", histogram_freq=0))
+    none = MixingTensorBoard(tmp_path / "0", histogram_freq=0)
+    trained(tmp_path / "0", callback=none, epochs=1, run_eagerly=True)
     tags = read(tmp_path / "0" / "train").Tags()["tensors"]
     assert not set(HISTOGRAM_TAGS.values()) & set(tags)
 
@@ -155,7 +162,7 @@ def projector_config(folder):
 def test_keras_projector_finds_the_classifiers_embeddings(tmp_path):
     metadata = {"embedding": "words.tsv"}
     for name in ("plain", "ours"):
-        model = text_classifier()
+        model = bag_of_words()
         if name == "ours":
             model = keras_amp.MixupAMPModel(model, "embedding")
         model.compile("sgd", "sparse_categorical_crossentropy")
@@ -220,7 +227,7 @@ def test_without_min_op_the_losses_are_those_before_and_after(tmp_path):
 
 
 def test_a_plain_classifier_is_shown_as_by_keras(tmp_path):
-    classifier = text_classifier()
+    classifier = bag_of_words()
     classifier.compile("sgd", "sparse_categorical_crossentropy")
     classifier.fit(IDS, LABELS, callbacks=[MixingTensorBoard(tmp_path)], verbose=0)
     tags = set(read(tmp_path / "train").Tags()["tensors"])
@@ -229,7 +236,7 @@ def test_a_plain_classifier_is_shown_as_by_keras(tmp_path):
 
 
 def test_only_a_monitored_model_reports_more():
-    model = keras_amp.MixupAMPModel(text_classifier(), "embedding")
+    model = keras_amp.MixupAMPModel(bag_of_words(), "embedding")
     model.compile("sgd", "sparse_categorical_crossentropy")
     before = model.fit(IDS, LABELS, verbose=0).history
     assert not {"lam_gradient", "mixup_loss", "adversarial_loss"} & set(before)
@@ -241,7 +248,7 @@ def test_only_a_monitored_model_reports_more():
 
 def test_two_replicas_count_all_examples(tmp_path, strategy):
     with strategy.scope():
-        model = keras_amp.MixupAMPModel(text_classifier(), "embedding", seed=1)
+        model = keras_amp.MixupAMPModel(bag_of_words(), "embedding", seed=1)
         model.compile("sgd", "sparse_categorical_crossentropy")
     history = model.fit(
         IDS,

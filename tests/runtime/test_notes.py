@@ -128,7 +128,6 @@ filters = 2
 """
 
 
-@pytest.mark.slow
 def test_nothing_stands_between_a_grid_and_what_it_says(tmp_path):
     """As a newcomer runs it: no variable is set."""
     (tmp_path / "tiny.toml").write_text(GRID)

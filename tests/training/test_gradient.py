@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import MODES
 from helpers import text_classifier
 from keras import ops
 
@@ -94,8 +95,14 @@ def sharpened(network):
     return network
 
 
-@pytest.mark.parametrize("mix_at", ["embedding", "sentence"])
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize(
+    ("mix_at", "dropout", "mode"),
+    [
+        ("embedding", 0.0, MODES["graph"]),
+        *(("embedding", 0.4, mode) for mode in MODES.values()),
+        ("sentence", 0.4, MODES["graph"]),
+    ],
+)
 def test_gradient_with_dropout(mode, mix_at, dropout, ids):
     network = sharpened(text_classifier(dropout=dropout))
     assert_gradients_agree(*gradient_and_differences(network, mix_at, ids, mode))
@@ -160,6 +167,7 @@ def test_gradient_with_masks(encoder, ids):
     assert_gradients_agree(*gradient_and_differences(network, "embedding", ids, {}))
 
 
+@pytest.mark.parametrize("mode", [MODES["graph"], MODES["eager"]])
 def test_the_gradient_of_the_mean_is_smaller_by_the_batch_size(mode, ids):
     network = sharpened(text_classifier(dropout=0.3))
     actual, expected = gradient_and_differences(

@@ -1,4 +1,4 @@
-"""Looking through labels: every kind of array, in little memory, and once."""
+"""The check of labels: every kind of array, in little memory, and only once."""
 
 import gc
 import tracemalloc
@@ -32,7 +32,7 @@ def checking(y, loss=None, size=4, classes=3):
 
 @pytest.fixture(name="looked_at")
 def fixture_looked_at(monkeypatch):
-    """Collects how many values every look at labels is given."""
+    """Collect the number of values of each check of labels."""
     sizes, first_wrong = [], label_values.first_wrong
 
     def counted(y, *args):

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import MODES
 from helpers import same_start, text_classifier
 from keras import layers, ops
 
@@ -55,7 +56,7 @@ class Unmixed(keras_amp.AdversarialMixing):
 
 
 def mixed_by_hand(x=X, y=Y, weight=None, batches=BATCHES):
-    """What `Known` makes of the data: mixed inputs, and weighted soft labels."""
+    """Return the data as `Known` mixes them: inputs, and weighted soft labels."""
     target = np.eye(3)[y] * (1.0 if weight is None else weight[:, None])
     inputs, labels = [], []
     for batch in batches:
@@ -95,7 +96,10 @@ def two(make=network):
     return same_start(make, "ours", "twin")
 
 
-def train(model, x=X, y=Y, epochs=2, optimizer=None, loss=None, fit=None, **compile_args):
+def train(model, x=X, y=Y, epochs=1, optimizer=None, loss=None, fit=None, **compile_args):
+    """Train without shuffling, and eagerly by default, which spares the tracing."""
+    if not compile_args.keys() & {"jit_compile", "steps_per_execution"}:
+        compile_args["run_eagerly"] = compile_args.get("run_eagerly", True)
     model.compile(
         optimizer or keras.optimizers.SGD(0.2),
         loss or "sparse_categorical_crossentropy",
@@ -112,15 +116,16 @@ def assert_same_weights(a, b, atol=2e-6):
         np.testing.assert_allclose(ours, twins, atol=atol)
 
 
-def assert_equals_twin(make=network, make_optimizer=None, weight=None, **compile_args):
-    """Trains by mixing the inputs, and a twin on inputs mixed by hand."""
+def assert_equals_twin(make_optimizer=None, weight=None, epochs=1, **compile_args):
+    """Train a model that mixes its inputs, and a twin on inputs mixed by hand."""
     make_optimizer = make_optimizer or (lambda: keras.optimizers.SGD(0.2))
-    ours, twin = two(make)
+    ours, twin = two()
     start = ours.get_weights()
     fit = {} if weight is None else {"sample_weight": weight}
     history = train(
         keras_amp.MixupAMPModel(ours, "x", Known()),
         optimizer=make_optimizer(),
+        epochs=epochs,
         fit=fit,
         **compile_args,
     )
@@ -128,6 +133,7 @@ def assert_equals_twin(make=network, make_optimizer=None, weight=None, **compile
         twin,
         *mixed_by_hand(weight=weight),
         optimizer=make_optimizer(),
+        epochs=epochs,
         loss=soft_crossentropy,
         **compile_args,
     )
@@ -142,10 +148,19 @@ def assert_equals_twin(make=network, make_optimizer=None, weight=None, **compile
 # === Ways of running a step ===
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("mode", "weighted"),
+    [
+        (MODES["eager"], False),
+        (MODES["eager"], True),
+        (MODES["graph"], True),
+        (MODES["xla"], True),
+    ],
+)
 def test_fit_equals_plain_fit_on_mixed_examples(mode, weighted):
     """Two epochs with a smaller last batch, penalties of every kind counted once."""
-    history = assert_equals_twin(weight=WEIGHT if weighted else None, **mode)
+    weight = WEIGHT if weighted else None
+    history = assert_equals_twin(weight=weight, epochs=2, **mode)
     lam = np.concatenate([LAM[: b.stop - b.start] for b in BATCHES])
     np.testing.assert_allclose(history["lam"], lam.mean(), rtol=1e-6)
     np.testing.assert_allclose(history["lam_delta"], STEP, rtol=1e-6)
@@ -157,7 +172,7 @@ def test_auto_compilation():
     assert_equals_twin(jit_compile="auto")
 
 
-@pytest.mark.parametrize(("steps", "jit_compile"), [(2, False), (3, False), (2, True)])
+@pytest.mark.parametrize(("steps", "jit_compile"), [(3, False), (2, True)])
 def test_several_steps_per_execution(steps, jit_compile):
     assert_equals_twin(steps_per_execution=steps, jit_compile=jit_compile)
 
@@ -171,7 +186,7 @@ def test_never_mixing_is_plain_training(mode, text_batch):
 
     ours, twin = two(make)
     x, y = text_batch
-    arguments = {"metrics": ["accuracy"], "fit": {"batch_size": 8}, **mode}
+    arguments = {"metrics": ["accuracy"], "fit": {"batch_size": 8}, "epochs": 2, **mode}
     model = keras_amp.MixupAMPModel(ours, "embedding", Unmixed())
     history = train(model, x, y, optimizer=keras.optimizers.Adam(0.02), **arguments)
     expected = train(twin, x, y, optimizer=keras.optimizers.Adam(0.02), **arguments)
@@ -181,6 +196,7 @@ def test_never_mixing_is_plain_training(mode, text_batch):
     assert not history["lam_delta"][0]
 
 
+@pytest.mark.parametrize("mode", [MODES["eager"], MODES["xla"]])
 def test_penalties_below_the_mix_point_count_once(mode):
     ours, twin = two()
     history = train(keras_amp.MixupAMPModel(ours, "encode", Unmixed()), **mode)
@@ -199,7 +215,7 @@ def test_penalties_below_the_mix_point_count_once(mode):
     ],
 )
 def test_batch_statistics_move_once_a_step(mode, point):
-    """The moving mean takes one batch's mean, of what the final pass sees."""
+    """The moving mean takes the mean of one batch: that of the final pass."""
     ours = network(normalize=True)
     below = keras.Model(ours.input, ours.get_layer("normalize").input)
     batch = [slice(0, 6)]
@@ -216,6 +232,7 @@ def test_batch_statistics_move_once_a_step(mode, point):
     np.testing.assert_allclose(normalize.moving_variance, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("mode", [MODES["eager"], MODES["xla"]])
 def test_batch_of_one(mode):
     """The only partner is the example itself, so that lambda changes nothing."""
 
@@ -226,7 +243,7 @@ def test_batch_of_one(mode):
             ]
 
     ours, twin = two()
-    arguments = {"epochs": 1, "fit": {"batch_size": 1}, **mode}
+    arguments = {"x": X[:3], "y": Y[:3], "fit": {"batch_size": 1}, **mode}
     history = train(keras_amp.MixupAMPModel(ours, "embed", One()), **arguments)
     expected = train(twin, **arguments)
     assert_same_weights(ours, twin, atol=1e-5)
@@ -303,7 +320,9 @@ def test_every_kind_of_input(name):
     ours.set_weights(twin.get_weights())
     train(keras_amp.MixupAMPModel(twin, "embed", Known()))
     fit = {"batch_size": 6 if y is not None else None}
-    train(keras_amp.MixupAMPModel(ours, "embed", Known()), x, y, fit=fit)
+    # A graph where a data set says what its shapes are, and not how large.
+    mode = MODES["eager" if y is not None or type(x) is Batches else "graph"]
+    train(keras_amp.MixupAMPModel(ours, "embed", Known()), x, y, fit=fit, **mode)
     assert_same_weights(ours, twin)
 
 
@@ -311,7 +330,8 @@ def test_a_generator():
     ours, twin = two(one_input)
     train(keras_amp.MixupAMPModel(twin, "embed", Known()), epochs=1)
     model = keras_amp.MixupAMPModel(ours, "embed", Known())
-    model.compile(keras.optimizers.SGD(0.2), "sparse_categorical_crossentropy")
+    sgd = keras.optimizers.SGD(0.2)
+    model.compile(sgd, "sparse_categorical_crossentropy", run_eagerly=True)
     model.fit(((X[b], Y[b]) for b in BATCHES), verbose=0)
     assert_same_weights(ours, twin)
 
@@ -376,7 +396,6 @@ def loss_of(logs):
     ("mode", "inside"),
     [
         ({"run_eagerly": True}, False),
-        ({"jit_compile": False}, False),
         ({"jit_compile": True}, False),
         ({"jit_compile": False}, True),
     ],
@@ -451,6 +470,7 @@ def test_predict_and_evaluate_are_the_classifiers_own(text_batch):
     arguments = {"metrics": ["accuracy"], "weighted_metrics": ["accuracy"]}
     train(model, x, y, **arguments)
     assert model.classifier is classifier
+    arguments["run_eagerly"] = True
     classifier.compile("sgd", "sparse_categorical_crossentropy", **arguments)
     np.testing.assert_array_equal(
         model.predict(x, verbose=0), classifier.predict(x, verbose=0)
@@ -477,7 +497,8 @@ def test_validation_is_the_classifiers_evaluation():
         x, y, *weight = data if isinstance(data, tuple) else (data, None)
         weight = weight[0] if weight else None
         own = model.classifier
-        own.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        how = {"metrics": ["accuracy"], "run_eagerly": True}
+        own.compile("sgd", "sparse_categorical_crossentropy", **how)
         expected = own.evaluate(
             x,
             y,
@@ -513,7 +534,7 @@ assert not any("amp" in str(type(l)).lower() for l in classifier._flatten_layers
 
 
 def test_three_changed_lines(tmp_path, text_batch):
-    """The classifier, trained in place, loads where our package does not exist."""
+    """The classifier is trained in place, and loads where keras_amp is not installed."""
     x, y = text_batch
     train_set = tf.data.Dataset.from_tensor_slices((x, y)).batch(5)
     classifier = text_classifier()
@@ -729,23 +750,22 @@ def test_accumulated_gradients_equal_one_larger_step():
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "jit_compile"),
+    ("optimizer", "mode"),
     [
-        ("SGD", False),
-        ("Adam", False),
-        ("Adagrad", False),
-        ("Lion", False),
-        ("Adam", True),
+        ("SGD", MODES["eager"]),
+        ("Adagrad", MODES["eager"]),
+        ("Lion", MODES["eager"]),
+        ("Adam", MODES["graph"]),
+        ("Adam", MODES["xla"]),
     ],
 )
-def test_sparse_gradients_of_embeddings(optimizer, jit_compile, text_batch):
+def test_sparse_gradients_of_embeddings(optimizer, mode, text_batch):
     x, y = text_batch
     ours, twin = two(lambda: text_classifier(dropout=0.0))
     make = getattr(keras.optimizers, optimizer)
-    arguments = {"epochs": 1, "jit_compile": jit_compile}
     model = keras_amp.MixupAMPModel(ours, ["embedding", "hidden"], Unmixed())
-    train(model, x, y, optimizer=make(0.01), **arguments)
-    train(twin, x, y, optimizer=make(0.01), **arguments)
+    train(model, x, y, optimizer=make(0.01), **mode)
+    train(twin, x, y, optimizer=make(0.01), **mode)
     for a, b in zip(ours.get_weights(), twin.get_weights(), strict=True):
         # Where a gradient is zero but for rounding, its sign is a matter of chance.
         assert np.mean(np.abs(a - b) > 1e-4) < 0.02
@@ -797,7 +817,10 @@ def test_nothing_to_train_is_said_as_in_plain_keras():
 # === Precision ===
 
 
-@pytest.fixture(params=["mixed_bfloat16", "mixed_float16"])
+HALVES = ["mixed_bfloat16", "mixed_float16"]
+
+
+@pytest.fixture
 def precision(request):
     yield request.param
     keras.config.set_dtype_policy("float32")
@@ -824,11 +847,15 @@ class Watching(keras_amp.AdversarialMixing):
         return super().select(loss, adversarial_loss)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_mixed_precision_updates_as_float32_does(precision, jit_compile):
+@pytest.mark.parametrize(
+    ("precision", "mode"),
+    [(HALVES[0], MODES["eager"]), (HALVES[1], MODES["graph"]), (HALVES[1], MODES["xla"])],
+    indirect=["precision"],
+)
+def test_mixed_precision_updates_as_float32_does(precision, mode):
     plain = one_input()
     start = plain.get_weights()
-    single = {"x": X[:6], "y": Y[:6], "epochs": 1, "jit_compile": jit_compile}
+    single = {"x": X[:6], "y": Y[:6], **mode}
     expected = train(keras_amp.MixupAMPModel(plain, "embed", Watching()), **single)
 
     keras.config.set_dtype_policy(precision)
@@ -849,6 +876,7 @@ def test_mixed_precision_updates_as_float32_does(precision, jit_compile):
         np.testing.assert_allclose(after - before, exact - before, atol=0.03 * scale)
 
 
+@pytest.mark.parametrize("precision", HALVES, indirect=True)
 def test_mixed_precision_equals_plain_fit_when_unmixed(precision):
     keras.config.set_dtype_policy(precision)
     ours, twin = two(one_input)

@@ -1,9 +1,10 @@
-"""Methods that a class overrides: trained and evaluated as by Keras, or refused."""
+"""Overridden methods: honoured in training and evaluation as by Keras, or refused."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import MODES
 from helpers import LAM, PERMUTATION, injected
 from keras import ops
 
@@ -74,7 +75,7 @@ class OwnTotal(keras.Sequential):
 
 
 class Evaluated(keras.Model):
-    """An evaluation of its own, that averages predictions over the inputs' signs."""
+    """A custom evaluation: the mean of the predictions for x and -x."""
 
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -124,7 +125,7 @@ def both(kind, model_class=keras_amp.MixupAMPModel, policy=NEVER, **compile_args
 
 
 def check_alike(models, rtol=2e-5):
-    """Trains and evaluates, and compares all that is reported, and the weights."""
+    """Train and evaluate both; compare their reports and their weights."""
     fit = {"x": X, "y": Y, "sample_weight": WEIGHT, "shuffle": False, "verbose": 0}
     fit.update(batch_size=6, epochs=2, validation_data=(X[:8], Y[:8]))
     expected, got = (model.fit(**fit).history for model in models)
@@ -144,9 +145,17 @@ def check_alike(models, rtol=2e-5):
     )
 
 
-@pytest.mark.parametrize("kind", [Constant, Tracked, OwnTotal, Evaluated])
-def test_never_mixed_equals_keras(kind):
-    check_alike(both(kind, jit_compile=False))
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        (Constant, MODES["eager"]),
+        (Tracked, MODES["graph"]),
+        (OwnTotal, MODES["eager"]),
+        (Evaluated, MODES["graph"]),
+    ],
+)
+def test_never_mixed_equals_keras(kind, mode):
+    check_alike(both(kind, **mode))
 
 
 def test_never_mixed_equals_keras_in_every_mode(mode):
@@ -157,8 +166,8 @@ def test_with_gradient_accumulation_and_mixed_precision():
     def optimizer():
         return keras.optimizers.SGD(0.3, gradient_accumulation_steps=2)
 
-    layers = {"dtype": "mixed_float16"}
-    check_alike(both(Everything, optimizer=optimizer, layers=layers), rtol=2e-3)
+    how = {"layers": {"dtype": "mixed_float16"}, "run_eagerly": True}
+    check_alike(both(Everything, optimizer=optimizer, **how), rtol=2e-3)
 
 
 def test_distributed(strategy):
@@ -169,9 +178,9 @@ def test_distributed(strategy):
 
 def test_a_classifier_that_was_compiled_and_trained_before(tmp_path):
     """Its own compilation disturbs nothing, and is still there afterwards."""
-    models = both(Evaluated, layers={"dropout": 0.0})
+    models = both(Evaluated, layers={"dropout": 0.0}, run_eagerly=True)
     classifier = models[1].classifier
-    classifier.compile("sgd", "mse", metrics=["mae", "mse"])
+    classifier.compile("sgd", "mse", metrics=["mae", "mse"], run_eagerly=True)
     classifier.fit(X, np.eye(3)[Y], verbose=0)
     models[0].set_weights(classifier.get_weights())
     optimizer = classifier.optimizer
@@ -191,10 +200,11 @@ def test_a_classifier_that_was_compiled_and_trained_before(tmp_path):
 
 
 def test_without_overrides_an_earlier_compilation_disturbs_nothing():
-    models = both(keras.Model, layers={"dropout": 0.0})
+    how = {"run_eagerly": True}
+    models = both(keras.Model, layers={"dropout": 0.0}, **how)
     classifier = models[1].classifier
-    top = ["sparse_top_k_categorical_accuracy"]
-    classifier.compile("sgd", "sparse_categorical_crossentropy", metrics=top)
+    how["metrics"] = ["sparse_top_k_categorical_accuracy"]
+    classifier.compile("sgd", "sparse_categorical_crossentropy", **how)
     classifier.fit(X, Y, verbose=0)
     models[0].set_weights(classifier.get_weights())
     check_alike(models)
@@ -206,10 +216,17 @@ class Confident(keras_amp.MixupAMPModel):
         return 2.0 * loss + 0.3 * ops.mean(y_pred[:, 0] * x[:, 1])
 
 
-@pytest.mark.parametrize("noise", ["shared", "independent"])
-@pytest.mark.parametrize("overriding", ["subclass", "both"])
+@pytest.mark.parametrize(
+    ("overriding", "noise", "mode"),
+    [
+        ("subclass", "shared", MODES["eager"]),
+        ("subclass", "independent", MODES["eager"]),
+        ("both", "independent", MODES["graph"]),
+        *(("both", "shared", mode) for mode in MODES.values()),
+    ],
+)
 def test_the_gradient_of_a_mixture(overriding, noise, mode):
-    """Against a tape over the layers themselves, mixed by hand."""
+    """Compare with a tape over the layers, with hidden states mixed by hand."""
     kind = Everything if overriding == "both" else keras.Model
     policy = injected(keras_amp.AdversarialMixing, step_size=0.0, noise=noise)
     layers = {"dropout": 0.0}
@@ -282,7 +299,7 @@ def test_labels_are_those_of_the_larger_share():
 
 
 def test_the_regularization_of_a_subclass_counts():
-    """A head beside the classifier, whose weights have a penalty of their own."""
+    """A second head, whose weights have a penalty."""
 
     class Headed(keras_amp.MixupAMPModel):
         def __init__(self, *args, **kwargs):
@@ -295,7 +312,8 @@ def test_the_regularization_of_a_subclass_counts():
             return loss + ops.mean(self.head(y_pred))
 
     optimizer = lambda: keras.optimizers.SGD(0.0)  # noqa: E731
-    plain, model = both(Constant, Headed, optimizer=optimizer, layers={"dropout": 0.0})
+    how = {"layers": {"dropout": 0.0}, "run_eagerly": True}
+    plain, model = both(Constant, Headed, optimizer=optimizer, **how)
     added = 0.01 * np.sum(np.square(model.head.kernel)) + np.mean(model.head(plain(X)))
     for method in ("train_on_batch", "test_on_batch"):
         expected, got = (getattr(m, method)(X, Y)[0] for m in (plain, model))
@@ -331,13 +349,13 @@ class NotMixedEither(keras_amp.MixupAMPModel):
     ],
 )
 def test_what_cannot_be_mixed_is_refused(kind, model_class, message):
-    model = both(kind, model_class)[1]
+    model = both(kind, model_class, run_eagerly=True)[1]
     with pytest.raises(ValueError, match=message):
         model.fit(X, Y, sample_weight=WEIGHT, verbose=0)
     if kind is Smoothed:  # as the classifier's own evaluation it is fine
         np.testing.assert_allclose(
             model.evaluate(X, Y, verbose=0),
-            both(kind)[0].evaluate(X, Y, verbose=0),
+            both(kind, run_eagerly=True)[0].evaluate(X, Y, verbose=0),
             rtol=1e-5,
         )
 
@@ -371,7 +389,7 @@ def test_metrics_may_be_computed_by_a_subclass():
             logs = super().compute_metrics(x, y, y_pred, sample_weight)
             return {**logs, "largest": ops.max(y_pred)}
 
-    model = both(keras.Model, Counting)[1]
+    model = both(keras.Model, Counting, run_eagerly=True)[1]
     logs = model.fit(X, Y, verbose=0, validation_data=(X, Y)).history
     assert {"largest", "val_largest"} <= set(logs)
 

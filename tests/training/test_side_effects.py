@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import MODES
 from keras import layers, ops
 
 import keras_amp
@@ -156,20 +157,30 @@ def trained(layer, policy="shared", mix_at="h", epochs=1, step_size=0.0, **how):
 
 @pytest.mark.parametrize("policy", list(POLICIES))
 def test_a_variable_counts_steps_not_passes(policy):
-    for layer in (Counter(), HiddenCounter()):
-        trained(layer, policy, epochs=2, **GRAPH)
-        assert layer.count.numpy() == 4
+    layer = HiddenCounter()
+    trained(layer, policy, epochs=2, **GRAPH)
+    assert layer.count.numpy() == 4
 
 
-@pytest.mark.parametrize("policy", ["shared", "independent"])
+@pytest.mark.parametrize(
+    ("policy", "mode"),
+    [
+        ("shared", MODES["eager"]),
+        ("independent", MODES["eager"]),
+        ("shared", MODES["graph"]),
+        ("shared", MODES["xla"]),
+    ],
+)
 def test_a_variable_counts_steps_however_they_run(mode, policy):
     layer = Counter()
     trained(layer, policy, epochs=2, **mode)
     assert layer.count.numpy() == 4
 
 
-@pytest.mark.parametrize("how", [GRAPH, {"run_eagerly": True}])
-@pytest.mark.parametrize("policy", ["shared", "independent", "three steps"])
+@pytest.mark.parametrize(
+    ("policy", "how"),
+    [("shared", GRAPH), ("independent", MODES["eager"]), ("three steps", MODES["eager"])],
+)
 def test_an_object_in_place_of_a_function_counts_steps(policy, how):
     called = Called()
     layer = layers.Lambda(called)
@@ -180,7 +191,7 @@ def test_an_object_in_place_of_a_function_counts_steps(policy, how):
 
 @pytest.mark.parametrize("make", [lambda called: called, CalledLoss])
 def test_a_variable_of_a_loss_counts_the_labels_of_steps(make):
-    """Two losses a step: a mixture has two labels."""
+    """Two losses per step, since a mixture has two labels."""
     counts = []
     for policy in ("mixup", "shared", "independent"):
         called = Called()
@@ -217,7 +228,14 @@ def test_losses_along_lambda_change_nothing(how):
 # === Noise ===
 
 
-@pytest.mark.parametrize("noise", [GlobalNoise, UntrackedNoise, GeneratorNoise])
+@pytest.mark.parametrize(
+    ("noise", "mode"),
+    [
+        *((noise, MODES["eager"]) for noise in (GlobalNoise, UntrackedNoise)),
+        *((noise, MODES["graph"]) for noise in (GlobalNoise, GeneratorNoise)),
+        *((noise, MODES["xla"]) for noise in (UntrackedNoise, GeneratorNoise)),
+    ],
+)
 def test_noise_of_any_generator(mode, noise):
     """Shared noise leaves no difference; independent noise makes one."""
     with warnings.catch_warnings():
@@ -232,7 +250,7 @@ def test_noise_of_any_generator(mode, noise):
 
 
 def test_the_global_generator_goes_on_as_in_keras():
-    """A step draws as often as the classifier's own, from where Keras would begin."""
+    """A step advances the generator as much as a step of the classifier does."""
     states = []
     for policy in ("mixup", "shared", "three steps"):
         keras.utils.set_random_seed(7)
@@ -329,7 +347,7 @@ def test_a_function_of_the_user_in_a_layer_of_keras():
 
 
 def test_functions_that_say_little_of_themselves():
-    """A built-in has no module, and a closure may be of a name without a value."""
+    """A built-in has no module; a name in a closure may have no value yet."""
 
     def half(h):
         return later if h is None else h * 0.5

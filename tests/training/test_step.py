@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from conftest import MODES
 from helpers import LAM, PERMUTATION, injected
 from keras import ops
 
@@ -107,7 +108,10 @@ def assert_same(actual, expected):
         np.testing.assert_allclose(a, e, atol=1e-5)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("weighted", "mode"),
+    [(False, MODES["eager"]), *((True, mode) for mode in MODES.values())],
+)
 def test_rand_op(mode, weighted):
     w = WEIGHT if weighted else None
     expected = NumpyStep(WEIGHTS, w)
@@ -120,9 +124,19 @@ def test_rand_op(mode, weighted):
     assert logs["lam_delta"] == logs["mask_rate"] == logs["loss_gap"] == 0
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("gradient", ["example", "mean"])
-@pytest.mark.parametrize("min_op", [True, False])
+@pytest.mark.parametrize(
+    ("min_op", "gradient", "weighted", "mode"),
+    [
+        *(
+            (min_op, gradient, weighted, MODES["eager"])
+            for min_op in (True, False)
+            for gradient in ("example", "mean")
+            for weighted in (False, True)
+        ),
+        *((True, "example", True, MODES[name]) for name in ("graph", "xla")),
+        *((False, "mean", False, MODES[name]) for name in ("graph", "xla")),
+    ],
+)
 def test_max_op_and_min_op(mode, min_op, gradient, weighted):
     w = WEIGHT if weighted else None
     step_size = 0.2 if gradient == "example" else 1.5  # large enough to be seen
@@ -188,7 +202,7 @@ def test_clipping(max_gradient):
     policy = injected(
         keras_amp.AdversarialMixing, step_size=0.1, max_gradient=max_gradient
     )
-    _, logs = keras_step(policy, {})
+    _, logs = keras_step(policy, MODES["eager"])
     np.testing.assert_allclose(logs["lam_delta"], expected, rtol=1e-4)
 
 
@@ -207,7 +221,7 @@ def test_one_lambda_per_batch_takes_one_step(gradient):
         gradient=gradient,
         step_size=0.1,
     )
-    _, logs = keras_step(policy, {})
+    _, logs = keras_step(policy, MODES["eager"])
     np.testing.assert_allclose(logs["lam_delta"], abs(expected), rtol=1e-4)
 
 
@@ -224,7 +238,8 @@ def test_the_compiled_reduction_is_honoured(reduction):
         "mean_with_sample_weight": mixed_weight.sum(),
     }.get(reduction, 6)
     loss = keras.losses.SparseCategoricalCrossentropy(reduction=reduction)
-    actual, _ = keras_step(injected(keras_amp.Mixup), {}, WEIGHT, loss)
+    policy = injected(keras_amp.Mixup)
+    actual, _ = keras_step(policy, MODES["eager"], WEIGHT, loss)
     assert_same(actual, expected.descend(divisor))
 
 
@@ -241,7 +256,11 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("name", list(LOSSES))
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [*((name, MODES["eager"]) for name in LOSSES), ("label smoothing", MODES["graph"]),
+     ("one-hot labels", MODES["xla"])],
+)  # fmt: skip
 def test_any_loss_is_interpolated(name, mode):
     loss, y = LOSSES[name]
     step = NumpyStep(WEIGHTS)
