@@ -10,7 +10,6 @@ process.begin()  # before anything imports TensorFlow
 
 import importlib
 import warnings
-from typing import Any
 
 from keras_amp import backbones, callbacks, data, paper, policies
 from keras_amp.analysis.curve import LambdaCurve, loss_along_lambda
@@ -48,7 +47,7 @@ _FORMER_NAMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Returns a module by its former name, and warns of its new one."""
     if name not in _FORMER_NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

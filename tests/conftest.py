@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import MODES
 from mirror import Mirror
 
 from keras_amp.training.tensorflow import compilation
@@ -41,13 +42,6 @@ def pytest_collection_modifyitems(items):
     """Put the tests of the longest files first."""
     place = {f"test_{name}": i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.module.__name__.split(".")[-1], 99))
-
-
-MODES = {
-    "eager": {"run_eagerly": True},
-    "graph": {"jit_compile": False},
-    "xla": {"jit_compile": True},
-}
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -7,6 +7,12 @@ from keras import ops
 
 import keras_amp
 
+# How a step may run: arguments of `compile`.
+MODES = {
+    "eager": {"run_eagerly": True},
+    "graph": {"jit_compile": False},
+    "xla": {"jit_compile": True},
+}
 LAM = np.array([0.3, 0.9, 0.55, 0.2, 0.75, 0.5], "float32")
 PERMUTATION = np.array([2, 0, 1, 5, 4, 3], "int32")
 

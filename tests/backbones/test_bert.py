@@ -16,8 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import MODES
-from helpers import fitted
+from helpers import MODES, fitted
 from keras import layers, ops
 
 import keras_amp

@@ -3,8 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import MODES
-from helpers import fitted
+from helpers import MODES, fitted
 from keras import ops
 
 from keras_amp.backbones import (

@@ -5,8 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import MODES
-from helpers import fitted
+from helpers import MODES, fitted
 
 from keras_amp.backbones import MIX_POINTS, bilstm_attention, mix_point, text_cnn
 

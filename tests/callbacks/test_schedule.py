@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import MODES
-from helpers import bag_of_words, injected
+from helpers import MODES, bag_of_words, injected
 
 import keras_amp
 from keras_amp.callbacks import MixingSchedule, MixingTensorBoard

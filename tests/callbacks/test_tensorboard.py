@@ -12,8 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import MODES
-from helpers import LAM, bag_of_words, injected
+from helpers import LAM, MODES, bag_of_words, injected
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import keras_amp

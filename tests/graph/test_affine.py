@@ -3,8 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import MODES
-from helpers import injected
+from helpers import MODES, injected
 from keras import layers, ops
 
 import keras_amp

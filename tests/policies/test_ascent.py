@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import MODES
+from helpers import MODES
 from keras import ops
 
 import keras_amp

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import MODES
+from helpers import MODES
 from keras import layers, ops
 
 import keras_amp

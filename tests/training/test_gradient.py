@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import MODES
-from helpers import text_classifier
+from helpers import MODES, text_classifier
 from keras import ops
 
 import keras_amp

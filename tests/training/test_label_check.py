@@ -231,6 +231,7 @@ def test_an_array_that_was_changed_as_a_whole(change, monkeypatch):
 
 
 def test_no_array_is_kept_alive():
+    gc.collect()
     known = len(label_values._RIGHT)
     arrays = [np.zeros((6, 4, 4)), tf.zeros((6, 4, 4)), np.zeros((6, 4, 4), "uint8")]
     for y in arrays:

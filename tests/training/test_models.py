@@ -12,8 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import MODES
-from helpers import same_start, text_classifier
+from helpers import MODES, same_start, text_classifier
 from keras import layers, ops
 
 import keras_amp

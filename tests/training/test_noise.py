@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import MODES
 from helpers import (
     LAM,
+    MODES,
     PERMUTATION,
     TableNoise,
     fitted,

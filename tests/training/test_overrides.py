@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import MODES
-from helpers import LAM, PERMUTATION, injected
+from helpers import LAM, MODES, PERMUTATION, injected
 from keras import ops
 
 import keras_amp
