@@ -72,6 +72,7 @@ def program(*arguments, **options):
 
 def test_the_program_trains_from_text_to_a_report(tmp_path):
     arguments = ["train", "cnn", *TINY, "--mix", "none", "word", "--policy", "amp"]
+    arguments += ["--train-per-class", "6"]
     process = program(*arguments, "--out", "my runs/first", cwd=tmp_path)
     shown, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
@@ -231,6 +232,7 @@ def test_errors_of_the_training_keep_their_traceback(command, monkeypatch):
 @pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 def test_an_interruption_keeps_what_is_finished(tmp_path):
     flags = ["--seeds", "500", "--mix", "none", "--train-per-class", "6"]
+    flags += ["--no-save-curve"]
     process = program(
         "train", "cnn", *SMALL, *flags, "--out", "a", cwd=tmp_path,
         # What a shell runs in the background ignores the signal, its children too.

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -662,17 +663,14 @@ def test_without_kerashub_the_command_says_what_to_install(
 # === The program ===
 
 
-def test_the_package_is_a_program(tmp_path):
+def test_the_package_is_a_program(capsys, monkeypatch):
+    """As `python -m` runs it; test_cli.py does so in a process of its own."""
     pytest.importorskip("cyclopts", reason='pip install "keras-amp[experiments]"')
-    shown = subprocess.run(
-        [sys.executable, "-m", "keras_amp", "--version"],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert shown.stdout.strip() == keras_amp.__version__
+    monkeypatch.setattr(sys, "argv", ["keras_amp", "--version"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("keras_amp", run_name="__main__", alter_sys=True)
+    assert not stop.value.code
+    assert capsys.readouterr().out.strip() == keras_amp.__version__
 
 
 def test_the_program_is_installed_under_its_name():

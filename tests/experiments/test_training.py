@@ -147,7 +147,10 @@ def test_the_authors_program_is_a_matter_of_settings(own_data):
 
 def test_a_compiled_run_says_so(own_data):
     """XLA compiles under deterministic operations, too."""
-    chosen, examples = prepared(own_data, steps=3, jit_compile=True)
+    small = {"embedding_dim": 2, "filters": 1, "kernel_sizes": (2,)}
+    chosen, examples = prepared(
+        own_data, steps=1, jit_compile=True, backbone_arguments=small
+    )
     method = experiments.Method("word", "mixup")
     trained = training.fit_and_test(chosen, method, keras_amp.Mixup(), 0, examples)
     assert trained.environment["jit_compile"] is True
