@@ -22,10 +22,11 @@ seeds = 2
 [settings]
 data = "questions"
 filters = 3
+kernel_sizes = [2]
 embedding_dim = 4
 train_fraction = 0.1
-steps = 12
-batch_size = 10
+steps = 6
+batch_size = 20
 jit_compile = false
 mix = "word"
 policy = "amp"
