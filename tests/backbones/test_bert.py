@@ -106,13 +106,18 @@ def test_a_step_at_words_or_sentences_reaches_every_weight(kind, level):
     assert not [path for path in still if "key/bias" not in path]
 
 
-@pytest.mark.parametrize("kind", ["Bert", "DebertaV3"])
-def test_trains_at_words_and_sentences_under_xla(kind):
+@pytest.mark.parametrize(
+    ("kind", "policy"),
+    [("Bert", keras_amp.AdversarialMixing()), ("DebertaV3", keras_amp.Mixup())],
+    ids=["Bert", "DebertaV3"],
+)
+def test_trains_at_words_and_sentences_under_xla(kind, policy):
     """Those whose layers differ: the others are built of Bert's."""
-    model = bert(3, 8, preset=encoder(kind), seed=1)
+    sizes = {"num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
+    model = bert(3, 8, preset=encoder(kind, **sizes), seed=1)
     points = [mix_point(model, level) for level in MIX_POINTS]
     # One of the two at random in each of six steps, so that it is compiled but once.
-    _, history = fitted(model, points, None, batch(model), epochs=6, **MODES["xla"])
+    _, history = fitted(model, points, policy, batch(model), epochs=6, **MODES["xla"])
     assert np.isfinite(history["loss"]).all()
 
 
