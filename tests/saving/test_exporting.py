@@ -14,12 +14,6 @@ NUMBERS = RNG.normal(size=(9, 5)).astype("float32")
 Y = np.arange(9) % 3
 
 
-def numbers():
-    inputs = keras.Input((5,), name="numbers")
-    x = keras.layers.Dense(4, "relu", name="mixed")(inputs)
-    return keras.Model(inputs, keras.layers.Dense(3, "softmax")(x)), NUMBERS
-
-
 def words():
     layers = [keras.Input((7,), dtype="int32", name="words")]
     layers += [keras.layers.Embedding(20, 4, name="mixed")]
@@ -43,7 +37,6 @@ def of_two(structure, dtype):
 
 
 KINDS = {
-    "numbers": numbers,
     "words": words,
     "list": lambda: of_two(list, "float32"),
     "dict": lambda: of_two(dict, "int32"),
@@ -54,7 +47,7 @@ KINDS = {
 def trained(request):
     """A model that has been fitted and nothing else; inputs; its classifier's answer."""
     classifier, x = KINDS[request.param]()
-    model = keras_amp.MixupAMPModel(classifier, "mixed", seed=1)
+    model = keras_amp.MixupAMPModel(classifier, "mixed", keras_amp.Mixup(), seed=1)
     model.compile("adam", "sparse_categorical_crossentropy")
     model.fit(x, Y, verbose=0)
     return model, x, keras.ops.convert_to_numpy(classifier(x))
