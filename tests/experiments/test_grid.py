@@ -348,6 +348,7 @@ def test_quick_runs_every_kind_of_cell(tmp_path, console, in_this_process):
     for more, fewer in (("seeds = 2", "seeds = 1"), ("epochs = 1", "steps = 1")):
         assert text.count(more) == 1  # of which less will do here
         text = text.replace(more, fewer)
+    text = text.replace("filters = 10", "filters = 2\nkernel_sizes = [2]")
     grid = parse_grid(text, "quick")
     # In place of the encoder that a user's machine fetches.
     words = ["what", "is", "the", "who", "how", "many", "of", "in", "?"]
