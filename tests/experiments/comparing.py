@@ -7,7 +7,7 @@ from rich.console import Console
 
 from keras_amp.experiments import Settings
 
-TINY = {"embedding_dim": 6, "filters": 4, "kernel_sizes": (2, 3)}
+TINY = {"embedding_dim": 6, "filters": 4, "kernel_sizes": (2,)}
 WORDS = {"fish": "salmon trout carp pike".split(), "tree": "oak elm ash fir".split()}
 
 # Settings as the authors' program has them.

@@ -44,7 +44,7 @@ def test_a_comparison_leaves_everything_in_its_folder(compared):
         assert config["command"] is None  # no command line asked for it
         assert config["backbone_arguments"] == {
             **TINY,
-            "kernel_sizes": [2, 3],
+            "kernel_sizes": [2],
             "dropout": 0.5,
             "l2": 1e-8,
             "convolution_gain": None,
