@@ -296,7 +296,8 @@ def lacking(
     policy = keras_amp.Mixup()  # the step of one pass, which is traced sooner
     model = keras_amp.MixupAMPModel(keras.Model(ids, x), "embedding", policy, seed=1)
     arguments = {"loss": "sparse_categorical_crossentropy", **arguments}
-    model.compile(keras.optimizers.Adam(schedule), jit_compile=jit_compile, **arguments)
+    optimizer = keras.optimizers.SGD(schedule, momentum=0.9)
+    model.compile(optimizer, jit_compile=jit_compile, **arguments)
     data = {"batch_size": 5, "verbose": 0}
     fitted = model.fit(IDS, LABELS, epochs=2, shuffle=False, **data)
     return model, [*model.get_weights(), *fitted.history.values()]
@@ -428,7 +429,8 @@ import keras_amp
 from keras import layers
 from keras_amp.training.tensorflow import compilation
 
-# A step that is compiled in a second.
+# A step that is compiled in a second; see conftest.py for the optimizer of graphs.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 compilation._COMPILED += (layers.Dense,)
 NETWORKS = {
     "attention": lambda x: layers.MultiHeadAttention(1, 2)(x, x),
@@ -455,7 +457,8 @@ def model(network, length=5):
     )
     policy = keras_amp.Mixup()
     model = Counted(keras.Model(ids, x), "embedding", policy, seed=1)
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    momentum = keras.optimizers.SGD(0.1, momentum=0.9)  # the step makes variables
+    model.compile(momentum, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
