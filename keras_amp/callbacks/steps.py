@@ -27,4 +27,4 @@ def steps_taken(optimizer: keras.Optimizer) -> int:
     (1, 0)
     """
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of loss scaling
-    return int(keras.ops.convert_to_numpy(keras_compat.steps_taken(optimizer)))
+    return int(keras.ops.convert_to_numpy(keras_compat.step_counter(optimizer)))

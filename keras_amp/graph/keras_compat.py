@@ -230,7 +230,7 @@ def masked_weight(sample_weight: Any, mask: Any, dtype: Any, reduction: str) -> 
 # Optimizers and random generators.
 
 
-def steps_taken(optimizer: keras.optimizers.Optimizer) -> Any:
+def step_counter(optimizer: keras.optimizers.Optimizer) -> Any:
     """Return the variable that counts an optimizer's steps, accumulated ones too."""
     return optimizer._iterations
 

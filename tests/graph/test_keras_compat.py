@@ -383,12 +383,12 @@ def test_masked_weight_averages_as_keras_does(reduction):
 # Optimizers and random generators.
 
 
-def test_steps_taken_count_accumulated_ones():
+def test_the_step_counter_counts_accumulated_ones():
     optimizer = keras.optimizers.SGD(gradient_accumulation_steps=2)
     weight = keras.Variable(np.zeros(3))
     for _ in range(3):
         optimizer.apply([np.ones(3)], [weight])
-    assert int(compat.steps_taken(optimizer)) == 3
+    assert int(compat.step_counter(optimizer)) == 3
     assert int(optimizer.iterations) == 1
 
 
