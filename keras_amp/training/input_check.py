@@ -257,12 +257,12 @@ def _check_shape(
     shape, inner = _known(shape), tuple(expected.shape[1:])
     if _fits(shape, inner):
         return
-    received = f"shape {_shape(tuple(shape))}"
+    received = f"shape {shown(tuple(shape))}"
     labels = _known(getattr(y, "shape", None))
     known = labels.rank and labels[1:].is_fully_defined()
     if known and len(classifier.inputs) == 1 and _fits(labels, inner):
         received += (
-            f", while that of the labels, {_shape(tuple(labels))}, would do: are inputs "
+            f", while that of the labels, {shown(tuple(labels))}, would do: are inputs "
             "and labels swapped?"
         )
     elif not shape.rank or shape.is_compatible_with(inner):
@@ -274,7 +274,7 @@ def _check_shape(
     else:
         received += "."
     raise ValueError(
-        f"Expected {argument} to have the shape {_shape(('batch_size', *inner))} that "
+        f"Expected {argument} to have the shape {shown(('batch_size', *inner))} that "
         f"the input '{expected.name}' of '{classifier.name}' takes. Received: {received}"
     )
 
@@ -389,11 +389,12 @@ def _preprocess(what: str) -> str:
 def _takes(classifier: keras.Model) -> str:
     """What a classifier takes, in words."""
     inputs = [
-        f"'{x.name}' of shape {_shape(('batch_size', *x.shape[1:]))} and dtype {x.dtype}"
+        f"'{x.name}' of shape {shown(('batch_size', *x.shape[1:]))} and dtype {x.dtype}"
         for x in tree.flatten(classifier.inputs)
     ]
     return f"'{classifier.name}', which takes {', '.join(inputs)}"
 
 
-def _shape(shape: tuple[Any, ...]) -> str:
+def shown(shape: tuple[Any, ...]) -> str:
+    """Returns a shape as messages write it: names and sizes in parentheses."""
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"

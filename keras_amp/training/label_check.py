@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import tree
 
 from keras_amp.training import input_check, label_values
+from keras_amp.training.input_check import shown
 from keras_amp.training.loss_names import ignored_class, loss_name
 from keras_amp.training.tensorflow import assertions
 from keras_amp.typing import Size, Structure, Tensor
@@ -86,11 +87,11 @@ class LabelCheck:
         else:
             fitting = [expected, expected[:-1]] if self.classes == 1 else [expected]
         if not any(received[1:].is_compatible_with(shape) for shape in fitting):
-            shapes = " or ".join(_shape(("batch_size", *shape)) for shape in fitting)
+            shapes = " or ".join(shown(("batch_size", *shape)) for shape in fitting)
             raise ValueError(
                 f"Expected {argument} to have the shape {shapes}: the classifier has "
-                f"the output shape {_shape(self.output_shape)} and the loss is "
-                f"{self.loss!r}. Received: shape {_shape(tuple(y.shape))}."
+                f"the output shape {shown(self.output_shape)} and the loss is "
+                f"{self.loss!r}. Received: shape {shown(tuple(y.shape))}."
             )
 
     def check_weight(self, weight: Tensor | None) -> None:
@@ -107,8 +108,8 @@ class LabelCheck:
         ):
             raise ValueError(
                 "Expected `sample_weight` to have the shape "
-                f"{_shape(('batch_size', *losses))}: one weight for each loss of "
-                f"{self.loss!r}. Received: shape {_shape(tuple(received))}."
+                f"{shown(('batch_size', *losses))}: one weight for each loss of "
+                f"{self.loss!r}. Received: shape {shown(tuple(received))}."
             )
 
     def check_values(self, y: np.ndarray, argument: str = "`y`") -> None:
@@ -282,10 +283,6 @@ def _no_numbers(argument: str, received: str) -> ValueError:
         f"Expected {argument} to hold numbers. Received: {received}. Give every class an "
         "index, by `keras.layers.StringLookup` for instance."
     )
-
-
-def _shape(shape: tuple[Any, ...]) -> str:
-    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
 def _is_array(value: Any) -> bool:
