@@ -17,7 +17,6 @@ from keras_amp.policies import AdversarialMixing, Mixup
 from keras_amp.saving import weights_files
 from keras_amp.saving.exporting import ExportsClassifier
 from keras_amp.training import input_check, validation
-from keras_amp.training.label_check import LabelCheck
 from keras_amp.training.metrics import Reports
 from keras_amp.training.overrides import own_metrics
 from keras_amp.training.step import TrainingStep
@@ -422,7 +421,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
     def _checked(self, x: Any, y: Any, inputs_name: str, labels_name: str) -> Any:
         """Checks labels before training; returns ``x``, checked as it is read."""
         self._check_inputs(x, inputs_name, y)
-        label_check = self._label_check
+        label_check = self._training_step.label_check
         if isinstance(x, tf.data.Dataset):
             return label_check.check_dataset(x, inputs_name)
         label_check.check_arrays(x, y, labels_name)
@@ -434,10 +433,6 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             input_check.check_elements(self.classifier, x, name)
         else:
             input_check.check_inputs(self.classifier, x, name, y=y)
-
-    @property
-    def _label_check(self) -> LabelCheck:
-        return LabelCheck(self.classifier, getattr(self, "loss", None))
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """One step of mixing, search and descent on a batch; returns what it reports."""

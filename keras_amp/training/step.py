@@ -51,13 +51,19 @@ class TrainingStep:
         self.compilation = Compilation(model, {"jit_compile": False})
         self._examined = Examined()
 
+    @property
+    def label_check(self) -> LabelCheck:
+        """The check of labels, by the classifier and the loss as compiled last."""
+        return LabelCheck(self.model.classifier, getattr(self.model, "loss", None))
+
     def __call__(self, data: Any) -> dict[str, Any]:
         """Trains on a batch; returns what it reports."""
         model, policy = self.model, self.model.policy
         batch = x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         y, sample_weight = _single(y, "y"), _single(sample_weight, "sample_weight")
-        label_check = LabelCheck(model.classifier, getattr(model, "loss", None))
-        y, batch_size = check_batch(model.classifier, x, y, sample_weight, label_check)
+        y, batch_size = check_batch(
+            model.classifier, x, y, sample_weight, self.label_check
+        )
         drawn = draw(policy, batch_size, model.seed_generator)
         labels = Labels(y, sample_weight, drawn)
         self._build(y)
