@@ -4,12 +4,10 @@ The Adversarial Mixing Policy (AMP) is a way to train on mixed examples. It is n
 automatic mixed precision, which is also called AMP.
 """
 
-from keras_amp.runtime import process
+from keras_amp.runtime import former_modules, process
 
 process.begin()  # before anything imports TensorFlow
-
-import importlib
-import warnings
+former_modules.install()
 
 from keras_amp import backbones, callbacks, data, paper, policies
 from keras_amp.analysis.curve import LambdaCurve, loss_along_lambda
@@ -40,19 +38,7 @@ __all__ = [
     "sampling",
 ]
 
-_FORMER_NAMES = {
-    "experimental": "keras_amp.paper",
-    "policy": "keras_amp.policies",
-    "sampling": "keras_amp.policies.random",
-}
-
 
 def __getattr__(name: str) -> object:
-    """Returns a module by its former name, and warns of its new one."""
-    if name not in _FORMER_NAMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    new = _FORMER_NAMES[name]
-    warnings.warn(
-        f"`{__name__}.{name}` is now `{new}`.", DeprecationWarning, stacklevel=2
-    )
-    return importlib.import_module(new)
+    """Return a module by its former name, and warn of its new one."""
+    return former_modules.by_former_name(name)

@@ -44,12 +44,6 @@ NO_ENGINE = {
     "runtime": set(),  # it sets up the process before TensorFlow is imported
 }
 
-# Modules that only forward a former name. Nothing may import them.
-ALIASES = {
-    "experimental", "figures", "grid", "policy", "report", "sampling", "significance",
-    "tables",
-}  # fmt: skip
-
 # Folders and files that may import TensorFlow; the list should become shorter. All others
 # work on any backend: `policies`, `layers` and `graph` use `keras.ops` alone.
 TENSORFLOW = (
@@ -96,7 +90,7 @@ def imported(name, source):
 def wrong_imports(name, source):
     """What a file imports though its room may not, a sentence each."""
     room = room_of(name)
-    if room in ("__init__", "__main__", *ALIASES):
+    if room in ("__init__", "__main__"):
         return
     assert room in FLOOR, f"{name}: which floor does {room!r} stand on? See FLOORS."
     allowed = {other for other, floor in FLOOR.items() if floor > FLOOR[room]}
