@@ -1,60 +1,48 @@
 """Figures: arrays in, Matplotlib figures out.
 
 This module reads no model and no file, and does not use ``matplotlib.pyplot``: a figure's
-own ``savefig`` writes it, always as the same bytes. A method has the same colour and line
-in all figures. The colours can be distinguished with any colour vision, and the lines
-differ, too.
+own ``savefig`` writes it, always as the same bytes. ``keras_amp.analysis.looks`` has the
+colours and lines.
 """
 
 # What is missing is said before the modules that need it are imported.
 # ruff: noqa: E402
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_amp.analysis import looks
+from keras_amp.analysis.figure_data import (
+    TwoArrays,
+    arrays_of_rank,
+    check_some,
+    equal_pair,
+    mean_and_deviation,
+)
+from keras_amp.analysis.looks import (
+    FAINT,
+    HEIGHT,
+    INK,
+    SHADE,
+    WIDTH,
+    Styles,
+    add_legend,
+    add_line,
+    chosen_styles,
+    new_figure,
+)
 from keras_amp.runtime.extras import require
 
 require("experiments", "matplotlib")
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-INK = "#24292f"  # texts and axes
-FAINT = "#d4d8dd"  # grid and diagonals
-SHADE = "#0b6bb8"  # of a confusion matrix' cells, and of intervals
-WIDTH = 4.4  # inches: about the width of a phone, so that a figure need not shrink
-HEIGHT = 2.9  # inches, without the legend
-
-
-class Style(NamedTuple):
-    """The colour and the line of a name in a figure, Matplotlib's."""
-
-    color: str
-    line: str
-
-
-Styles: TypeAlias = Mapping[str, tuple[str, str]]  # colours and lines
-TwoArrays: TypeAlias = tuple[ArrayLike, ArrayLike]
-
-# A place has a hue; mixup has a lighter shade of it and a dashed line.
-METHODS = {
-    "none": Style("#6e7781", ":"),
-    "WordMixup": Style("#4f9fdc", "--"),
-    "WordAMP": Style("#0b4f9c", "-"),
-    "SentMixup": Style("#e58a1f", "--"),
-    "SentAMP": Style("#a63603", "-"),
-    "RandomMixup": Style("#55b070", "--"),
-    "RandomAMP": Style("#00614a", "-"),
-}
-OTHERS = ("#cc79a7", "#009e73", "#8c6d00", "#56b4e9", "#d55e00", "#6a4fa3", "#444b54")
-LINES = ("-", "--", "-.", ":")
-COLORS = tuple(dict.fromkeys([*(style.color for style in METHODS.values()), *OTHERS]))
+styles = looks.styles  # public here
 
 ADVERSARY = {
     "lam_delta": "mean |λ' - λ|",
@@ -62,78 +50,6 @@ ADVERSARY = {
     "loss_gap": "loss at λ' less that at λ",
     "lam_gradient": "mean |dL / dλ|",
 }
-
-_LOOKS: dict[Any, Any] = {
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 10,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.unicode_minus": True,
-    "grid.color": FAINT,
-    "grid.linewidth": 0.6,
-    "text.color": INK,
-    "text.parse_math": False,  # a class may be called "$"
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "legend.fontsize": 9,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-}
-
-
-class _Figure(Figure):
-    """A figure that is always saved as the same bytes."""
-
-    def savefig(self, fname: Any, **kwargs: Any) -> None:
-        """Save as Matplotlib does, without dates and random names."""
-        target = kwargs.get("format") or str(fname).rsplit(".", 1)[-1]
-        if target == "svg":
-            kwargs["metadata"] = {"Date": None, **kwargs.get("metadata", {})}
-        elif target == "png":
-            kwargs.setdefault("dpi", 150)
-        with mpl.rc_context({"svg.hashsalt": "keras_amp", "svg.fonttype": "none"}):
-            super().savefig(fname, **kwargs)
-
-
-def styles(names: Iterable[str]) -> dict[str, Style]:
-    """Return the colour and the line of each name; a method always has the same ones.
-
-    A name may continue after the method with a comma, as with a setting. It takes the
-    method's style if no other name has it yet.
-
-    Args:
-        names: Iterable of strings: methods, or other entries of a legend.
-
-    Returns:
-        A dict from the names to tuples ``(color, line)``, Matplotlib's.
-
-    Example:
-    >>> keras_amp.analysis.figures.styles(["WordAMP", "another"])["WordAMP"]
-    Style(color='#0b4f9c', line='-')
-    """
-    chosen, taken = {}, set()
-    for name in names:
-        method = str(name).split(",")[0]
-        if method in METHODS and method not in taken:
-            taken.add(method)
-            chosen[name] = METHODS[method]
-    others = 0
-    for name in names:
-        if name not in chosen:
-            around, place = divmod(others, len(OTHERS))
-            chosen[name] = Style(OTHERS[place], LINES[around % len(LINES)])
-            others += 1
-    return {name: chosen[name] for name in names}
 
 
 def run_errors(
@@ -163,9 +79,9 @@ def run_errors(
     >>> figure.axes[0].get_xlabel()
     'test error %'
     """
-    errors = _arrays("errors", errors, 1)
-    looks = _styles(errors, styles)
-    figure, axes = _new(title, 0.75 + 0.3 * len(errors))
+    errors = arrays_of_rank("errors", errors, 1)
+    looks = chosen_styles(errors, styles)
+    figure, axes = new_figure(title, 0.75 + 0.3 * len(errors))
     for place, (name, values) in enumerate(errors.items()):
         color = looks[name].color
         mean, deviation = mean_and_deviation(values[:, None])
@@ -207,14 +123,14 @@ def differences(
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['WordAMP', 'SentAMP']
     """
-    found = _arrays("found", found, 1)
+    found = arrays_of_rank("found", found, 1)
     for name, values in found.items():
         if len(values) != 3 or not values[1] <= values[0] <= values[2]:
             raise ValueError(
                 "Expected `found` to hold a difference and the two ends around it. "
                 f"Received: for {name!r} {values.tolist()}"
             )
-    figure, axes = _new(title, 0.75 + 0.4 * len(found))
+    figure, axes = new_figure(title, 0.75 + 0.4 * len(found))
     axes.axvline(0.0, color=INK, linewidth=0.9)
     for place, (name, (value, low, high)) in enumerate(found.items()):
         ends = [[value - low], [high - value]]
@@ -341,9 +257,9 @@ def loss_along_lambda(
     >>> figure.axes[0].get_ylabel()
     'loss'
     """
-    _check_some("curves", curves)
-    pairs = {name: _equal_pair("curves", name, pair) for name, pair in curves.items()}
-    bands = {name: _equal_pair("band", name, pair) for name, pair in (band or {}).items()}
+    check_some("curves", curves)
+    pairs = {name: equal_pair("curves", name, pair) for name, pair in curves.items()}
+    bands = {name: equal_pair("band", name, pair) for name, pair in (band or {}).items()}
     unknown = [
         name
         for name, (lower, _) in bands.items()
@@ -354,14 +270,14 @@ def loss_along_lambda(
             "Expected `band` to have the names and lengths of `curves`. Received: a band "
             f"of {unknown[0]!r}, with curves of {', '.join(map(repr, pairs))}"
         )
-    looks = _styles(pairs, styles)
-    figure, axes = _new(title)
+    looks = chosen_styles(pairs, styles)
+    figure, axes = new_figure(title)
     for name, (lambdas, losses) in pairs.items():
-        _line(axes, lambdas, losses, name, looks[name], bands.get(name))
+        add_line(axes, lambdas, losses, name, looks[name], bands.get(name))
     axes.set_xlim(0, 1)
     axes.set_xlabel("λ, the share of the first example")
     axes.set_ylabel("loss")
-    _legend(figure, axes)
+    add_legend(figure, axes)
     return figure
 
 
@@ -399,7 +315,7 @@ def confusion_matrix(
     sums = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(sums, 1)
     side = max(WIDTH, 1.2 + 0.5 * number)
-    figure, axes = _new(title, side * 0.86, side)
+    figure, axes = new_figure(title, side * 0.86, side)
     clear, full = ((*mpl.colors.to_rgb(SHADE), opacity) for opacity in (0, 1))
     shades = LinearSegmentedColormap.from_list("share", [clear, full])
     axes.pcolormesh(shares, cmap=shades, vmin=0, vmax=1, edgecolor=FAINT, linewidth=0.5)
@@ -456,9 +372,9 @@ def reliability_diagram(
     >>> len(figure.axes)
     2
     """
-    _check_some("bins", bins)
-    looks = _styles(bins, styles)
-    figure, (above, below) = _new(
+    check_some("bins", bins)
+    looks = chosen_styles(bins, styles)
+    figure, (above, below) = new_figure(
         title, HEIGHT + 1.4, rows=2, sharex=True, height_ratios=(3, 1)
     )
     above.plot([0, 1], [0, 1], color=FAINT, linewidth=1.2, zorder=1)
@@ -479,30 +395,8 @@ def reliability_diagram(
         below.plot(confidence[used], share, **how)
     above.set(xlim=(0, 1), ylim=(-0.02, 1.02), ylabel="share right")
     below.set(ylim=(0, None), xlabel="confidence", ylabel="% of all")
-    _legend(figure, above)
+    add_legend(figure, above)
     return figure
-
-
-def mean_and_deviation(runs: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean and the standard deviation (n - 1) over runs, without NaN.
-
-    Args:
-        runs: Float array ``(num_runs, n)``.
-
-    Returns:
-        A tuple of float64 arrays ``(n,)``; the mean is NaN where no run has a finite
-        value, the deviation where fewer than two have.
-
-    Example:
-    >>> keras_amp.analysis.figures.mean_and_deviation([[1.0, 2.0], [3.0, np.nan]])
-    (array([2., 2.]), array([1.41421356,        nan]))
-    """
-    runs = np.asarray(runs, "float64")
-    there = np.isfinite(runs)
-    number, values = there.sum(axis=0), np.where(there, runs, 0.0)
-    mean = values.sum(axis=0) / np.where(number, number, np.nan)
-    squares = (np.where(there, runs - mean, 0.0) ** 2).sum(axis=0)
-    return mean, np.sqrt(squares / np.where(number > 1, number - 1, np.nan))
 
 
 def _over_epochs(
@@ -512,116 +406,19 @@ def _over_epochs(
     title: str | None,
     styles: Styles | None,
 ) -> Figure:
-    curves = _arrays(argument, curves, 2)
-    looks = _styles(curves, styles)
-    figure, axes = _new(title)
+    curves = arrays_of_rank(argument, curves, 2)
+    looks = chosen_styles(curves, styles)
+    figure, axes = new_figure(title)
     for name, runs in curves.items():
         mean, deviation = mean_and_deviation(runs)
         epochs = np.arange(1, len(mean) + 1)
         band = (mean - deviation, mean + deviation)
-        _line(axes, epochs, mean, name, looks[name], band)
+        add_line(axes, epochs, mean, name, looks[name], band)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
-    _legend(figure, axes)
+    add_legend(figure, axes)
     return figure
-
-
-def _line(
-    axes: Axes,
-    x: np.ndarray,
-    y: np.ndarray,
-    name: str,
-    style: Style,
-    band: tuple[np.ndarray, np.ndarray] | None = None,
-) -> None:
-    """A line, or a dot for a single point, and its band."""
-    mark = "o" if np.isfinite(y).sum() == 1 else None
-    color, line = style
-    above = 2.5 if line == "-" else 2.6  # a dashed line shows the line below it
-    axes.plot(x, y, color=color, linestyle=line, marker=mark, label=name, zorder=above)
-    if band is not None and np.isfinite(band).any():
-        axes.fill_between(x, *band, color=color, alpha=0.14, linewidth=0)
-
-
-def _new(
-    title: str | None,
-    height: float = HEIGHT,
-    width: float = WIDTH,
-    rows: int = 1,
-    **arguments: Any,
-) -> tuple[Figure, Any]:
-    """A figure and its axes, in the looks of this module."""
-    with mpl.rc_context(_LOOKS):
-        figure = _Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(rows, **arguments)
-        if title:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    return figure, axes
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    """Add a legend between the title and the axes, and make the figure higher for it."""
-    handles, labels = axes.get_legend_handles_labels()
-    columns = 1 if max(map(len, labels)) > 24 else 2 if max(map(len, labels)) > 12 else 3
-    rows: float = -(-len(labels) // columns)
-    # A title of the figure would be drawn over a legend outside of the axes.
-    title = figure.get_suptitle()
-    figure.suptitle("")
-    rows += 1.3 if title else 0
-    figure.set_figheight(figure.get_figheight() + 0.19 * rows)
-    with mpl.rc_context(_LOOKS):
-        figure.legend(
-            handles,
-            labels,
-            loc="outside upper left",
-            ncols=columns,
-            handlelength=2.2,
-            columnspacing=1.4,
-            borderaxespad=0.2,
-            title=title or None,
-            title_fontproperties={"size": 11, "weight": "bold"},
-            alignment="left",
-        )
-
-
-def _styles(curves: Iterable[str], given: Styles | None) -> dict[str, Style]:
-    if given is None:
-        return styles(curves)
-    return {name: Style(*given[name]) for name in curves}
-
-
-def _check_some(argument: str, values: Mapping[str, Any]) -> None:
-    if not values:
-        raise ValueError(f"Expected `{argument}` to hold something. Received: {values!r}")
-
-
-def _arrays(
-    argument: str, values: Mapping[str, ArrayLike], rank: int
-) -> dict[str, np.ndarray]:
-    """The values as float64 arrays of a rank, none of them empty."""
-    _check_some(argument, values)
-    arrays = {name: np.asarray(value, "float64") for name, value in values.items()}
-    for name, array in arrays.items():
-        if array.ndim != rank or not array.size:
-            raise ValueError(
-                f"Expected `{argument}` to hold {rank}-D arrays that are not empty. "
-                f"Received: for {name!r} the shape {array.shape}"
-            )
-    return arrays
-
-
-def _equal_pair(
-    argument: str, name: str, pair: TwoArrays
-) -> tuple[np.ndarray, np.ndarray]:
-    """Two 1-D float64 arrays of equal length."""
-    first, second = (np.asarray(values, "float64") for values in pair)
-    if first.ndim != 1 or first.shape != second.shape or not first.size:
-        raise ValueError(
-            f"Expected `{argument}` to hold two 1-D arrays of equal length for each "
-            f"name. Received: for {name!r} the shapes {first.shape} and {second.shape}"
-        )
-    return first, second
 
 
 def _short(name: str, length: int = 14) -> str:

@@ -11,7 +11,7 @@ pytest.importorskip("matplotlib", reason='pip install "keras-amp[experiments]"')
 
 import matplotlib as mpl
 
-from keras_amp.analysis import figures
+from keras_amp.analysis import figures, looks
 
 RNG = np.random.default_rng(3)
 RUNS = {"none": RNG.random((3, 5)), "WordAMP": RNG.random((2, 4)) * 100}
@@ -128,7 +128,7 @@ def test_confusion_cells_hold_the_counts_and_are_shaded_by_their_row():
 def test_many_classes_with_long_names_make_the_figure_wider():
     names = [f"a class with the long name {i}" for i in range(20)]
     figure = figures.confusion_matrix(np.ones((20, 20), int), names)
-    assert figure.get_figwidth() > 2 * figures.WIDTH
+    assert figure.get_figwidth() > 2 * looks.WIDTH
     assert max(map(len, texts(figure))) <= 14
 
 
@@ -209,7 +209,7 @@ VISIONS = {
 
 @pytest.mark.parametrize("vision", list(VISIONS))
 def test_the_methods_colours_differ_with_any_colour_vision(vision):
-    for one, other in itertools.combinations(figures.METHODS.values(), 2):
+    for one, other in itertools.combinations(looks.METHODS.values(), 2):
         seen = [as_seen(style.color, np.array(VISIONS[vision])) for style in (one, other)]
         apart = np.linalg.norm(seen[0] - seen[1])
         assert apart > (10 if one.line == other.line else 5), (one, other, apart)

@@ -4,7 +4,7 @@ import io
 import re
 from xml.etree import ElementTree
 
-from keras_amp.analysis.figures import COLORS, FAINT, INK, SHADE
+from keras_amp.analysis.looks import COLORS, FAINT, INK, SHADE
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 # The colours of figures on a dark page.

@@ -2,11 +2,11 @@
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from keras_amp.analysis import figures
+from keras_amp.analysis import looks
 from keras_amp.experiments.pages.svg import ON_DARK, variable
 from keras_amp.version import __version__
 
-_COLORS = (*figures.COLORS, figures.FAINT, figures.SHADE)
+_COLORS = (*looks.COLORS, looks.FAINT, looks.SHADE)
 _ENVIRONMENT = Environment(
     loader=PackageLoader("keras_amp.experiments.pages"),
     autoescape=lambda name: name.endswith(".html"),

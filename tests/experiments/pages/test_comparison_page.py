@@ -16,7 +16,7 @@ pytest.importorskip("jinja2", reason='pip install "keras-amp[experiments]"')
 from checked_page import Checked
 from runs_on_disk import change_json, write_comparison, write_run
 
-from keras_amp.analysis import figures
+from keras_amp.analysis import figures, looks
 from keras_amp.cli.report import report as command
 from keras_amp.experiments.pages import write_records, write_report
 from keras_amp.experiments.pages.svg import ON_DARK, inline_svg
@@ -304,10 +304,10 @@ def test_all_figures_are_there_each_method_in_its_colour(written):
     drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
     assert len(drawings) == len(titles)
     assert "currentColor" in drawings[0]
-    assert figures.INK not in text
+    assert looks.INK not in text
     # The adversary's figures show the methods that have one, and these alone.
     (delta,) = [d for d in drawings if "How far it moves" in d]
-    for name, style in figures.METHODS.items():
+    for name, style in looks.METHODS.items():
         variable = f"var(--c-{style.color[1:]})"
         assert (variable in delta) == (name in ("WordAMP", "SentAMP"))
         assert f"--c-{style.color[1:]}: {style.color};" in text
@@ -320,7 +320,7 @@ def luminance(color):
     return linear @ [0.2126, 0.7152, 0.0722]
 
 
-@pytest.mark.parametrize("color", [style.color for style in figures.METHODS.values()])
+@pytest.mark.parametrize("color", [style.color for style in looks.METHODS.values()])
 def test_lines_stand_out_on_light_and_dark_pages(color):
     def contrast(one, other):
         light, dark = sorted((luminance(one), luminance(other)), reverse=True)
