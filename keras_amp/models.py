@@ -1,9 +1,6 @@
 """MixupAMPModel: a Keras model whose training step mixes, searches and then trains."""
 
-import contextlib
 import inspect
-import os
-from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import keras
@@ -14,21 +11,21 @@ from keras import tree
 from keras_amp.graph.cuts import cut
 from keras_amp.graph.overrides import check_overrides, is_overridden
 from keras_amp.policies import AdversarialMixing, Mixup
-from keras_amp.saving import weights_files
 from keras_amp.saving.exporting import ExportsClassifier
+from keras_amp.saving.random_states import SavesRandomStates
 from keras_amp.training import input_check, validation
 from keras_amp.training.metrics import Reports
 from keras_amp.training.overrides import own_metrics
 from keras_amp.training.step import TrainingStep
 from keras_amp.training.tensorflow import backend
 from keras_amp.training.tensorflow.assertions import as_value_error
-from keras_amp.training.tensorflow.compilation import Compilation, TrainFunction
+from keras_amp.training.tensorflow.compiled_model import CompilesByDefault
 from keras_amp.typing import Structure, Tensor
 from keras_amp.validation import check_meanings
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")
-class MixupAMPModel(ExportsClassifier, keras.Model):
+class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, keras.Model):
     """Trains a classifier by mixup with the Adversarial Mixing Policy.
 
     Wraps a classifier and trains it in place: ``fit`` mixes, ``predict`` and
@@ -125,9 +122,6 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         Liu et al., *Adversarial Mixing Policy for Relaxing Locally Linear Constraints in
         Mixup*, EMNLP 2021.
     """
-
-    train_function: Callable[[Any], Any] | None
-    jit_compile: bool
 
     def __init__(
         self,
@@ -249,81 +243,6 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         for counts in self._reports.histograms.values():
             counts.reset_state()
 
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Configures training as ``keras.Model.compile`` does.
-
-        Where there is no accelerator, ``jit_compile="auto"`` compiles the training step
-        of a classifier with attention or an LSTM whose inputs have known shapes, and the
-        weights' update of any other, as far as XLA can
-        (``keras_amp.training.tensorflow.compilation``); Keras itself would compile
-        nothing. ``jit_compile`` says whether the step is compiled. Evaluation and
-        prediction are left as Keras has them.
-        """
-        given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
-        self._training_step.compilation = Compilation(self, given)
-        if self._training_step.compilation.step:
-            given["jit_compile"] = True
-        super().compile(**given)
-
-    @property
-    def compiles_by_default(self) -> bool:
-        """Whether it is ``jit_compile="auto"`` that had the step compiled on a CPU."""
-        return self._training_step.compilation.step
-
-    def make_train_function(self, force: bool = False) -> Callable[[Any], Any]:
-        """Makes the function that trains, as ``keras.Model`` does."""
-        compilation = self._training_step.compilation
-        usual = compilation.usual if compilation.step else None
-        if usual is None or self.run_eagerly or tf.distribute.has_strategy():
-            with self._without_our_compilation():
-                return super().make_train_function(force)
-        if self.train_function is None or force:
-            ids_fit = input_check.ids_check(self.classifier)
-            self.train_function = TrainFunction(
-                self.train_step,
-                self.steps_per_execution,
-                usual,
-                self._compile_no_more,
-                lambda data: ids_fit(keras.utils.unpack_x_y_sample_weight(data)[0]),
-            )
-        return self.train_function
-
-    def make_test_function(self, force: bool = False) -> Callable[[Any], Any]:
-        """Makes the function that evaluates, as ``keras.Model`` does."""
-        with self._without_our_compilation():
-            return super().make_test_function(force)
-
-    def make_predict_function(self, force: bool = False) -> Callable[[Any], Any]:
-        """Makes the function that predicts, as ``keras.Model`` does."""
-        with self._without_our_compilation():
-            return super().make_predict_function(force)
-
-    @contextlib.contextmanager
-    def _without_our_compilation(self) -> Iterator[None]:
-        """Has Keras compile only what it was told to."""
-        compiles = self.jit_compile
-        try:
-            self.jit_compile = compiles and not self.compiles_by_default
-            yield
-        finally:
-            self.jit_compile = compiles
-
-    def _compile_no_more(self) -> None:
-        self._training_step.compilation.step = self.jit_compile = False
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """Returns the arguments of ``compile`` for a saved model."""
-        config = super().get_compile_config()
-        if config and self._training_step.compilation.auto:
-            # Where the model is loaded, it may mean another thing.
-            config["jit_compile"] = "auto"
-        return config
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles a loaded model as the saved one was."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
     def fit(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
     ) -> keras.callbacks.History:
@@ -338,7 +257,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
                 outside the classifier's classes; if there is no example at all.
         """
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
-        self._check_compiled()
+        self._check_distributed()
         given["x"] = self._checked(x, y, "`x`", "`y`")
         input_check.check_weights(given.get("sample_weight"))
         self._training_step.compilation.begin()
@@ -370,7 +289,7 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         Raises:
             ValueError: As ``fit``.
         """
-        self._check_compiled()
+        self._check_distributed()
         self._checked(x, y, "`x`", "`y`")
         input_check.check_weights(sample_weight)
         return super().train_on_batch(x, y, sample_weight, *args, **kwargs)
@@ -406,17 +325,6 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
         """Predicts one batch; see ``predict``."""
         self._check_inputs(x, "`x`")
         return super().predict_on_batch(x)
-
-    def _check_compiled(self) -> None:
-        """Raises what would fail in the middle of the first step."""
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        told = self.jit_compile and not self.compiles_by_default
-        if self.compiled and told and replicas > 1:
-            raise ValueError(
-                "Expected `jit_compile` to be False or 'auto' where training is "
-                "distributed: TensorFlow does not compile a step whose variables lie on "
-                f"several devices. Received: jit_compile=True with {replicas} replicas."
-            )
 
     def _checked(self, x: Any, y: Any, inputs_name: str, labels_name: str) -> Any:
         """Checks labels before training; returns ``x``, checked as it is read."""
@@ -495,60 +403,6 @@ class MixupAMPModel(ExportsClassifier, keras.Model):
             with self._training_step.overrides.lent(self):
                 return self.classifier.predict_step(data)
         return super().predict_step(data)
-
-    # Keras saves no states of random generators; without them a run that is resumed
-    # would draw its first coefficients and dropout masks again.
-
-    def _random_states(self) -> list[keras.Variable]:
-        known = {id(v) for v in self.weights + self.metrics_variables}
-        optimizer = getattr(self, "optimizer", None)  # set by `compile`
-        known.update(id(v) for v in (optimizer.variables if optimizer else []))
-        return [v for v in self.variables if id(v) not in known]
-
-    def save_own_variables(self, store: Any) -> None:
-        """Saves the states of all random generators with the model."""
-        super().save_own_variables(store)
-        for i, state in enumerate(self._random_states()):
-            store[f"random_state_{i}"] = state
-
-    def save_weights(
-        self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any
-    ) -> None:
-        """Saves all weights as ``keras.Model.save_weights`` does.
-
-        A ``.weights.h5`` file can be loaded into the classifier by itself, too:
-        ``classifier.load_weights(filepath)``.
-        """
-        super().save_weights(filepath, *args, **kwargs)
-        weights_files.share_with_classifier(filepath)
-
-    def load_weights(
-        self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any
-    ) -> None:
-        """Loads what ``save_weights`` has saved.
-
-        Raises:
-            ValueError: If the file holds a classifier's weights alone, for which there is
-                ``model.classifier.load_weights``.
-        """
-        weights_files.check_no_classifiers(filepath)
-        super().load_weights(filepath, *args, **kwargs)
-
-    def load_own_variables(self, store: Any) -> None:
-        """Restores what ``save_own_variables`` saved."""
-        store = weights_files.own_variables(store)
-        states = {f"random_state_{i}": v for i, v in enumerate(self._random_states())}
-        missing = set(states) - set(store.keys())
-        if missing:
-            raise ValueError(
-                f"Expected the states of {len(states)} random generators, as a "
-                "MixupAMPModel made by the same arguments saves them. Received: weights "
-                f"without {', '.join(sorted(missing))}."
-            )
-        for name, state in states.items():
-            state.assign(store[name])
-        others = set(store.keys()) - set(states)
-        super().load_own_variables({name: store[name] for name in others})
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild this model."""

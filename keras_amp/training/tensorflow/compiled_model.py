@@ -1,0 +1,111 @@
+"""A model whose training is compiled by XLA on a CPU, as far as that pays."""
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_amp.training import input_check
+from keras_amp.training.step import TrainingStep
+from keras_amp.training.tensorflow.compilation import Compilation, TrainFunction
+
+
+class CompilesByDefault(keras.Model):
+    """A base of ``MixupAMPModel``: what ``jit_compile="auto"`` means to it.
+
+    Its ``_training_step`` holds the ``Compilation``, which says what is compiled.
+    """
+
+    classifier: keras.Model
+    train_function: Callable[[Any], Any] | None
+    jit_compile: bool
+    _training_step: TrainingStep
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Configures training as ``keras.Model.compile`` does.
+
+        Where there is no accelerator, ``jit_compile="auto"`` compiles the training step
+        of a classifier with attention or an LSTM whose inputs have known shapes, and the
+        weights' update of any other, as far as XLA can
+        (``keras_amp.training.tensorflow.compilation``); Keras itself would compile
+        nothing. ``jit_compile`` says whether the step is compiled. Evaluation and
+        prediction are left as Keras has them.
+        """
+        given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
+        self._training_step.compilation = Compilation(self, given)
+        if self._training_step.compilation.step:
+            given["jit_compile"] = True
+        super().compile(**given)
+
+    @property
+    def compiles_by_default(self) -> bool:
+        """Whether it is ``jit_compile="auto"`` that had the step compiled on a CPU."""
+        return self._training_step.compilation.step
+
+    def make_train_function(self, force: bool = False) -> Callable[[Any], Any]:
+        """Makes the function that trains, as ``keras.Model`` does."""
+        compilation = self._training_step.compilation
+        usual = compilation.usual if compilation.step else None
+        if usual is None or self.run_eagerly or tf.distribute.has_strategy():
+            with self._without_our_compilation():
+                return super().make_train_function(force)
+        if self.train_function is None or force:
+            ids_fit = input_check.ids_check(self.classifier)
+            self.train_function = TrainFunction(
+                self.train_step,
+                self.steps_per_execution,
+                usual,
+                self._compile_no_more,
+                lambda data: ids_fit(keras.utils.unpack_x_y_sample_weight(data)[0]),
+            )
+        return self.train_function
+
+    def make_test_function(self, force: bool = False) -> Callable[[Any], Any]:
+        """Makes the function that evaluates, as ``keras.Model`` does."""
+        with self._without_our_compilation():
+            return super().make_test_function(force)
+
+    def make_predict_function(self, force: bool = False) -> Callable[[Any], Any]:
+        """Makes the function that predicts, as ``keras.Model`` does."""
+        with self._without_our_compilation():
+            return super().make_predict_function(force)
+
+    @contextlib.contextmanager
+    def _without_our_compilation(self) -> Iterator[None]:
+        """Has Keras compile only what it was told to."""
+        compiles = self.jit_compile
+        try:
+            self.jit_compile = compiles and not self.compiles_by_default
+            yield
+        finally:
+            self.jit_compile = compiles
+
+    def _compile_no_more(self) -> None:
+        self._training_step.compilation.step = self.jit_compile = False
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Returns the arguments of ``compile`` for a saved model."""
+        config = super().get_compile_config()
+        if config and self._training_step.compilation.auto:
+            # Where the model is loaded, it may mean another thing.
+            config["jit_compile"] = "auto"
+        return config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model as the saved one was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def _check_distributed(self) -> None:
+        """Raises what would fail in the middle of the first step."""
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        told = self.jit_compile and not self.compiles_by_default
+        if self.compiled and told and replicas > 1:
+            raise ValueError(
+                "Expected `jit_compile` to be False or 'auto' where training is "
+                "distributed: TensorFlow does not compile a step whose variables lie on "
+                f"several devices. Received: jit_compile=True with {replicas} replicas."
+            )
