@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import text_classifier
+from helpers import MODES, bag_of_words, text_classifier
 from keras import ops
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -98,14 +98,25 @@ def test_every_loss_is_that_of_numpy(place, partner):
     assert curve.place == place
 
 
-@pytest.mark.parametrize("place", ["embedding", "sentence"])
-@pytest.mark.parametrize("rewrite", [True, False])
+def plain_losses(model):
+    """The losses of the examples as they are, unmixed."""
+    return -np.log(np.array(model(IDS), "float64")[np.arange(9), Y])
+
+
+@pytest.mark.parametrize(
+    ("place", "rewrite", "mode"),
+    [
+        ("embedding", True, "xla"),
+        ("sentence", True, "eager"),
+        ("embedding", False, "eager"),
+        ("sentence", False, "graph"),
+    ],
+)
 def test_the_ends_are_the_plain_losses(place, rewrite, mode):
     model = keras_amp.MixupAMPModel(text_classifier(), place, rewrite=rewrite)
-    model.compile("adam", "sparse_categorical_crossentropy", **mode)
+    model.compile("adam", "sparse_categorical_crossentropy", **MODES[mode])
     curve = keras_amp.loss_along_lambda(model, (IDS, Y), lambdas=3, batch_size=8)
-    p = model.predict(IDS, verbose=0).astype("float64")
-    plain = -np.log(p[np.arange(9), Y])
+    plain = plain_losses(model.classifier)
     np.testing.assert_allclose(curve.losses[:, 2], plain, atol=1e-6)
     np.testing.assert_allclose(curve.losses[:, 0], plain[::-1], atol=1e-6)
 
@@ -142,14 +153,14 @@ def test_pairs_choose_rows_of_the_whole():
         np.testing.assert_allclose(curve.losses, whole[rows], rtol=1e-6)
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 1000])
-def test_the_batch_size_changes_nothing(batch_size):
+def test_the_batch_size_changes_nothing():
     model = convolutional()
-    curves_ = [
+    first, *others = (
         keras_amp.loss_along_lambda(model, (IDS, Y), "embedding", 5, batch_size=size)
-        for size in (7, batch_size)
-    ]
-    np.testing.assert_allclose(curves_[0].losses, curves_[1].losses, rtol=1e-5)
+        for size in (7, 1, 4, 1000)
+    )
+    for curve in others:
+        np.testing.assert_allclose(first.losses, curve.losses, rtol=1e-5)
 
 
 def test_a_fixed_batch_size_of_the_model_is_kept():
@@ -175,7 +186,7 @@ def test_data_sets_are_read_whole():
 # === Losses and labels ===
 
 
-def test_one_hot_binary_and_column_labels(mode):
+def test_one_hot_and_column_labels():
     model = convolutional()
     sparse = keras_amp.loss_along_lambda(model, (IDS, Y), "sentence", 4).losses
     one_hot, column = np.eye(3)[Y], Y[:, None]
@@ -183,9 +194,10 @@ def test_one_hot_binary_and_column_labels(mode):
         curve = keras_amp.loss_along_lambda(model, (IDS, labels), "sentence", 4)
         np.testing.assert_allclose(curve.losses, sparse, rtol=1e-5)
     amp = keras_amp.MixupAMPModel(model, "sentence")
-    amp.compile("adam", keras.losses.CategoricalCrossentropy(), **mode)
-    curve = keras_amp.loss_along_lambda(amp, (IDS, one_hot), lambdas=4)
-    np.testing.assert_allclose(curve.losses, sparse, rtol=1e-5)
+    for mode in ("eager", "xla"):
+        amp.compile("adam", keras.losses.CategoricalCrossentropy(), **MODES[mode])
+        curve = keras_amp.loss_along_lambda(amp, (IDS, one_hot), lambdas=4)
+        np.testing.assert_allclose(curve.losses, sparse, rtol=1e-5)
 
 
 def test_binary_cross_entropy():
@@ -314,9 +326,8 @@ def test_a_nested_layer_is_named_by_its_path():
     outer = keras.Model(ids, keras.layers.Softmax()(inner(ids)))
     nested = f"{inner.name}/conv"
     curve = keras_amp.loss_along_lambda(outer, (IDS, Y), nested, 3, loss=None)
-    p = outer.predict(IDS, verbose=0)[np.arange(9), Y]
     assert curve.place == nested
-    np.testing.assert_allclose(curve.losses[:, 2], -np.log(p), rtol=1e-5)
+    np.testing.assert_allclose(curve.losses[:, 2], plain_losses(outer), rtol=1e-5)
 
 
 def test_an_output_by_name_with_its_loss_by_name():
@@ -327,8 +338,8 @@ def test_an_output_by_name_with_its_loss_by_name():
     model.compile("adam", {"kind": "sparse_categorical_crossentropy"})
     data = ({"ids": IDS}, {"kind": Y})
     curve = keras_amp.loss_along_lambda(model, data, "embedding", 2)
-    p = model.predict({"ids": IDS}, verbose=0)["kind"][np.arange(9), Y]
-    np.testing.assert_allclose(curve.losses[:, 1], -np.log(p), rtol=1e-5)
+    plain = plain_losses(lambda ids: model({"ids": ids})["kind"])
+    np.testing.assert_allclose(curve.losses[:, 1], plain, rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
@@ -340,8 +351,7 @@ def test_half_precision(dtype):
         keras.config.set_dtype_policy("float32")
     model.compile("adam", "sparse_categorical_crossentropy")
     curve = keras_amp.loss_along_lambda(model, (IDS, Y), "embedding", 3)
-    p = model.predict(IDS, verbose=0).astype("float64")[np.arange(9), Y]
-    np.testing.assert_allclose(curve.losses[:, 2], -np.log(p), rtol=2e-2)
+    np.testing.assert_allclose(curve.losses[:, 2], plain_losses(model), rtol=2e-2)
     assert np.isfinite(curve.losses).all()
 
 
@@ -407,11 +417,17 @@ def test_nothing_of_the_model_changes():
         np.testing.assert_array_equal(old, np.array(new))
     assert not model.compiled
     assert not model.losses  # of the calls inside a graph
-    model.compile("adam", "sparse_categorical_crossentropy")
-    model.fit(IDS, Y, verbose=0)
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    model.train_on_batch(IDS, Y)
 
 
 # === Bad input ===
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    """Of no test its own: what is wrong is said before anything is done with it."""
+    return bag_of_words()
 
 
 @pytest.mark.parametrize(
@@ -450,25 +466,24 @@ def test_nothing_of_the_model_changes():
         ({"data": tf.data.Dataset.range(3).batch(2)}, "batches \\(x, y\\)"),
     ],
 )
-def test_bad_input_is_said(arguments, message):
+def test_bad_input_is_said(arguments, message, classifier):
     arguments = {"data": (IDS, Y), "mix_at": "embedding", **arguments}
     with pytest.raises(ValueError, match=message):
-        keras_amp.loss_along_lambda(text_classifier(), **arguments)
+        keras_amp.loss_along_lambda(classifier, **arguments)
 
 
-def test_bad_types_are_said():
-    model = text_classifier()
+def test_bad_types_are_said(classifier):
     with pytest.raises(TypeError, match="a tuple .* Received: ndarray"):
-        keras_amp.loss_along_lambda(model, IDS, "embedding")
+        keras_amp.loss_along_lambda(classifier, IDS, "embedding")
     with pytest.raises(TypeError, match="the name of one layer"):
-        keras_amp.loss_along_lambda(model, (IDS, Y), ["embedding"])
+        keras_amp.loss_along_lambda(classifier, (IDS, Y), ["embedding"])
     with pytest.raises(TypeError, match="`seed` to be an integer"):
         keras_amp.loss_along_lambda(
-            model, (IDS, Y), "embedding", partner="seeded", seed="a"
+            classifier, (IDS, Y), "embedding", partner="seeded", seed="a"
         )
 
 
-def test_batches_of_different_lengths_are_not_put_together():
+def test_batches_of_different_lengths_are_not_put_together(classifier):
     def batches():
         yield IDS[:2], Y[:2]
         yield IDS[2:4, :5], Y[2:4]
@@ -476,7 +491,7 @@ def test_batches_of_different_lengths_are_not_put_together():
     spec = tf.TensorSpec((None, None), "int32"), tf.TensorSpec((None,), "int32")
     data = tf.data.Dataset.from_generator(batches, output_signature=spec)
     with pytest.raises(ValueError, match="of one shape.* \\(5,\\) and \\(7,\\)"):
-        keras_amp.loss_along_lambda(text_classifier(), data, "embedding")
+        keras_amp.loss_along_lambda(classifier, data, "embedding")
 
 
 # === Files ===
@@ -524,11 +539,19 @@ def test_a_place_that_a_model_lacks_has_no_losses(tmp_path):
 # === The callback ===
 
 
-def trained(callbacks=(), epochs=3, mix_at=("embedding", "sentence")):
+def trained(callbacks=(), epochs=1, **compile_args):
+    """A model with noise, trained by a batch an epoch."""
     keras.utils.set_random_seed(3)
-    model = keras_amp.MixupAMPModel(text_classifier(), list(mix_at), seed=1)
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(IDS, Y, batch_size=4, epochs=epochs, verbose=0, callbacks=list(callbacks))
+    ids = keras.Input((7,), dtype="int32")
+    x = keras.layers.Embedding(20, 4, name="embedding")(ids)
+    x = keras.layers.Dropout(0.4)(x)
+    x = keras.layers.GlobalAveragePooling1D(name="sentence")(x)
+    classifier = keras.Model(ids, keras.layers.Dense(3, "softmax")(x))
+    model = keras_amp.MixupAMPModel(
+        classifier, ["embedding", "sentence"], keras_amp.Mixup(), seed=1
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy", **compile_args)
+    model.fit(IDS, Y, epochs=epochs, verbose=0, callbacks=list(callbacks))
     return model
 
 
@@ -538,25 +561,25 @@ def events_of(folder):
 
 def test_the_callback_draws_and_leaves_the_training_alone(tmp_path):
     pytest.importorskip("keras_amp.analysis.figures")
-    callback = LossAlongLambda((IDS, Y), 5, pairs=(0, 3), every=2, log_dir=tmp_path)
-    model = trained([callback], epochs=4)
-    for own, other in zip(model.weights, trained(epochs=4).weights, strict=True):
+    callback = LossAlongLambda((IDS, Y), 5, pairs=(0, 3), log_dir=tmp_path)
+    model = trained([callback], epochs=2)
+    for own, other in zip(model.weights, trained(epochs=2).weights, strict=True):
         np.testing.assert_array_equal(np.array(own), np.array(other))
-    assert list(callback.curves) == [0, 2, 3]  # the last one, too
+    assert list(callback.curves) == [0, 1]
     folder = tmp_path / "loss_along_lambda"
     for place in ("embedding", "sentence"):
         curve = keras_amp.loss_along_lambda(model, (IDS, Y), place, 5)
-        np.testing.assert_allclose(callback.curves[3][place].losses, curve.losses)
-        columns = columns_of(folder / "epoch-3.csv")
+        np.testing.assert_allclose(callback.curves[1][place].losses, curve.losses)
+        columns = columns_of(folder / "epoch-1.csv")
         np.testing.assert_allclose(columns[f"mean of 9, {place}"], curve.mean, rtol=1e-7)
         for pair in (0, 3):
             drawn = columns[f"pair {pair}, {place}"]
             np.testing.assert_allclose(drawn, curve.losses[pair], rtol=1e-7)
     files = {path.name for path in folder.glob("epoch-*")}
-    assert files == {f"epoch-{n}.{k}" for n in (0, 2, 3) for k in ("png", "svg", "csv")}
+    assert files == {f"epoch-{n}.{k}" for n in (0, 1) for k in ("png", "svg", "csv")}
     assert b"<svg" in (folder / "epoch-0.svg").read_bytes()
     events = events_of(folder).Tensors("loss_along_lambda")
-    assert [event.step for event in events] == [0, 2, 3]
+    assert [event.step for event in events] == [0, 1]
     for event in events:
         width, height, encoded = tf.make_ndarray(event.tensor_proto)
         drawn = tf.io.decode_png((folder / f"epoch-{event.step}.png").read_bytes(), 4)
@@ -564,20 +587,21 @@ def test_the_callback_draws_and_leaves_the_training_alone(tmp_path):
         np.testing.assert_array_equal(tf.io.decode_png(encoded, 4), drawn)
 
 
-def test_without_a_folder_the_curves_are_kept(tmp_path, monkeypatch):
+def test_without_a_folder_the_curves_are_kept_as_often_as_asked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     callback = LossAlongLambda(
-        keras_amp.data.batches(IDS, Y, 4), LAMBDAS, (), mix_at="hidden"
+        keras_amp.data.batches(IDS, Y, 4), LAMBDAS, (), every=2, mix_at="sentence"
     )
-    trained([callback], epochs=2)
-    assert [list(at) for at in callback.curves.values()] == [["hidden"], ["hidden"]]
-    assert callback.curves[1]["hidden"].losses.shape == (9, 6)
+    trained([callback], epochs=4, run_eagerly=True)
+    assert list(callback.curves) == [0, 2, 3]  # the last one, too
+    assert {place for at in callback.curves.values() for place in at} == {"sentence"}
+    assert callback.curves[3]["sentence"].losses.shape == (9, 6)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_plain_classifier_is_drawn_where_the_callback_says():
-    model = text_classifier()
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model = bag_of_words()
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
     callback = LossAlongLambda((IDS, Y), 3, mix_at=["embedding", "sentence"])
     model.fit(IDS, Y, verbose=0, callbacks=[callback])
     assert list(callback.curves[0]) == ["embedding", "sentence"]
@@ -595,13 +619,15 @@ def test_a_folder_that_cannot_be_written_is_said_before_training(tmp_path):
 
 def test_a_distributed_training_is_drawn(tmp_path, strategy):
     with strategy.scope():
-        model = keras_amp.MixupAMPModel(text_classifier(), "embedding", seed=1)
-        model.compile("adam", "sparse_categorical_crossentropy")
+        model = keras_amp.MixupAMPModel(
+            bag_of_words(), "embedding", keras_amp.Mixup(), seed=1
+        )
+        model.compile("sgd", "sparse_categorical_crossentropy")
     callback = LossAlongLambda((IDS, Y), 3)
-    model.fit(IDS[:8], Y[:8], batch_size=4, verbose=0, callbacks=[callback])
-    p = model.classifier.predict(IDS, verbose=0)[np.arange(9), Y]
+    model.fit(IDS[:8], Y[:8], verbose=0, callbacks=[callback])
     losses = callback.curves[0]["embedding"].losses
-    np.testing.assert_allclose(losses[:, 2], -np.log(p), atol=1e-6)
+    plain = plain_losses(model.classifier)
+    np.testing.assert_allclose(losses[:, 2], plain, atol=1e-6)
 
 
 @pytest.mark.parametrize(
