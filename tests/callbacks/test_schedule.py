@@ -16,18 +16,19 @@ IDS, LABELS = RNG.integers(1, 30, (24, 7)), RNG.integers(0, 3, 24)
 def fit(policy, callbacks, epochs=4, steps=4, **compile_args):
     keras.utils.set_random_seed(3)
     model = keras_amp.MixupAMPModel(bag_of_words(), "embedding", policy, seed=1)
-    model.compile("adam", "sparse_categorical_crossentropy", **compile_args)
+    model.compile("sgd", "sparse_categorical_crossentropy", **compile_args)
     examples = {"x": IDS[: 6 * steps], "y": LABELS[: 6 * steps], "batch_size": 6}
     history = model.fit(**examples, epochs=epochs, callbacks=callbacks, verbose=0)
     return model, history.history
 
 
+@pytest.mark.parametrize("mode", ["eager", "xla"])
 def test_the_step_follows_the_schedule(mode):
     """Twice the step size is twice the step on lambda, at the same gradients."""
     policy = injected(keras_amp.AdversarialMixing, max_gradient=None)
     rates = [0.0, 0.1, 0.2, 0.0]
     scheduled = [MixingSchedule(step_size=lambda e: rates[e])]
-    _, history = fit(policy, scheduled, steps=1, **mode)
+    _, history = fit(policy, scheduled, steps=1, **MODES[mode])
     np.testing.assert_allclose(history["step_size"], rates, rtol=1e-6)
     delta = history["lam_delta"]
     assert delta[0] == delta[3] == 0 < delta[1]
@@ -35,16 +36,29 @@ def test_the_step_follows_the_schedule(mode):
     assert policy.get_config()["step_size"] == 0.0
 
 
-@pytest.mark.parametrize("mode", [MODES["eager"], MODES["xla"]])
-def test_a_constant_schedule_is_the_setting_itself(mode):
+def test_a_constant_schedule_is_the_setting_itself():
     values = {"alpha": 0.3, "probability": 0.6, "step_size": 0.4}
-    mode = {"epochs": 2, "steps": 2, **mode}
-    _, expected = fit(keras_amp.AdversarialMixing(**values), [], **mode)
-    _, got = fit(keras_amp.AdversarialMixing(), [MixingSchedule(**values)], **mode)
+    arguments = {"epochs": 2, "steps": 2, "run_eagerly": True}
+    _, expected = fit(keras_amp.AdversarialMixing(**values), [], **arguments)
+    scheduled = [MixingSchedule(**values)]
+    _, got = fit(keras_amp.AdversarialMixing(), scheduled, **arguments)
     for name, value in values.items():
         np.testing.assert_allclose(got[name], value, rtol=1e-6)
     for name in ("loss", "lam", "lam_delta"):
         np.testing.assert_allclose(got[name], expected[name], rtol=1e-5)
+
+
+def test_xla_draws_by_the_scheduled_values():
+    draws = []
+    for scheduled in ((), ("alpha", "probability")):
+        policy = keras_amp.Mixup()
+        policy.schedule(*scheduled)
+        policy.alpha, policy.probability = 0.3, 0.6
+        generator = keras.random.SeedGenerator(1)
+        draw = tf.function(lambda p=policy, g=generator: p.draw(6, g), jit_compile=True)
+        draws.append([draw()[0] for _ in range(9)])
+    np.testing.assert_allclose(*draws, rtol=1e-5)
+    assert 0 < np.mean(np.all(np.equal(draws[0], 1), axis=1)) < 1
 
 
 def test_nothing_is_traced_anew():
@@ -74,32 +88,28 @@ def test_nothing_is_traced_anew():
     assert max(history["lam"][:3]) < 1
 
 
-@pytest.mark.parametrize("steps_per_execution", [1, 2])
-def test_by_steps(steps_per_execution):
-    seen = []
-
-    class Seen(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
-            seen.append(self.model.policy.scheduled()["step_size"])
-
-    policy = keras_amp.AdversarialMixing()
-    schedule = MixingSchedule(step_size=lambda step: step / 100, per="step")
-    fit(policy, [schedule, Seen()], epochs=2, steps_per_execution=steps_per_execution)
-    expected = np.arange(0, 8, steps_per_execution) / 100
-    np.testing.assert_allclose(seen, expected, rtol=1e-6)
-
-
 # A training that goes on. What is right: the steps of one that was never interrupted.
 
 
 def by_steps(seen):
     """A schedule that notes the steps it is asked for."""
 
-    def step_size(step):
+    def probability(step):
         seen.append(step)
         return step / 100
 
-    return MixingSchedule(step_size=step_size, per="step")
+    return MixingSchedule(probability=probability, per="step")
+
+
+class Values(keras.callbacks.Callback):
+    """Notes what the schedule has set when a batch begins."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen.append(self.model.policy.scheduled()["probability"])
 
 
 def made(optimizer="sgd", dtype=None, **compile_args):
@@ -110,7 +120,7 @@ def made(optimizer="sgd", dtype=None, **compile_args):
     classifier = keras.Model(inputs, outputs)
     if dtype:
         classifier.dtype_policy = dtype
-    model = keras_amp.MixupAMPModel(classifier, "hidden", seed=1)
+    model = keras_amp.MixupAMPModel(classifier, "hidden", keras_amp.Mixup(), seed=1)
     model.compile(optimizer, "sparse_categorical_crossentropy", **compile_args)
     return model
 
@@ -140,19 +150,26 @@ class StopAt(keras.callbacks.Callback):
     ],
 )
 def test_a_second_fit_goes_on_with_the_steps(optimizer, compile_args):
-    seen = []
+    seen, values = [], Values()
     model = made(keras.optimizers.SGD(**optimizer), **compile_args)
-    model.fit(**GO_ON, epochs=2, callbacks=[by_steps(seen)])
+    model.fit(**GO_ON, epochs=2, callbacks=[by_steps(seen), values])
     stride = compile_args.get("steps_per_execution", 1)
     assert seen == list(range(0, 8, stride))
+    np.testing.assert_allclose(values.seen, np.arange(0, 8, stride) / 100, rtol=1e-6)
     model.fit(**GO_ON, initial_epoch=2, epochs=3, callbacks=[by_steps(seen)])
     assert seen == list(range(0, 12, stride))
     model.train_on_batch(IDS[:6] / 30, LABELS[:6])
     model.fit(**GO_ON, callbacks=[by_steps(seen)])
     assert seen[-4 // stride :] == list(range(13, 17, stride))
-    model.compile("sgd", "sparse_categorical_crossentropy")  # a new optimizer
-    model.fit(**GO_ON, callbacks=[by_steps(seen)])
-    assert seen[-4:] == [0, 1, 2, 3]
+
+
+def test_a_new_optimizer_begins_with_the_first_step():
+    seen = []
+    model = made(run_eagerly=True)
+    model.fit(**{**GO_ON, "batch_size": 12}, callbacks=[by_steps(seen)])
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    model.fit(**{**GO_ON, "batch_size": 12}, callbacks=[by_steps(seen)])
+    assert seen == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +226,7 @@ def test_epochs_go_on_as_keras_counts_them(tmp_path):
     seen = []
 
     def schedule():
-        return MixingSchedule(step_size=lambda e: seen.append(e) or e / 10)
+        return MixingSchedule(probability=lambda e: seen.append(e) or e / 10)
 
     backup = keras.callbacks.BackupAndRestore
     callbacks = [schedule(), backup(tmp_path / "b"), StopAt(9)]
@@ -227,7 +244,7 @@ def test_distributed(strategy):
     for _ in range(2):
         history = model.fit(**GO_ON, callbacks=[by_steps(seen)]).history
     assert seen == list(range(8))
-    np.testing.assert_allclose(history["step_size"], 0.07, rtol=1e-6)
+    np.testing.assert_allclose(history["probability"], 0.07, rtol=1e-6)
 
 
 def test_a_schedule_is_shown(tmp_path):
@@ -244,8 +261,8 @@ def test_a_schedule_is_shown(tmp_path):
 
 def test_a_scheduled_policy_is_saved_with_its_values(tmp_path):
     policy = keras_amp.AdversarialMixing()
-    scheduled = [MixingSchedule(step_size=lambda e: 0.25 * e)]
-    model, _ = fit(policy, scheduled, steps=1, run_eagerly=True)
+    scheduled = [MixingSchedule(step_size=lambda e: 0.75 * e)]
+    model, _ = fit(policy, scheduled, epochs=2, steps=1, run_eagerly=True)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.policy.step_size == 0.75
