@@ -72,8 +72,8 @@ def bag_of_words():
     return keras.Model(ids, keras.layers.Dense(3, "softmax")(x))
 
 
-def fitted(classifier, mix_at, policy, data, epochs=1, batch_size=10, **compile_args):
-    """Compile with SGD, fit without shuffling; return the model and its history.
+def compiled(classifier, mix_at, policy, **compile_args):
+    """A mixing model, compiled with SGD.
 
     Where nothing is said, the step runs eagerly, which spares the tracing.
     """
@@ -82,6 +82,18 @@ def fitted(classifier, mix_at, policy, data, epochs=1, batch_size=10, **compile_
     compile_args.setdefault("loss", "sparse_categorical_crossentropy")
     model = keras_amp.MixupAMPModel(classifier, mix_at, policy, seed=4)
     model.compile(**compile_args)
+    return model
+
+
+def one_step(classifier, mix_at, policy, batch, **compile_args):
+    """Compile, train on one batch; return the model and what the step reports."""
+    model = compiled(classifier, mix_at, policy, **compile_args)
+    return model, model.train_on_batch(*batch, return_dict=True)
+
+
+def fitted(classifier, mix_at, policy, data, epochs=1, batch_size=10, **compile_args):
+    """Compile, fit without shuffling; return the model and its history."""
+    model = compiled(classifier, mix_at, policy, **compile_args)
     x, y = data
     history = model.fit(
         x, y, batch_size=batch_size, epochs=epochs, shuffle=False, verbose=0

