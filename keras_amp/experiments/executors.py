@@ -1,6 +1,9 @@
 """Where cells run: in this process, in others of this machine, or on a Ray cluster."""
 
-from joblib import Parallel, delayed, parallel_config
+from concurrent.futures import FIRST_COMPLETED, wait
+from itertools import islice
+
+from joblib.executor import get_memmapping_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from keras_amp.experiments import worker
@@ -8,7 +11,9 @@ from keras_amp.experiments.interruption import Interruption
 from keras_amp.runtime import process
 from keras_amp.runtime.extras import require
 
-LEAST = 2  # joblib runs a single job in the calling process, which must survive
+# What libraries read before they start threads; joblib sets them, too.
+LIBRARIES = ("BLIS", "MKL", "NUMBA", "NUMEXPR", "OMP", "OPENBLAS")
+THREADS = (*(f"{name}_NUM_THREADS" for name in LIBRARIES), "VECLIB_MAXIMUM_THREADS")
 
 
 def in_this_process(cells, folder_of, follower, command=None):
@@ -35,10 +40,12 @@ def in_this_process(cells, folder_of, follower, command=None):
 def on_this_machine(
     cells, jobs, threads, data_dir=None, gpus_per_cell=None, variables=None
 ):
-    """Runs cells in processes of their own, by joblib.
+    """Runs cells in other processes, those of joblib.
 
-    If a process dies, the cells that were running are run again, each alone; a cell whose
-    process dies again has failed.
+    There are no more processes than cells, as each takes seconds to begin; a single cell
+    has one, too. If a process dies, the cells that were running are run again, each
+    alone; a cell whose process dies again has failed. The processes end with an
+    exception; otherwise the next cells may find them ready.
 
     Args:
         cells: List of ``Cell``s.
@@ -58,7 +65,8 @@ def on_this_machine(
     while left:
         dispatched = []
         try:
-            for record in _parallel(_noting(left.values(), dispatched), jobs, *how):
+            noting = _noting(left.values(), dispatched)
+            for record in _in_processes(noting, min(jobs, len(left)), *how):
                 del left[record["key"]]
                 yield record
         except TerminatedWorkerError:
@@ -125,26 +133,39 @@ def on_cluster(
         ray.shutdown()
 
 
-def _parallel(cells, jobs, threads, data_dir, gpus_per_cell, variables):
-    work = delayed(worker.run_cell)
-    workers = parallel_config(
-        "loky",
-        n_jobs=max(jobs, LEAST),
-        inner_max_num_threads=threads,
-        initializer=_prepare,
-        # With other variables joblib starts other processes.
-        initargs=(threads, bool(gpus_per_cell), True, tuple((variables or {}).items())),
-    )
-    with process.variables(variables), workers:
-        parallel = Parallel(
-            return_as="generator_unordered", batch_size=1, pre_dispatch=jobs
+def _in_processes(cells, jobs, threads, data_dir, gpus_per_cell, variables):
+    """The records of an iterator's cells, as they end; that many run at a time."""
+    # With other arguments, and so with other variables, joblib starts other processes.
+    how = threads, bool(gpus_per_cell), True, tuple((variables or {}).items())
+    # ``Parallel`` would run a single job in this process, which must survive it.
+    with process.variables(variables):
+        pool = get_memmapping_executor(
+            jobs,
+            initializer=_prepare,
+            initargs=how,
+            env=dict.fromkeys(THREADS, str(threads)),
         )
-        yield from parallel(work(cell, data_dir) for cell in cells)
+        try:
+            running = _submit(pool, cells, jobs, data_dir)
+            while running:
+                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    yield future.result()
+                running |= _submit(pool, cells, len(ended), data_dir)
+        except BaseException:  # Ctrl-C, too, which the processes ignore
+            pool.terminate(kill_workers=True)
+            raise
+
+
+def _submit(pool, cells, number, data_dir):
+    """Hands out the next cells."""
+    work = worker.run_cell
+    return {pool.submit(work, cell, data_dir) for cell in islice(cells, number)}
 
 
 def _alone(cell, *how):
     try:
-        (record,) = _parallel([cell], 1, *how)
+        (record,) = _in_processes(iter([cell]), 1, *how)
     except TerminatedWorkerError as error:
         record = worker.died(cell, str(error))
     return record
