@@ -2,14 +2,70 @@
 
 import html
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from comparing import PUBLISHED, settings, write_data
 from rich.console import Console
 
 pytest.importorskip("cyclopts", reason='pip install "keras-amp[experiments]"')
 
 from keras_amp.experiments import compare, methods
+from keras_amp.runtime import process
+
+ROOT = Path(__file__).parents[2]
+# Mixup, and an adversarial step of 0, which is mixup again: two epochs of two steps.
+GRID = """
+title = "Small"
+seeds = 1
+[settings]
+data = "questions"
+filters = 3
+kernel_sizes = [2]
+embedding_dim = 4
+train_fraction = 0.1
+steps = 4
+batch_size = 53
+jit_compile = false
+mix = "word"
+policy = ["mixup", "amp"]
+step_size = 0.0
+"""
+
+
+@pytest.fixture
+def eagerly():
+    """Has Keras trace nothing, which takes longer than a few steps do."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session")
+def by_command(tmp_path_factory):
+    """A grid that the command ran: its folder, which nobody changes, and how it ended.
+
+    As a newcomer runs it: no variable is set.
+    """
+    folder = tmp_path_factory.mktemp("grid")
+    (folder / "small.toml").write_text(GRID)
+    ours = (*process.VARIABLES, process.WORKER, "COLUMNS")
+    command = [sys.executable, "-m", "keras_amp", "grid", "small.toml", "--out", "out"]
+    ended = subprocess.run(
+        [*command, "--jobs", "1", "--threads", "1"],
+        env={
+            **{name: value for name, value in os.environ.items() if name not in ours},
+            "PYTHONPATH": str(ROOT),
+        },
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+    return folder / "out", ended
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """Grids: their configurations, their cells, and what is kept of them."""
 
 import json
-import os
 import runpy
-import signal
+import shutil
 import subprocess
 import sys
 import time
@@ -39,6 +38,7 @@ from keras_amp.experiments.cells import flat_values, key_of
 from keras_amp.experiments.pages import make_table
 from keras_amp.experiments.runner import share_cores
 from keras_amp.experiments.summary import means
+from keras_amp.runtime import notes
 
 ROOT = Path(__file__).parents[2]
 QUANTITIES = [field for field, *_ in means.QUANTITIES]
@@ -343,7 +343,8 @@ def test_a_record_of_before_a_setting_existed_is_still_the_cell_s(tmp_path):
 # Running.
 
 
-def test_quick_runs_every_kind_of_cell(tmp_path, console, in_this_process):
+def test_quick_runs_every_kind_of_cell(tmp_path, console, in_this_process, eagerly):
+    """Eagerly; test_training.py has a cell that is compiled."""
     text = load_grid("quick").text
     for more, fewer in (("seeds = 2", "seeds = 1"), ("epochs = 1", "steps = 1")):
         assert text.count(more) == 1  # of which less will do here
@@ -376,28 +377,37 @@ def test_quick_runs_every_kind_of_cell(tmp_path, console, in_this_process):
     assert "Cells finished: 8 of 8" in table.markdown
 
 
-@pytest.fixture(scope="module")
-def out(tmp_path_factory):
-    """The folder of a grid of two cells."""
-    return tmp_path_factory.mktemp("grid") / "out"
+@pytest.fixture
+def out(by_command, tmp_path):
+    """A copy of the folder of a grid of two cells, which ran in another process."""
+    return shutil.copytree(by_command[0], tmp_path / "out")
 
 
 @pytest.fixture(scope="module")
-def ran(out):
-    """The records of that grid, which ran in processes of its own."""
-    return run_grid(small(), out, jobs=2, threads=1, console=Console(file=StringIO()))
+def ran(by_command):
+    """The records of that grid."""
+    return read_records([by_command[0]])
 
 
-def test_a_grid_runs_once_and_goes_on_where_it_was(out, ran, tmp_path, console):
-    records = ran
+def test_nothing_stands_between_a_grid_and_what_it_says(by_command):
+    _, ended = by_command
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "absl" not in ended.stdout
+    assert not notes.LOGGED.search(ended.stdout.encode())
+
+
+def test_a_grid_runs_once_and_goes_on_where_it_was(
+    out, ran, tmp_path, console, in_this_process, untrained
+):
+    records, grid = ran, load_grid(out)  # the folder says what it is
     assert [r["status"] for r in records.values()] == ["finished"] * 2
-    for cell in small().cells:
+    for cell in grid.cells:
         kept = json.loads((out / "cells" / f"{cell.key}.json").read_text())
         assert kept["config"] == cell.config
         result, curves = kept["result"], kept["curves"]
         assert result["method"] == cell.method
-        assert result["steps"] == 2
-        assert len(curves["test_error"]) == len(curves["loss"]) == result["epochs"]
+        assert result["steps"] == 4
+        assert len(curves["test_error"]) == len(curves["loss"]) == result["epochs"] == 2
         assert min(curves["test_error"]) == pytest.approx(
             result["best_test_error"], abs=1e-3
         )
@@ -409,39 +419,32 @@ def test_a_grid_runs_once_and_goes_on_where_it_was(out, ran, tmp_path, console):
         assert set(kept["versions"]) >= {"keras_amp", "keras", "tensorflow"}
     before = {p: p.stat().st_mtime_ns for p in (out / "cells").iterdir()}
     # With one seed more, and one setting that differs: new cells, beside the old ones.
-    more = small(seeds=2)
-    again = run_grid(more, out, jobs=2, threads=1, console=console)
+    more = parse_grid(grid.text.replace("seeds = 1", "seeds = 2"), "small")
+    again = run_grid(more, out, console=console)
     assert {p: p.stat().st_mtime_ns for p in before} == before
     assert len(again) == 4
     assert again.items() >= records.items()
     assert "2 cells to run, 2 have run before" in said(console)
-    changed = small(steps=3)
+    changed = parse_grid(grid.text.replace("steps = 4", "steps = 3"), "small")
     assert not {c.key for c in changed.cells} & set(again)
-    assert load_grid(out).cells[0].key in again  # the folder says what it is
     # Another grid takes what it shares.
-    reused = run_grid(small(), tmp_path / "other", reuse=[out], console=console)
+    reused = run_grid(grid, tmp_path / "other", reuse=[out], console=console)
     assert reused == records == read_records([tmp_path / "other"])
     assert "0 cells to run" in said(console)
 
 
-def test_a_seed_s_cells_begin_alike_and_the_same_seed_is_the_same_run(ran):
-    one, other = ran[small().cells[1].key], worker.run_cell(small().cells[1])
+def test_a_seed_s_cells_begin_alike_and_the_same_seed_is_the_same_run(by_command, ran):
+    mixup, unmoved = load_grid(by_command[0]).cells
+    one, other = ran[mixup.key], worker.run_cell(mixup)
     for name in ("test_error", "nll", "dev_error"):
         assert one["result"][name] == other["result"][name]
     # A step of 0 is mixup: same examples, weights, batches, dropout, lambda.
-    text = "policy = 'amp'\nstep_size = 0.0\nmix = 'word'\n"
-    still = parse_grid(
-        SMALL.replace('mix = ["none", "word"]\npolicy = ["mixup"]\n', text).format(
-            seeds=1, steps=2
-        ),
-        "mine",
-    )
-    unmoved = worker.run_cell(still.cells[0])
+    unmoved = ran[unmoved.key]
     assert unmoved["config"]["policy"] == "amp"
     np.testing.assert_allclose(unmoved["result"]["nll"], one["result"]["nll"], rtol=1e-5)
 
 
-def test_a_cell_keeps_its_curve_along_lambda_where_it_is_told_to():
+def test_a_cell_keeps_its_curve_along_lambda_where_it_is_told_to(untrained):
     (cell,) = parse_grid(
         SMALL.format(seeds=1, steps=1).replace('["none", "word"]', '"none"')
         + "save_curve = true",
@@ -521,19 +524,15 @@ class _Fails(keras_amp.Mixup):
         raise ArithmeticError("no lambda today")
 
 
-class _Dies(keras_amp.Mixup):
-    def draw(self, batch_size, seed_generator):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_failed_cells_are_kept_and_retried_on_request(tmp_path, console):
-    grid = small()
+def test_failed_cells_are_kept_and_retried_on_request(
+    tmp_path, console, in_this_process, eagerly
+):
+    """Those whose process died, too; test_executors.py has how they die."""
+    grid = small(steps=1)
     plain, mixup = grid.cells
     broken = Cell(mixup.settings, mixup.how, _Fails(), 0)
-    # A worker that dies takes no other cell with it.
-    dying = Cell(mixup.settings, mixup.how, _Dies(alpha=0.5), 0)
-    grid.cells[:] = [broken, dying, plain]
-    run_grid(grid, tmp_path / "out", jobs=2, threads=1, console=console)
+    grid.cells[:] = [broken, plain]
+    run_grid(grid, tmp_path / "out", console=console)
     records = read_records([tmp_path / "out"])
     assert records[plain.key]["status"] == "finished"
     failed = records[broken.key]
@@ -542,15 +541,27 @@ def test_failed_cells_are_kept_and_retried_on_request(tmp_path, console):
     assert "no lambda today" in failed["error"]["message"]
     assert "draw" in failed["error"]["traceback"]
     assert "result" not in failed
-    assert records[dying.key]["error"]["type"] == "WorkerDied"
-    assert "1 of 3 cells are finished, 2 failed" in said(console)
+    assert "1 of 2 cells are finished, 1 failed" in said(console)
     # Not again by itself; on request, and then it may work.
     assert broken.key == mixup.key  # by its settings it is the same cell
     grid.cells[:] = [mixup, plain]
-    again = run_grid(grid, tmp_path / "out", jobs=2, console=console)
+    again = run_grid(grid, tmp_path / "out", console=console)
     assert again[broken.key]["status"] == "failed"
-    again = run_grid(grid, tmp_path / "out", jobs=2, retry=True, console=console)
+    again = run_grid(grid, tmp_path / "out", retry=True, console=console)
     assert again[broken.key]["status"] == "finished"
+
+
+def test_a_cell_whose_process_died_has_failed(tmp_path, console, monkeypatch):
+    grid = small(steps=1)
+
+    def execute(cells, *_):
+        return (worker.died(cell, "by SIGKILL") for cell in cells)
+
+    monkeypatch.setattr("keras_amp.experiments.grid_run.on_this_machine", execute)
+    run_grid(grid, tmp_path / "out", console=console)
+    records = read_records([tmp_path / "out"])
+    assert [r["error"]["type"] for r in records.values()] == ["WorkerDied"] * 2
+    assert "0 of 2 cells are finished, 2 failed" in said(console)
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
@@ -588,7 +599,9 @@ def command(tmp_path, monkeypatch, capsys):
     return run
 
 
-def test_the_command_runs_a_file_and_goes_on_with_its_folder(command, tmp_path):
+def test_the_command_runs_a_file_and_goes_on_with_its_folder(
+    command, tmp_path, in_this_process, untrained
+):
     (tmp_path / "mine.toml").write_text(
         SMALL.format(seeds=1, steps=1).replace('["none", "word"]', '"none"')
     )
@@ -661,10 +674,12 @@ def test_a_killed_grid_loses_the_cells_in_flight_alone(
     tmp_path, console, in_this_process, untrained
 ):
     config, out = tmp_path / "small.toml", tmp_path / "out"
-    config.write_text(SMALL.format(seeds=4, steps=5))
+    config.write_text(
+        SMALL.format(seeds=8, steps=5).replace('["none", "word"]', '"none"')
+    )
     keys = {cell.key for cell in load_grid(config).cells}
     command = [sys.executable, "-m", "keras_amp", "grid", config, "--out", out]
-    command += ["--jobs", "2", "--threads", "1"]
+    command += ["--jobs", "1", "--threads", "1"]
     grid = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     wait_for(lambda: len(cells_in(out)) >= 2)
     assert grid.poll() is None  # it has not come to its end
@@ -711,20 +726,20 @@ def wait_for(condition, seconds=300):
         time.sleep(0.05)
 
 
-def test_a_local_ray_of_two_workers(ran, tmp_path, console):
+def test_a_local_ray(by_command, ran, tmp_path, console):
     pytest.importorskip("ray", reason='pip install "keras-amp[cluster]"')
-    grid = small()
+    grid = load_grid(by_command[0])
+    mixup = grid.cells[0]
     broken = Cell(Settings(data="missing.csv"), Method("none"), None, 0)
-    grid.cells.append(broken)
+    grid.cells[1:] = [broken]
     records = run_grid(
-        grid, tmp_path / "out", cluster="local", jobs=2, threads=1, console=console
+        grid, tmp_path / "out", cluster="local", jobs=1, threads=1, console=console
     )
-    assert [r["status"] for r in records.values()] == ["finished"] * 2 + ["failed"]
+    assert [r["status"] for r in records.values()] == ["finished", "failed"]
     assert records[broken.key]["error"]["type"] == "FileNotFoundError"
-    # The same cells as by processes.
-    for cell in small().cells:
-        here, there = ran[cell.key]["result"], records[cell.key]["result"]
-        assert there["test_error"] == here["test_error"]
+    # The same cell as by processes.
+    here, there = ran[mixup.key]["result"], records[mixup.key]["result"]
+    assert there["test_error"] == here["test_error"]
     assert read_records([tmp_path / "out"]).keys() == records.keys()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from io import StringIO
 from pathlib import Path
 
@@ -13,33 +14,14 @@ from rich.console import Console
 
 from keras_amp import cli
 from keras_amp.cli.grid import _is_off
-from keras_amp.experiments import load_grid, parse_grid, run_grid, verify, verifying
+from keras_amp.experiments import load_grid, verify, verifying
 from keras_amp.experiments.verifying import Repeated, choose
-
-SMALL = """
-title = "Small"
-seeds = 2
-[settings]
-data = "questions"
-filters = 3
-kernel_sizes = [2]
-embedding_dim = 4
-train_fraction = 0.1
-steps = 6
-batch_size = 20
-jit_compile = false
-mix = "word"
-policy = "amp"
-"""
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(by_command, tmp_path_factory):
     """A grid of two cells that has been run."""
-    folder = tmp_path_factory.mktemp("grid") / "small"
-    grid = parse_grid(SMALL, "small")
-    run_grid(grid, folder, jobs=1, threads=1, console=Console(file=StringIO()))
-    return folder
+    return shutil.copytree(by_command[0], tmp_path_factory.mktemp("copy") / "small")
 
 
 def cells_of(folder):
@@ -79,7 +61,7 @@ def test_the_same_machine_comes_to_the_same(folder):
 
 
 def test_a_changed_cell_is_found_by_the_command(folder, monkeypatch, capsys):
-    path = cells_of(folder)[0]
+    (path,) = (p for p in cells_of(folder) if '"policy": "mixup"' in p.read_text())
     original = path.read_text()
     record = json.loads(original)
     record["result"]["test_error"] += 5.0

@@ -114,35 +114,3 @@ def test_tensorflow_does_not_say_that_it_traces_again(caplog):
 
 def _double(x):
     return 2 * x
-
-
-# === A program itself; a recipe is one in test_packaging.py ===
-
-GRID = """
-[settings]
-mix = "word"
-policy = "amp"
-steps = 1
-embedding_dim = 4
-filters = 2
-"""
-
-
-def test_nothing_stands_between_a_grid_and_what_it_says(tmp_path):
-    """As a newcomer runs it: no variable is set."""
-    (tmp_path / "tiny.toml").write_text(GRID)
-    ours = (*process.VARIABLES, process.WORKER, "COLUMNS")
-    command = [sys.executable, "-m", "keras_amp", "grid", "tiny.toml", "--out", "out"]
-    ended = subprocess.run(
-        command,
-        env={
-            **{name: value for name, value in os.environ.items() if name not in ours},
-            "PYTHONPATH": str(ROOT),
-        },
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "absl" not in ended.stdout
-    assert not notes.LOGGED.search(ended.stdout.encode())
