@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers import injected
+from helpers import MODES, injected
 from keras import layers, ops
 
 import keras_amp
@@ -66,27 +66,31 @@ def drawn():
     return lam, np.array([2, 0, 1, 5, 4, 3])
 
 
-def one_step(classifier, mix_at, policy, rewrite=True, **mode):
+def one_step(classifier, mix_at, policy, rewrite=True, mode="eager", rate=0.1, x=X):
+    """Train on the batch, eagerly by default, which spares the tracing."""
     model = keras_amp.MixupAMPModel(classifier, mix_at, policy, rewrite=rewrite)
-    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", **mode)
-    return model, model.train_on_batch(X, Y, return_dict=True)
+    sgd = keras.optimizers.SGD(rate)
+    model.compile(sgd, "sparse_categorical_crossentropy", **MODES[mode])
+    return model, model.train_on_batch(x, Y, return_dict=True)
 
 
 def as_columns(lam):
     return lam[:, None, None], lam[:, None]
 
 
-@pytest.mark.parametrize("mix_at", [BOTH, [BOTH]])
+@pytest.mark.parametrize(("mix_at", "mode"), [(BOTH, "eager"), ([BOTH], "graph")])
 def test_both_are_mixed_by_one_lambda(mix_at, mode):
     classifier = network()
     lam, order = drawn()
     expected = by_hand(classifier, *as_columns(lam), lam, order)
-    model, logs = one_step(classifier, mix_at, injected(keras_amp.Mixup), **mode)
+    model, logs = one_step(classifier, mix_at, injected(keras_amp.Mixup), mode=mode)
     np.testing.assert_allclose(logs["loss"], expected.mean(), rtol=1e-5)
     assert model.mix_points == [BOTH]
 
 
-@pytest.mark.parametrize("rewrite", [True, False])
+@pytest.mark.parametrize(
+    ("rewrite", "mode"), [(True, "eager"), (True, "xla"), (False, "graph")]
+)
 def test_the_step_on_lambda_moves_both(rewrite, mode):
     classifier = network()
     lam, order = drawn()
@@ -98,7 +102,7 @@ def test_the_step_on_lambda_moves_both(rewrite, mode):
     moved = lam + 0.5 * np.clip(gradient, -1, 1)
     expected = np.maximum(loss(lam), loss(moved)).mean()
     policy = injected(keras_amp.AdversarialMixing, step_size=0.5)
-    model, logs = one_step(classifier, BOTH, policy, rewrite, **mode)
+    model, logs = one_step(classifier, BOTH, policy, rewrite, mode)
     np.testing.assert_allclose(logs["loss"], expected, rtol=1e-5)
     behind = ["global_average_pooling1d", "inner_preactivation"]
     if rewrite:
@@ -140,16 +144,19 @@ def test_never_mixed_is_plain_keras():
     classifier = network()
     plain = keras.models.clone_model(classifier)
     plain.set_weights(classifier.get_weights())
-    plain.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    loss = "sparse_categorical_crossentropy"
+    plain.compile(keras.optimizers.SGD(0.1), loss, run_eagerly=True)
     model, _ = one_step(classifier, [BOTH, "sentence"], keras_amp.Mixup(probability=0.0))
     plain.train_on_batch(X, Y)
     for got, expected in zip(model.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-7)
 
 
-def test_both_or_the_sentence(mode):
+def test_both_or_the_sentence():
     policy = keras_amp.AdversarialMixing(step_size=0.1)
-    model, logs = one_step(network(mask_zero=True), [BOTH, "sentence"], policy, **mode)
+    model, logs = one_step(
+        network(mask_zero=True), [BOTH, "sentence"], policy, mode="graph"
+    )
     assert model.mix_points == [BOTH, "sentence"]
     assert np.isfinite(logs["loss"])
     assert "'figures'" in repr(model)
@@ -183,9 +190,9 @@ def test_both_inside_nested_models():
     y = layers.Dense(4, name="figures")(numbers)
     x = layers.Concatenate()([reader(ids), y])
     whole = keras.Model([ids, numbers], layers.Dense(3, "softmax")(x))
-    model = keras_amp.MixupAMPModel(whole, ("reader/words", "figures"))
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    assert np.isfinite(model.train_on_batch([IDS, NUMBERS], Y)[0])
+    places = ("reader/words", "figures")
+    _, logs = one_step(whole, places, keras_amp.AdversarialMixing(), x=[IDS, NUMBERS])
+    assert np.isfinite(logs["loss"])
 
 
 def test_the_loss_along_lambda_of_both():
@@ -203,8 +210,8 @@ def test_the_loss_along_lambda_of_both():
 
 def test_a_callback_draws_both(tmp_path):
     callback = keras_amp.callbacks.LossAlongLambda((X, Y), 3, log_dir=tmp_path)
-    model = keras_amp.MixupAMPModel(network(), [BOTH, "sentence"])
-    model.compile("sgd", "sparse_categorical_crossentropy")
+    model = keras_amp.MixupAMPModel(network(), [BOTH, "sentence"], keras_amp.Mixup())
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
     model.fit(X, Y, callbacks=[callback], verbose=0)
     assert set(callback.curves[0]) == {"words + figures", "sentence"}
 
@@ -267,7 +274,5 @@ def test_masks_of_several_are_united_each():
     rows = np.arange(6)
     loss = -(lam * np.log(p[rows, Y]) + (1 - lam) * np.log(p[rows, Y[order]]))
     policy = injected(keras_amp.AdversarialMixing, step_size=0.0)
-    model = keras_amp.MixupAMPModel(whole, names, policy)
-    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
-    got = model.train_on_batch(texts, Y, return_dict=True)["loss"]
+    got = one_step(whole, names, policy, rate=0.0, x=texts)[1]["loss"]
     np.testing.assert_allclose(got, ops.mean(loss), rtol=1e-5)

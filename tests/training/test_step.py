@@ -109,7 +109,7 @@ def assert_same(actual, expected):
 
 @pytest.mark.parametrize(
     ("weighted", "mode"),
-    [(False, MODES["eager"]), *((True, mode) for mode in MODES.values())],
+    [(False, MODES["eager"]), (True, MODES["xla"])],
 )
 def test_rand_op(mode, weighted):
     w = WEIGHT if weighted else None
@@ -126,14 +126,11 @@ def test_rand_op(mode, weighted):
 @pytest.mark.parametrize(
     ("min_op", "gradient", "weighted", "mode"),
     [
-        *(
-            (min_op, gradient, weighted, MODES["eager"])
-            for min_op in (True, False)
-            for gradient in ("example", "mean")
-            for weighted in (False, True)
-        ),
-        *((True, "example", True, MODES[name]) for name in ("graph", "xla")),
-        *((False, "mean", False, MODES[name]) for name in ("graph", "xla")),
+        (True, "example", False, MODES["eager"]),
+        (True, "mean", True, MODES["eager"]),
+        (False, "example", True, MODES["eager"]),
+        (False, "mean", False, MODES["graph"]),
+        (True, "example", True, MODES["xla"]),
     ],
 )
 def test_max_op_and_min_op(mode, min_op, gradient, weighted):
@@ -181,7 +178,7 @@ def test_min_op_turns_some_examples_back():
     policy = injected(keras_amp.AdversarialMixing, step_size=1.5)
     expected = NumpyStep(WEIGHTS)
     expected.forward(np.where(far > loss, lam + 1.5 * np.clip(slope(), -1, 1), lam))
-    actual, logs = keras_step(policy, {"jit_compile": False})
+    actual, logs = keras_step(policy, MODES["eager"])
     assert_same(actual, expected.descend(6))
     np.testing.assert_allclose(logs["mask_rate"], (far > loss).mean())
 
@@ -257,9 +254,8 @@ LOSSES = {
 
 @pytest.mark.parametrize(
     ("name", "mode"),
-    [*((name, MODES["eager"]) for name in LOSSES), ("label smoothing", MODES["graph"]),
-     ("one-hot labels", MODES["xla"])],
-)  # fmt: skip
+    [*((name, MODES["eager"]) for name in LOSSES), ("label smoothing", MODES["graph"])],
+)
 def test_any_loss_is_interpolated(name, mode):
     loss, y = LOSSES[name]
     step = NumpyStep(WEIGHTS)
@@ -285,7 +281,8 @@ def test_binary_labels():
     h = keras.layers.Dense(5, "tanh", name="h")(x)
     network = keras.Model(x, keras.layers.Dense(1, "sigmoid")(h))
     model = keras_amp.MixupAMPModel(network, "h", injected(keras_amp.Mixup))
-    model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy", metrics=["accuracy"])
+    sgd = keras.optimizers.SGD(0.0)
+    model.compile(sgd, "binary_crossentropy", metrics=["accuracy"], run_eagerly=True)
     v, a, u, c = (w.astype("float64") for w in network.get_weights())
     hidden = np.tanh(X @ v + a)
     mixed = LAM[:, None] * hidden + (1 - LAM[:, None]) * hidden[PERMUTATION]
@@ -303,7 +300,8 @@ def test_class_weights_go_with_their_labels():
     loss = step.forward(LAM.astype("float64"))
     network = classifier()
     model = keras_amp.MixupAMPModel(network, "embed", injected(keras_amp.Mixup))
-    model.compile(keras.optimizers.SGD(RATE), "sparse_categorical_crossentropy")
+    sgd = keras.optimizers.SGD(RATE)
+    model.compile(sgd, "sparse_categorical_crossentropy", run_eagerly=True)
     history = model.fit(
         X, Y, batch_size=6, class_weight=weights, shuffle=False, verbose=0
     ).history
