@@ -14,7 +14,7 @@ from keras_amp.training.tensorflow import side_effects, traced_graph
 
 X = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
 Y = np.arange(8) % 3
-GRAPH = {"jit_compile": False}
+EAGER, GRAPH = MODES["eager"], MODES["graph"]
 
 
 class Counter(layers.Layer):
@@ -74,6 +74,7 @@ class UntrackedNoise(Noise):
     def build(self, shape):
         generator = keras.random.SeedGenerator(3)
         self.draws = lambda shape: keras.random.normal(shape, seed=generator)
+        self.state = lambda: generator.state
 
     def draw(self, shape):
         return self.draws(shape)
@@ -85,6 +86,20 @@ class GeneratorNoise(Noise):
 
     def draw(self, shape):
         return self.generator.normal(shape)
+
+
+class EveryNoise(Noise):
+    """Noise of all three kinds, which can be put back; and a count of its passes."""
+
+    def build(self, shape):
+        self.count = tf.Variable(0.0, trainable=False)
+        self.parts = [GlobalNoise(), UntrackedNoise(), GeneratorNoise()]
+        for part in self.parts:
+            part.build(shape)
+
+    def draw(self, shape):
+        self.count.assign_add(1.0)
+        return sum(part.draw(shape) for part in self.parts)
 
 
 class TensorFlowNoise(Noise):
@@ -137,19 +152,26 @@ POLICIES = {
 }
 
 
-def trained(layer, policy="shared", mix_at="h", epochs=1, step_size=0.0, **how):
+def made(layer, policy="shared", mix_at="h", **how):
     x = keras.Input((6,))
-    h = layers.Dense(8, "tanh", name="h")(x)
-    h = layers.Dense(8, "tanh", name="again")(layer(h))
+    h = layers.Dense(4, "tanh", name="h")(x)
+    h = layers.Activation("tanh", name="again")(layer(h))
     classifier = keras.Model(x, layers.Dense(3, "softmax")(h))
     base, settings = POLICIES[policy]
     if base is not keras_amp.Mixup:
-        settings = {"step_size": step_size, **settings}
+        settings = {"step_size": 0.0, **settings}
     model = keras_amp.MixupAMPModel(classifier, mix_at, base(**settings), seed=0)
     how.setdefault("loss", "sparse_categorical_crossentropy")
     model.compile("sgd", **how)
-    history = model.fit(X, Y, batch_size=4, epochs=epochs, shuffle=False, verbose=0)
-    return model, history.history
+    return model
+
+
+def trained(*args, steps=2, **how):
+    """Return a model and what its last step reports, eager where nothing is said."""
+    model = made(*args, **(how if "jit_compile" in how else {**how, **EAGER}))
+    for _ in range(steps):
+        logs = model.train_on_batch(X, Y, return_dict=True)
+    return model, logs
 
 
 # === Variables ===
@@ -158,45 +180,30 @@ def trained(layer, policy="shared", mix_at="h", epochs=1, step_size=0.0, **how):
 @pytest.mark.parametrize("policy", list(POLICIES))
 def test_a_variable_counts_steps_not_passes(policy):
     layer = HiddenCounter()
-    trained(layer, policy, epochs=2, **GRAPH)
-    assert layer.count.numpy() == 4
+    trained(layer, policy, **(GRAPH if policy in ("shared", "independent") else EAGER))
+    assert layer.count.numpy() == 2
 
 
-@pytest.mark.parametrize(
-    ("policy", "mode"),
-    [
-        ("shared", MODES["eager"]),
-        ("independent", MODES["eager"]),
-        ("shared", MODES["graph"]),
-        ("shared", MODES["xla"]),
-    ],
-)
-def test_a_variable_counts_steps_however_they_run(mode, policy):
-    layer = Counter()
-    trained(layer, policy, epochs=2, **mode)
-    assert layer.count.numpy() == 4
-
-
-@pytest.mark.parametrize(
-    ("policy", "how"),
-    [("shared", GRAPH), ("independent", MODES["eager"]), ("three steps", MODES["eager"])],
-)
+@pytest.mark.parametrize(("policy", "how"), [("shared", GRAPH), ("independent", EAGER)])
 def test_an_object_in_place_of_a_function_counts_steps(policy, how):
     called = Called()
     layer = layers.Lambda(called)
     called.count.assign(0.0)
-    trained(layer, policy, epochs=2, **how)
-    assert called.count.numpy() == 4
+    trained(layer, policy, **how)
+    assert called.count.numpy() == 2
 
 
-@pytest.mark.parametrize("make", [lambda called: called, CalledLoss])
-def test_a_variable_of_a_loss_counts_the_labels_of_steps(make):
+@pytest.mark.parametrize(
+    ("make", "how"), [(lambda called: called, GRAPH), (CalledLoss, EAGER)]
+)
+def test_a_variable_of_a_loss_counts_the_labels_of_steps(make, how):
     """Two losses per step, since a mixture has two labels."""
     counts = []
-    for policy in ("mixup", "shared", "independent"):
+    for policy in ("mixup", "independent", "shared"):
         called = Called()
         loss = make(called)
-        model, _ = trained(layers.Activation("tanh"), policy, loss=loss, **GRAPH)
+        mode = how if policy == "shared" else EAGER
+        model, _ = trained(layers.Activation("tanh"), policy, loss=loss, **mode)
         counts.append(called.count.numpy())
     assert counts == [4, 4, 4]
     keras_amp.loss_along_lambda(model, (X, Y), "h", 3)
@@ -205,20 +212,20 @@ def test_a_variable_of_a_loss_counts_the_labels_of_steps(make):
 
 def test_several_mix_points():
     layer = Counter()
-    trained(layer, mix_at=["h", layer.name], epochs=3, **GRAPH)
+    trained(layer, mix_at=["h", layer.name], steps=6, **GRAPH)
     assert layer.count.numpy() == 6
 
 
 def test_a_layer_that_only_runs_eagerly():
     layer = EagerCounter()
-    trained(layer, run_eagerly=True)
+    trained(layer)
     assert layer.count.numpy() == 2
 
 
-@pytest.mark.parametrize("how", [GRAPH, {"run_eagerly": True}])
+@pytest.mark.parametrize("how", [GRAPH, EAGER])
 def test_losses_along_lambda_change_nothing(how):
     layer = HiddenCounter()
-    model, _ = trained(layer, "mixup", **how)
+    model = made(layer, "mixup", **how)
     before = layer.count.numpy()
     for place in ("h", "again"):  # above and below
         keras_amp.loss_along_lambda(model, (X, Y), place, 3)
@@ -228,45 +235,71 @@ def test_losses_along_lambda_change_nothing(how):
 # === Noise ===
 
 
-@pytest.mark.parametrize(
-    ("noise", "mode"),
-    [
-        *((noise, MODES["eager"]) for noise in (GlobalNoise, UntrackedNoise)),
-        *((noise, MODES["graph"]) for noise in (GlobalNoise, GeneratorNoise)),
-        *((noise, MODES["xla"]) for noise in (UntrackedNoise, GeneratorNoise)),
-    ],
-)
-def test_noise_of_any_generator(mode, noise):
+@pytest.mark.parametrize("noise", [GlobalNoise, UntrackedNoise, GeneratorNoise])
+def test_noise_of_any_generator(noise):
     """Shared noise leaves no difference; independent noise makes one."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _, history = trained(noise(), **mode)
-        _, other = trained(noise(), "independent", **mode)
-    np.testing.assert_allclose(history["loss_gap"], 0, atol=1e-7)
-    assert abs(other["loss_gap"][0]) > 1e-3
-    assert 0 < other["mask_rate"][0] < 1
-    if not mode.get("jit_compile"):
-        assert history["loss_gap"] == history["mask_rate"] == [0.0]
+        _, logs = trained(noise(), steps=1)
+        _, other = trained(noise(), "independent", steps=1)
+    assert logs["loss_gap"] == logs["mask_rate"] == 0.0
+    assert abs(other["loss_gap"]) > 1e-3
+    assert 0 < other["mask_rate"] < 1
+
+
+@pytest.fixture(scope="module")
+def states():
+    """What the eager steps leave of the three generators, by the policy."""
+    return {
+        policy: states_after(policy, EAGER)[1] for policy in ("shared", "independent")
+    }
+
+
+def states_after(policy, how):
+    keras.utils.set_random_seed(7)
+    noise = EveryNoise()
+    _, logs = trained(noise, policy, **how)
+    assert noise.count.numpy() == 2  # steps, not passes
+    _, untracked, generator = noise.parts
+    everywhere = keras.src.random.seed_generator.global_seed_generator()
+    states = everywhere.state, untracked.state(), generator.generator.state
+    return logs, [state.numpy() for state in states]
+
+
+@pytest.mark.parametrize("mode", ["graph", "xla"])
+def test_noise_and_variables_in_every_mode(mode, states):
+    """Each generator goes on in a graph as it does where the passes run one by one."""
+    for policy, expected in states.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            logs, actual = states_after(policy, MODES[mode])
+        if policy == "shared":
+            np.testing.assert_allclose(logs["loss_gap"], 0, atol=1e-7)
+            assert mode == "xla" or logs["loss_gap"] == logs["mask_rate"] == 0.0
+        else:
+            assert abs(logs["loss_gap"]) > 1e-3
+            assert 0 < logs["mask_rate"] < 1
+        for got, wanted in zip(actual, expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
 
 
 def test_the_global_generator_goes_on_as_in_keras():
     """A step advances the generator as much as a step of the classifier does."""
     states = []
-    for policy in ("mixup", "shared", "three steps"):
+    for policy, how in (("mixup", EAGER), ("shared", GRAPH), ("three steps", EAGER)):
         keras.utils.set_random_seed(7)
-        trained(GlobalNoise(), policy, epochs=2, **GRAPH)
+        trained(GlobalNoise(), policy, **how)
         generator = keras.src.random.seed_generator.global_seed_generator()
         states.append(generator.state.numpy())
     np.testing.assert_array_equal(states[0], states[1])
     np.testing.assert_array_equal(states[0], states[2])
 
 
-@pytest.mark.parametrize("how", [GRAPH, {"run_eagerly": True}])
+@pytest.mark.parametrize("how", [GRAPH, EAGER])
 def test_noise_that_cannot_be_put_back_is_warned_of_once(how):
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
-        model, _ = trained(TensorFlowNoise(name="tf"), **how)
-        model.fit(X, Y, verbose=0)
+        trained(TensorFlowNoise(name="tf"), **how)
     said = [str(w.message) for w in seen if "noise='independent'" in str(w.message)]
     assert len(said) == 1
     assert "layer 'tf', which draws by tf.random (RandomStandardNormal)" in said[0]
@@ -290,15 +323,15 @@ NOISY = {
 @pytest.mark.parametrize("said", list(NOISY))
 def test_it_is_found_in_objects_losses_and_generators(said):
     with pytest.warns(UserWarning, match=said):
-        trained(**NOISY[said](Called(tf.random.normal)), run_eagerly=True)
+        trained(**NOISY[said](Called(tf.random.normal)), steps=1)
 
 
 def test_the_noise_of_a_loss_is_that_of_its_generator():
     generator = tf.random.Generator.from_seed(2)
     for policy, shared in (("shared", True), ("independent", False)):
         loss = CalledLoss(Called(generator.normal))
-        _, history = trained(layers.Activation("tanh"), policy, loss=loss, **GRAPH)
-        assert (history["loss_gap"] == [0.0]) == shared
+        _, logs = trained(layers.Activation("tanh"), policy, loss=loss, steps=1)
+        assert (logs["loss_gap"] == 0.0) == shared
 
 
 @pytest.mark.parametrize(
@@ -307,7 +340,7 @@ def test_the_noise_of_a_loss_is_that_of_its_generator():
 def test_where_it_does_not_matter_nothing_is_said(policy, mix_at):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        trained(TensorFlowNoise(), policy, mix_at, **GRAPH)
+        trained(TensorFlowNoise(), policy, mix_at, steps=1)
 
 
 def test_numpy_is_named_and_its_state_left_alone():
