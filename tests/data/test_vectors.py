@@ -44,7 +44,7 @@ def write(name, content):
     path = Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".gz":
-        content = gzip.compress(content)
+        content = gzip.compress(content, 1)
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(path.stem, content)
@@ -64,14 +64,22 @@ def vocabulary(*words):
 # === Real files ===
 
 
-@functools.cache
-def parsed(name):
-    """All of a real file, read the simple way."""
+def lines_of(name):
+    """The lines of a real file."""
     path = Path(REAL) / "vectors" / f"{name}.txt.gz"
-    with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
-        lines = [line.rstrip("\n").split(" ") for line in file]
-    words = [line[0] for line in lines]
-    return words, np.array([line[1:] for line in lines], dtype="float32")
+    return gzip.open(path, "rt", encoding="utf-8", newline="\n").read().split("\n")[:-1]
+
+
+def parsed(lines):
+    """Words and vectors, read the simple way."""
+    words, numbers = zip(*(line.split(" ", 1) for line in lines), strict=True)
+    return words, np.array([row.split(" ") for row in numbers], dtype="float32")
+
+
+@functools.cache
+def glove():
+    """All of a real file."""
+    return parsed(lines_of(GLOVE))
 
 
 @real_data
@@ -81,7 +89,7 @@ def test_real_vectors_of_a_real_vocabulary():
     vectorizer = keras_amp.data.fit_vectorizer(data.train.texts)
     words = vectorizer.get_vocabulary()
     result = load_vectors(name, words, data_dir=REAL, seed=3)
-    file_words, matrix = parsed(name)
+    file_words, matrix = glove()
     rows = {word: row for row, word in reversed(list(enumerate(file_words)))}
     expected = [word in rows for word in words]
     assert result.found.tolist() == expected
@@ -102,13 +110,13 @@ def test_real_vectors_of_a_real_vocabulary():
 
 @real_data
 def test_all_words_of_a_real_file_are_found():
-    name = SPACY
-    words, matrix = parsed(name)
-    result = load_vectors(
-        Path(REAL) / "vectors" / f"{name}.txt.gz", vocabulary(*words), cache=False
-    )
-    assert result.coverage == 1
-    np.testing.assert_array_equal(result.matrix[2:], matrix)
+    """A twentieth of the vectors whole, and some numbers of every one."""
+    lines = lines_of(SPACY)
+    for part in (lines[::20], [" ".join(line.split(" ", 21)[:21]) for line in lines]):
+        words, matrix = parsed(part)
+        result = read("\n".join(part), vocabulary(*words))
+        assert result.coverage == 1
+        np.testing.assert_array_equal(result.matrix[2:], matrix)
 
 
 # === Formats ===
@@ -961,7 +969,7 @@ def test_the_test_questions_words_join_a_real_vocabulary():
     extra = {word for row in keras_amp.data.split_words(data.test.texts) for word in row}
     load = functools.partial(load_vectors, name, words, data_dir=REAL, ignore_case=True)
     alone, result = load(), load(extra_words=extra)
-    file_words, matrix = parsed(name)
+    file_words, matrix = glove()
     by_case, exact = {}, {}
     for row, word in reversed(list(enumerate(file_words))):
         exact[word] = by_case[word.lower()] = row
