@@ -118,7 +118,11 @@ WRONG_TEXTS = {
     "a gap": ("a.txt", "a\n\t\nb\n", "every line. Received: .*a.txt, whose line 2 is e"),
     "a gap at first": ("a.txt", "\na\n", "whose line 1 is empty"),
     "empty csv": ("a.csv", "", "rows of texts. Received: .*a.csv, which is empty"),
+    "empty tsv": ("a.tsv", "", "a.tsv, which is empty"),
+    "blank tsv": ("a.tsv", "\n \n", "which is empty"),
     "header only": ("a.csv", "text\n", "a.csv, which holds a header only"),
+    "extra column without a header": ("a.tsv", "x\ta\ny\tb\tc\n", "line 2, with 3"),
+    "empty text without a header": ("a.tsv", "x\ta\ny\t \n", "line 2, whose text is"),
     "header with label only": ("a.tsv", "text\tlabel\n\n", "which holds a header only"),
     "empty text": ("a.csv", "id,text\n1,a\n2, \n", "line 3, whose text is empty"),
     "empty label": ("a.csv", "text,label\na,\n", "line 2, whose label is empty"),
@@ -133,7 +137,7 @@ WRONG_TEXTS = {
     "open quote": (
         "a.csv",
         'text\n"a\nb\n',
-        "Expected rows of fields. Received: .*a.csv",
+        "Expected rows of fields. Received: .*a.csv, line 3",
     ),
     "swapped columns": (
         "a.tsv",
