@@ -158,7 +158,8 @@ def drawer(policy, how, batch_size=6, seed=1):
     ("lam_per", "probability", "batch_size", "how"),
     [
         *itertools.product(["example", "batch"], [1.0, 0.5], [1, 6], ["eager"]),
-        *itertools.product(["example", "batch"], [0.5], [6], ["graph", "xla"]),
+        ("example", 0.5, 6, "graph"),
+        ("batch", 0.5, 6, "xla"),
     ],
 )
 def test_draws_have_one_lambda_and_one_partner_per_example(

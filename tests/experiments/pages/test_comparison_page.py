@@ -400,11 +400,12 @@ def test_a_former_report_with_something_of_the_users_is_left_alone(comparison, t
     assert page.read_bytes() == before
 
 
-def test_nothing_is_written_where_something_goes_wrong(comparison, tmp_path, monkeypatch):
+def test_nothing_is_written_where_something_goes_wrong(tmp_path, monkeypatch):
+    write_run(tmp_path / "run")
     (tmp_path / "file").write_text("")
     with pytest.raises(PermissionError, match="Expected a folder that can be written"):
-        write_report([comparison], tmp_path / "file" / "report")
-    page = write_report([comparison], tmp_path / "report")
+        write_report([tmp_path / "run"], tmp_path / "file" / "report")
+    page = write_report([tmp_path / "run"], tmp_path / "report")
     before, rename = page.read_bytes(), os.rename
 
     def refused(source, target):
@@ -414,9 +415,9 @@ def test_nothing_is_written_where_something_goes_wrong(comparison, tmp_path, mon
 
     monkeypatch.setattr(os, "rename", refused)
     with pytest.raises(PermissionError, match="Name another one"):
-        write_report([comparison], tmp_path / "report")
+        write_report([tmp_path / "run"], tmp_path / "report")
     assert page.read_bytes() == before
-    assert {path.name for path in tmp_path.iterdir()} == {"file", "report"}
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "file", "report"}
 
 
 def test_damaged_files_leave_nothing(tmp_path):
