@@ -183,7 +183,7 @@ def test_padding_may_be_negative():
         x = keras.layers.Embedding(10, 4, name="embedding")(ops.maximum(ids, 0))
         x = masked_mean(x, words(ids))
         network = keras.Model(ids, keras.layers.Dense(3, "softmax", name="top")(x))
-        assert_united(network, np.where(IDS == 0, -1, IDS), {})
+        assert_united(network, np.where(IDS == 0, -1, IDS))
 
 
 def test_rows_of_zeros_are_padding():
@@ -373,7 +373,7 @@ def test_a_mask_that_is_the_same_for_all_is_handed_on():
 )
 def test_what_is_computed_of_a_mask_input_follows_the_united_mask(inside):
     network = mask_input("int32", inside=inside)
-    assert_united(network, [IDS, (IDS != 0).astype("int32")], {})
+    assert_united(network, [IDS, (IDS != 0).astype("int32")])
 
 
 @pytest.mark.parametrize("make", [implicit, lambda: computed_mask(WORDS["unequal"])])
@@ -385,9 +385,7 @@ def test_an_example_without_a_share_brings_no_mask(lam, make):
     lam = np.full(4, lam, "float32")
     united = LENGTHS if lam[0] else LENGTHS[order]
     expected = pooled_loss(network, lam, order, united)
-    np.testing.assert_allclose(
-        first_loss(network, IDS, {}, lam=lam, order=order), expected
-    )
+    np.testing.assert_allclose(first_loss(network, IDS, lam=lam, order=order), expected)
 
 
 @pytest.mark.parametrize("mask_zero", [True, False])
