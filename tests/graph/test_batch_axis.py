@@ -123,38 +123,29 @@ def classifier(upper):
     return keras.Model(inputs, layers.Dense(2, "softmax")(layers.Flatten()(x)))
 
 
-def split(network, rewrite):
-    (the_split,) = cut(network, "mixed", rewrite, move_up=True)
-    return the_split
-
-
-def mixed_predictions(network, rewrite):
-    the_split = split(network, rewrite)
-    pair = the_split.run_below(X).pair(ops.convert_to_tensor(LAM), PERMUTATION)
-    return the_split.run_above(pair, LAM).numpy()
+def split_and_mixed(network, rewrite):
+    """Where it mixes, and what it predicts for mixtures."""
+    (split,) = cut(network, "mixed", rewrite, move_up=True)
+    pair = split.run_below(X).pair(ops.convert_to_tensor(LAM), PERMUTATION)
+    return split.mixed_behind, split.run_above(pair, LAM).numpy()
 
 
 @pytest.mark.parametrize("upper", MOVED + KEPT)
-def test_mixtures_are_those_of_the_network_as_it_is(upper):
+def test_mixing_moves_up_only_where_examples_stay_apart(upper):
+    """And the mixtures are those of the network as it is."""
     network = classifier(upper)
-    expected = mixed_predictions(network, rewrite=False)
-    np.testing.assert_allclose(mixed_predictions(network, True), expected, rtol=1e-5)
+    (_, expected), (places, mixed) = (
+        split_and_mixed(network, rewrite) for rewrite in (False, True)
+    )
+    if upper in KEPT:
+        assert places == ["inner_preactivation"]
+    else:
+        assert "inner_preactivation" not in places
+    np.testing.assert_allclose(mixed, expected, rtol=1e-5)
     # That is, of the network behind the mixture of the inputs.
     lam = LAM[:, None, None].astype("float64")
     mixture = (lam * X + (1 - lam) * X[PERMUTATION]).astype("float32")
     np.testing.assert_allclose(network(mixture), expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize("upper", KEPT)
-def test_mixing_still_moves_up_where_examples_stay_apart(upper):
-    (place,) = split(classifier(upper), True).mixed_behind
-    assert place == "inner_preactivation"
-
-
-@pytest.mark.parametrize("upper", MOVED)
-def test_mixing_stays_below_what_moves_the_batch(upper):
-    network = classifier(upper)
-    assert "inner_preactivation" not in split(network, True).mixed_behind
 
 
 @pytest.mark.parametrize("upper", [on_time_major, on_frames])
