@@ -97,7 +97,7 @@ def expected(weights, policy):
     ("settings", "mode"),
     [
         *((settings, "eager") for settings in SETTINGS),
-        *((settings, mode) for settings in SETTINGS[-2:] for mode in ("graph", "xla")),
+        *((SETTINGS[-1], mode) for mode in ("graph", "xla")),
         (SETTINGS[5], "graph"),
     ],
     ids=str,
@@ -151,7 +151,7 @@ def test_places_of_different_shapes_are_mixed_at_random():
         [
             keras.Input((4,)),
             keras.layers.Embedding(9, 5, name="words"),
-            keras.layers.Conv1D(3, 2, activation="relu"),
+            keras.layers.Activation("tanh"),
             keras.layers.GlobalMaxPooling1D(name="sentence"),
             keras.layers.Dense(CLASSES, activation="softmax"),
         ]
@@ -161,11 +161,13 @@ def test_places_of_different_shapes_are_mixed_at_random():
     )
     mixed = keras_amp.MixupAMPModel(model, ["words", "sentence"], policy, seed=1)
     mixed.compile("sgd", "sparse_categorical_crossentropy", jit_compile=True)
-    x, y = np.random.default_rng(0).integers(9, size=(60, 4)), np.arange(60) % CLASSES
-    history = mixed.fit(x, y, batch_size=10, epochs=2, verbose=0).history
+    x, y = np.random.default_rng(0).integers(9, size=(10, 4)), np.arange(10) % CLASSES
     assert mixed.mixed_behind == [["words"], ["sentence"]]
-    assert np.isfinite(history["loss"]).all()
-    assert min(history["loss_gap"]) > 0
+    for _ in range(12):
+        mixed.reset_metrics()
+        logs = mixed.train_on_batch(x, y, return_dict=True)
+        assert np.isfinite(logs["loss"])
+        assert logs["loss_gap"] > 0
 
 
 def test_words_move_where_they_differ_from_the_partners():
