@@ -226,22 +226,15 @@ def test_mixing_moves_as_far_up_as_it_can_and_no_further(build):
 
 
 def test_mixing_moves_from_each_of_several_places():
-    x = RNG.integers(1, 30, (6, 7))
     results = []
     for rewrite in (True, False):
-        keras.utils.set_random_seed(4)
-        classifier = text_cnn(30, 3, 7, embedding_dim=6, filters=4, seed=1)
-        model = keras_amp.MixupAMPModel(
-            classifier, ["embedding", "sentence"], seed=3, rewrite=rewrite
-        )
-        model.compile(
-            keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", run_eagerly=True
-        )
-        for _ in range(4):
-            model.train_on_batch(x, LABELS)
-        results.append(classifier.get_weights())
-        behind = [3, 1] if rewrite else [1, 1]
-        assert list(map(len, model.mixed_behind)) == behind
+        places = ["place", "joined"]
+        model, *_ = trained(affine_residual, rewrite, mix_at=places)
+        for _ in range(3):
+            model.train_on_batch(IDS, LABELS)
+        results.append(model.get_weights())
+        below = ["joined" + PRE] if rewrite else ["place"]
+        assert model.mixed_behind == [below, ["joined"]]
     for got, wanted in zip(*results, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
 
