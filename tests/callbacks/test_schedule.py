@@ -190,7 +190,7 @@ def test_a_restored_training_goes_on_with_the_steps(
         both = [backup, by_steps(seen)]
         if schedule_first:
             both.reverse()
-        made().fit(**GO_ON, epochs=3, callbacks=[*both, *callbacks])
+        made(run_eagerly=True).fit(**GO_ON, epochs=3, callbacks=[*both, *callbacks])
 
     with pytest.raises(KeyboardInterrupt):
         fit([], StopAt(interrupted_after))
@@ -200,7 +200,7 @@ def test_a_restored_training_goes_on_with_the_steps(
 
 
 def test_a_loaded_model_goes_on_with_the_steps(tmp_path):
-    model = made("adam")
+    model = made("adam", run_eagerly=True)
     model.fit(**GO_ON, callbacks=[by_steps([])])
     model.save(tmp_path / "model.keras")
     seen = []
@@ -231,8 +231,10 @@ def test_epochs_go_on_as_keras_counts_them(tmp_path):
     backup = keras.callbacks.BackupAndRestore
     callbacks = [schedule(), backup(tmp_path / "b"), StopAt(9)]
     with pytest.raises(KeyboardInterrupt):
-        made().fit(**GO_ON, epochs=3, callbacks=callbacks)
-    made().fit(**GO_ON, epochs=3, callbacks=[schedule(), backup(tmp_path / "b")])
+        made(run_eagerly=True).fit(**GO_ON, epochs=3, callbacks=callbacks)
+    made(run_eagerly=True).fit(
+        **GO_ON, epochs=3, callbacks=[schedule(), backup(tmp_path / "b")]
+    )
     made(run_eagerly=True).fit(**GO_ON, epochs=6, initial_epoch=5, callbacks=[schedule()])
     assert seen == [0, 1, 2, 2, 5]
 
