@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import MODES
 from keras import layers, ops
 
 import keras_amp
@@ -22,8 +23,9 @@ def network(shape=(4,), **arguments):
     return keras.Model(x, layers.Dense(3, "softmax", name="p")(h), name="mine")
 
 
-def compiled(classifier=None, loss=SPARSE, **arguments):
-    model = keras_amp.MixupAMPModel(classifier or network(), "embed", seed=1)
+def compiled(classifier=None, loss=SPARSE, policy=None, **arguments):
+    policy = policy or keras_amp.Mixup()  # the step of one pass, which is traced sooner
+    model = keras_amp.MixupAMPModel(classifier or network(), "embed", policy, seed=1)
     model.compile("sgd", loss, **arguments)
     return model
 
@@ -152,11 +154,10 @@ def test_what_keras_takes_is_taken(shape, expected):
     x = X.reshape(shape)
     classifier = network(expected)
     model = compiled(classifier, run_eagerly=True)
-    np.testing.assert_allclose(
-        model.predict_on_batch(x), classifier.predict_on_batch(x), rtol=1e-5
-    )
-    for data in ((x, Y), (slices((x, Y)).batch(8),)):
-        assert np.isfinite(model.fit(*data, verbose=0).history["loss"]).all()
+    np.testing.assert_allclose(model.predict_on_batch(x), classifier(x), rtol=1e-5)
+    assert np.isfinite(model.train_on_batch(x, Y)).all()
+    data = slices((x, Y)).batch(8)
+    assert np.isfinite(model.fit(data, verbose=0).history["loss"]).all()
 
 
 def two_inputs(structure):
@@ -169,7 +170,7 @@ def test_several_inputs():
     words, numbers = RNG.random((8, 6)), RNG.random((8, 3))
     for structure in (lambda *x: list(x), lambda *x: dict(zip("ab", x, strict=True))):
         model = compiled(two_inputs(structure), run_eagerly=True)
-        model.fit(structure(words, numbers), Y, verbose=0)
+        model.train_on_batch(structure(words, numbers), Y)
         match = r"of `x`.*\(batch_size, 6\).*'words'.*Received: shape \(8, 3\)"
         fails(model.fit, match, structure(numbers, words), Y)
         fails(model.fit, "`x` to hold 2 inputs.*'words'.*Received: 1", words, Y)
@@ -224,14 +225,14 @@ def test_weights_of_positions():
     inputs, labels = RNG.random((8, 5, 2)), RNG.integers(0, 3, (8, 5))
     model = compiled(tagger, run_eagerly=True)
     for shape in ((8, 1), (8, 5), (8, 5, 1)):
-        model.fit(inputs, labels, sample_weight=np.ones(shape), verbose=0)
+        model.train_on_batch(inputs, labels, np.ones(shape))
     for shape in ((8,), (8, 4), (8, 5, 2)):  # Keras takes none of them either
         weights = np.ones(shape)
         match = r"\(batch_size, 5\).*Received: shape \(8,"
         fails(model.fit, match, inputs, labels, sample_weight=weights, verbose=0)
-        tagger.compile("sgd", SPARSE)
+        tagger.compile("sgd", SPARSE, run_eagerly=True)
         with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
-            tagger.fit(inputs, labels, sample_weight=weights, verbose=0)
+            tagger.train_on_batch(inputs, labels, weights)
 
 
 # === Texts ===
@@ -346,11 +347,18 @@ def of_the_hard(y, p):
 
 
 @pytest.mark.parametrize(
-    ("loss", "number"), [(hardest, 4), (hardest_one, 1), (transposed, 3)]
+    ("loss", "number", "mode"),
+    [
+        *((hardest, 4, mode) for mode in MODES),
+        (hardest_one, 1, "eager"),
+        (hardest_one, 1, "graph"),
+        (transposed, 3, "eager"),
+        (transposed, 3, "graph"),
+    ],
 )
 def test_a_loss_of_another_number_of_values(loss, number, mode):
     match = f"one loss per example.*{loss.__name__}.*returns {number} for 8 examples"
-    model = compiled(None, loss, **mode)
+    model = compiled(None, loss, **MODES[mode])
     before = model.get_weights()
     # A data set says how many examples there are only if no batch can be smaller.
     fails(model.fit, match, slices((X, Y)).batch(8, drop_remainder=True), verbose=0)
@@ -364,12 +372,14 @@ def test_a_loss_whose_number_of_values_shows_while_it_runs(loss):
     fails(compiled(None, loss, jit_compile=False).fit, match, X, Y, verbose=0)
 
 
-@pytest.mark.parametrize("loss", [hardest, of_the_hard])
-@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize(
+    ("loss", "known"), [(hardest, True), (hardest, False), (of_the_hard, False)]
+)
 def test_its_gradient_does_not_fail_first(loss, known):
     match = f"one loss per example.*{loss.__name__}.*returns . for 6 examples"
     data = slices((np.concatenate([X] * 3), np.concatenate([Y] * 3))).batch(6, known)
-    fails(compiled(None, loss, jit_compile=False).fit, match, data, verbose=0)
+    model = compiled(None, loss, keras_amp.AdversarialMixing(), jit_compile=False)
+    fails(model.fit, match, data, verbose=0)
 
 
 def test_xla_makes_another_number_nan():
@@ -466,7 +476,7 @@ def test_token_ids_at_the_mix_point_name_the_embedding():
 
 def trained():
     model = compiled(run_eagerly=True)
-    model.fit(X, Y, verbose=0)
+    model.train_on_batch(X, Y)
     return model
 
 

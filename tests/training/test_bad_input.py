@@ -22,8 +22,15 @@ def network(units=3, activation="softmax"):
     return keras.Model(x, layers.Dense(units, activation, name="p")(h), name="mine")
 
 
+@pytest.fixture(params=["eager", "graph"])
+def mode(request):
+    """A compiled step is traced as a graph is, and fails as it is traced."""
+    return MODES[request.param]
+
+
 def compiled(loss=SPARSE, classifier=None, **arguments):
-    model = keras_amp.MixupAMPModel(classifier or network(), "embed", seed=1)
+    policy = keras_amp.Mixup()  # the step of one pass, which is traced sooner
+    model = keras_amp.MixupAMPModel(classifier or network(), "embed", policy, seed=1)
     if "jit_compile" not in arguments:
         arguments["run_eagerly"] = True  # which spares the tracing
     model.compile("sgd", loss, **arguments)
@@ -199,7 +206,7 @@ def test_a_policy_that_draws_the_wrong_shape(mode):
 def test_a_policy_that_draws_other_types(mode):
     model = keras_amp.MixupAMPModel(network(), "embed", Wide())
     model.compile("sgd", SPARSE, **mode)
-    assert np.isfinite(model.fit(X, Y, batch_size=8, verbose=0).history["loss"]).all()
+    assert np.isfinite(model.train_on_batch(X, Y)).all()
 
 
 # === Compilation ===
@@ -212,9 +219,7 @@ def test_fit_before_compile():
 
 
 def test_no_loss(mode):
-    model = keras_amp.MixupAMPModel(network(), "embed")
-    model.compile("sgd", metrics=["accuracy"], **mode)
-    fails(model, r"`loss`.*Received: loss=None", X, Y)
+    fails(compiled(None, **mode), r"`loss`.*Received: loss=None", X, Y)
 
 
 def test_a_loss_that_averages_over_the_batch(mode):
@@ -307,7 +312,7 @@ def test_labels_outside_the_classes_in_a_data_set(name, mode):
 
 def test_a_later_batch_of_a_data_set_is_checked_too():
     bad = np.concatenate([Y, [0, 1, 2, 7]])
-    model = compiled(jit_compile=True)
+    model = compiled()
     with pytest.raises(ValueError, match="labels of `x` .*Received: values from 0 to 7"):
         model.fit(dataset(np.concatenate([X, X[:4]]), bad), verbose=0)
     assert all(np.isfinite(w).all() for w in model.get_weights())
@@ -321,10 +326,11 @@ class Batches(keras.utils.PyDataset):
         return X, np.where(Y == 2, 7, Y)
 
 
+@pytest.mark.parametrize("mode", MODES)
 def test_labels_outside_the_classes_in_batches_from_python(mode):
     """XLA drops assertions: there the loss becomes NaN, and a warning says so."""
-    model = compiled(**mode)
-    if mode.get("jit_compile"):
+    model = compiled(**MODES[mode])
+    if mode == "xla":
         with pytest.warns(RuntimeWarning, match=r"nan .*TerminateOnNaN.*labels outside"):
             model.fit(Batches(), verbose=0)
     else:
@@ -362,10 +368,12 @@ WRONG_SHAPES = {
 }
 
 
-@pytest.mark.parametrize("name", list(WRONG_SHAPES))
+@pytest.mark.parametrize(
+    ("name", "mode"), [*((name, "eager") for name in WRONG_SHAPES), ("too wide", "graph")]
+)
 def test_labels_of_the_wrong_shape(name, mode):
     loss, y = WRONG_SHAPES[name]
-    model = compiled(loss, **mode)
+    model = compiled(loss, **MODES[mode])
     received = r", ".join(map(str, y.shape[1:]))
     match = (
         rf"shape \(batch_size.*output shape \(None, 3\).*Received: shape \(8,.*{received}"
@@ -407,9 +415,9 @@ def test_class_names_in_place_of_indices():
 )
 def test_labels_that_are_right(loss, y):
     model = compiled(loss)
-    for x, labels in ((X, y), (dataset(X, y), None)):
-        history = model.fit(x, labels, verbose=0).history
-        assert np.isfinite(history["loss"]).all()
+    assert np.isfinite(model.train_on_batch(X, y)).all()
+    batches = tf.data.Dataset.from_tensors((X, y))
+    assert np.isfinite(model.fit(batches, verbose=0).history["loss"]).all()
 
 
 # === Length zero ===
