@@ -14,16 +14,27 @@ from keras_amp.analysis.curve import LambdaCurve, loss_along_lambda
 from keras_amp.graph.insertion import insert_mix_layer
 from keras_amp.layers import MixLayer
 from keras_amp.models import MixupAMPModel
-from keras_amp.policies import AdversarialMixing, Mixup
+from keras_amp.policies import (
+    AdversarialMixing,
+    AdversarialTraining,
+    CutMix,
+    Mixup,
+    RDrop,
+    RegMixup,
+)
 from keras_amp.runs import load_run
 from keras_amp.version import __version__
 
 __all__ = [
     "AdversarialMixing",
+    "AdversarialTraining",
+    "CutMix",
     "LambdaCurve",
     "MixLayer",
     "Mixup",
     "MixupAMPModel",
+    "RDrop",
+    "RegMixup",
     "__version__",
     "backbones",
     "callbacks",

@@ -10,7 +10,8 @@ from keras import tree
 
 from keras_amp.graph.cuts import cut
 from keras_amp.graph.overrides import check_overrides, is_overridden
-from keras_amp.policies import AdversarialMixing, Mixup
+from keras_amp.policies import AdversarialMixing
+from keras_amp.policies.policy import Policy
 from keras_amp.saving.exporting import ExportsClassifier
 from keras_amp.saving.random_states import SavesRandomStates
 from keras_amp.training import input_check, validation
@@ -127,7 +128,7 @@ class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, ker
         self,
         classifier: keras.Model,
         mix_at: validation.MixAt = None,
-        policy: Mixup | None = None,
+        policy: Policy | None = None,
         seed: int | None = None,
         rewrite: bool = True,
         masks: dict[str, str] | None = None,
@@ -150,7 +151,7 @@ class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, ker
         self.masks = check_meanings(masks)
         self.seed_generator = backend.SeedGenerator(seed, name="mixing")
         self._policy_state = policy.create_state()
-        self._reports = Reports()
+        self._reports = Reports(policy.measures)
         self._means = self._reports.means
         splits = cut(
             classifier, self.mix_at, self.rewrite, policy.needs.commutes, self.masks

@@ -185,7 +185,7 @@ class Mixtures:
         other = np.roll(np.arange(2 * size, dtype="int32"), size)
         pair = Pair(
             *(
-                [v if v is None else v[:size] for v in part]
+                [v if v is None else v[:size] for v in part or []]
                 for part in hidden.pair(ops.concatenate([lam, lam]), other)
             )
         )

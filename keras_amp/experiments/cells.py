@@ -12,7 +12,14 @@ from keras_amp.policies import AdversarialMixing, Mixup
 WITHOUT_EFFECT = ("data_dir", "save_classifier", "save_curve")
 # Settings that were added later, with the values that stand for the former behaviour:
 # with these, a cell keeps the key that it had before the settings were added.
-LATER = {"test_every": None, "convolution_gain": None, "reading": "earlier"}
+LATER = {
+    "test_every": None,
+    "convolution_gain": None,
+    "reading": "earlier",
+    "probability_per": "batch",
+    "partners": "any",
+    "bandwidth": 1.0,
+}
 NESTED = {"backbone_arguments", "policy_arguments"}
 # Settings that only the training depends on; the others decide what the examples are.
 OF_THE_TRAINING = (

@@ -17,13 +17,13 @@ class Pair(NamedTuple):
 
     Attributes:
         hidden: The tensors that are mixed, each ``(batch_size, ...)``.
-        partner: The same of the partners.
+        partner: The same of the partners; None where nothing is mixed.
         implicit_masks: The mask that Keras puts on each of ``hidden``; None for no mask.
         masks: The mask tensors that bypass the mix point.
     """
 
     hidden: list[Tensor]
-    partner: list[Tensor]
+    partner: list[Tensor] | None
     implicit_masks: list[Tensor | None]
     masks: list[Tensor]
 
@@ -42,6 +42,11 @@ class Hidden:
         self, tensors: list[Tensor], masks: list[Tensor], meanings: list[str]
     ) -> None:
         self.tensors, self.masks, self.meanings = tensors, masks, meanings
+
+    def alone(self) -> Pair:
+        """Return the hidden states as they are, each example by itself."""
+        implicit = [keras_compat.mask_of(x) for x in self.tensors]
+        return Pair(self.tensors, None, implicit, self.masks)
 
     def pair(self, lam: Tensor, permutation: Tensor) -> Pair:
         """Pair every example with its partner, and unite the masks of the two.
@@ -83,10 +88,53 @@ def per_dimension(lam: Tensor, hidden: list[Tensor]) -> Tensor:
         A float32 tensor of the shape of the hidden state; of several hidden states
         ``(batch_size, num_dimensions)``, those of all of them side by side.
     """
-    lams = [ops.broadcast_to(expand_like(lam, h), ops.shape(h)) for h in hidden]
-    if len(lams) == 1:
-        return lams[0]
-    return ops.concatenate([ops.reshape(v, _flat(v)) for v in lams], axis=1)
+    return side_by_side(
+        [ops.broadcast_to(expand_like(lam, h), ops.shape(h)) for h in hidden]
+    )
+
+
+def side_by_side(values: list[Tensor]) -> Tensor:
+    """Join what there is for each of several hidden states; one alone stays as it is.
+
+    Args:
+        values: List of tensors ``(batch_size, ...)``.
+
+    Returns:
+        The only tensor, or one ``(batch_size, num_dimensions)``.
+    """
+    if len(values) == 1:
+        return values[0]
+    return ops.concatenate([ops.reshape(v, _flat(v)) for v in values], axis=1)
+
+
+def positions(pair: Pair, meanings: list[str]) -> list[Tensor | None]:
+    """Return which positions of each hidden state are no padding, as far as it is known.
+
+    That is the mask that Keras puts on it, or one that bypasses the mix point and has its
+    first two axes.
+
+    Args:
+        pair: A ``Pair``.
+        meanings: For each of its ``masks`` its meaning (``keras_amp.graph.masks``).
+
+    Returns:
+        A list of boolean tensors ``(batch_size, length)``; None where no mask is known.
+    """
+    known = [
+        ops.logical_not(ops.cast(mask, "bool")) if meaning == "hide" else mask
+        for mask, meaning in zip(pair.masks, meanings, strict=True)
+        if meaning in ("keep", "hide")
+    ]
+
+    def of(hidden: Tensor, implicit: Tensor | None) -> Tensor | None:
+        for mask in [implicit, *known]:
+            if mask is None or len(hidden.shape) < 3 or len(mask.shape) != 2:
+                continue
+            if mask.shape[1] == hidden.shape[1]:
+                return ops.cast(mask, "bool")
+        return None
+
+    return [of(*each) for each in zip(pair.hidden, pair.implicit_masks, strict=True)]
 
 
 def per_hidden_state(lam: Tensor, hidden: list[Tensor]) -> list[Tensor]:

@@ -6,12 +6,19 @@ What lies below is computed once a step, however often what lies above is evalua
 from collections.abc import Sequence
 
 import keras
-from keras import tree
+from keras import ops, tree
 
 from keras_amp.graph import keras_compat, placement
 from keras_amp.graph.insertion import replay
 from keras_amp.graph.masks import masks_around
-from keras_amp.graph.pairs import Hidden, Pair, per_dimension, per_hidden_state
+from keras_amp.graph.pairs import (
+    Hidden,
+    Pair,
+    per_dimension,
+    per_hidden_state,
+    positions,
+    side_by_side,
+)
 from keras_amp.layers import MixLayer
 from keras_amp.typing import Structure, Tensor
 
@@ -101,25 +108,76 @@ class SplitModel:
         count = len(self.mixed_behind)
         return Hidden(tensors[:count], tensors[count:], self.mask_meanings)
 
-    def run_above(self, pair: Pair, lam: Tensor, training: bool = True) -> Structure:
+    def run_above(
+        self,
+        pair: Pair,
+        lam: Tensor | None,
+        training: bool = True,
+        delta: Tensor | None = None,
+    ) -> Structure:
         """Mix a ``Pair`` by ``lam`` and compute the predictions.
 
         Args:
             pair: A ``Pair``.
             lam: Float32 tensor ``(batch_size,)``, the share of the examples themselves,
-                or one for every dimension; see ``lam_per_dimension``.
+                or one for every dimension; see ``lam_per_dimension``. None where the pair
+                has no partners.
             training: Whether in training mode.
+            delta: Float32 tensor that is added to the hidden states, of the shape of
+                ``zeros``; None for nothing.
 
         Returns:
             What the model returns.
         """
-        lams = per_hidden_state(lam, pair.hidden)
-        mixed = [
-            self.mix_layer(hidden, partner=partner, lam=lam)
-            for hidden, partner, lam in zip(pair.hidden, pair.partner, lams, strict=True)
-        ]
+        mixed = pair.hidden
+        if pair.partner is not None:
+            mixed = [
+                self.mix_layer(hidden, partner=partner, lam=lam)
+                for hidden, partner, lam in zip(
+                    pair.hidden,
+                    pair.partner,
+                    per_hidden_state(lam, pair.hidden),
+                    strict=True,
+                )
+            ]
+        if delta is not None:
+            deltas = per_hidden_state(delta, pair.hidden)
+            mixed = [
+                hidden + ops.cast(each, hidden.dtype)
+                for hidden, each in zip(mixed, deltas, strict=True)
+            ]
         implicit = [*pair.implicit_masks, *[None] * len(pair.masks)]
         return self.above([*mixed, *pair.masks], training=training, mask=implicit)
+
+    def zeros(self, pair: Pair) -> Tensor:
+        """Return a zero for every dimension of the hidden states.
+
+        Args:
+            pair: A ``Pair``.
+
+        Returns:
+            A float32 tensor of the shape of the hidden state; of several hidden states
+            ``(batch_size, num_dimensions)``, those of all of them side by side.
+        """
+        return per_dimension(ops.zeros((ops.shape(pair.hidden[0])[0],)), pair.hidden)
+
+    def without_padding(self, pair: Pair, delta: Tensor) -> Tensor:
+        """Return a delta that is 0 at the positions that are known to be padding.
+
+        Args:
+            pair: A ``Pair``.
+            delta: Tensor of the shape of ``zeros``.
+        """
+        counted = positions(pair, self.mask_meanings)
+        if all(mask is None for mask in counted):
+            return delta
+        parts = [
+            each if mask is None else each * _over_channels(mask, each)
+            for each, mask in zip(
+                per_hidden_state(delta, pair.hidden), counted, strict=True
+            )
+        ]
+        return side_by_side(parts)
 
     def lam_per_dimension(self, pair: Pair, lam: Tensor) -> Tensor:
         """Give every dimension of the hidden states its example's coefficient.
@@ -150,6 +208,12 @@ class SplitModel:
         others = self.above.weights + self.above.metrics_variables
         known = {id(variable) for variable in others}
         return [v for v in self.above.variables if id(v) not in known]
+
+
+def _over_channels(mask: Tensor, like: Tensor) -> Tensor:
+    """A mask ``(batch_size, length)`` as numbers, with the axes of a hidden state."""
+    shape = (*ops.shape(mask), *[1] * (len(like.shape) - 2))
+    return ops.cast(ops.reshape(mask, shape), like.dtype)
 
 
 def _above(model: keras.Model, entries: list[Tensor]) -> keras.Model:

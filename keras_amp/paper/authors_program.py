@@ -200,6 +200,9 @@ class AuthorsProgram(AdversarialMixing):
         reading: ``"published"``; or ``"earlier"``, a reading of the program with which
             the first studies of this package were run: the last steps do not include the
             current one, and the deviation is that of a population (n).
+        probability_per: As ``Mixup``.
+        partners: As ``Mixup``.
+        bandwidth: As ``Mixup``.
 
     Raises:
         ValueError: If an argument lies outside its range.
@@ -227,6 +230,9 @@ class AuthorsProgram(AdversarialMixing):
         window: int = 5,
         reweigh: bool = True,
         reading: Literal["published", "earlier"] = "published",
+        probability_per: Literal["batch", "example"] = "batch",
+        partners: Literal["any", "near"] = "any",
+        bandwidth: float = 1.0,
     ) -> None:
         super().__init__(
             alpha=alpha,
@@ -241,6 +247,9 @@ class AuthorsProgram(AdversarialMixing):
             ascent_steps=ascent_steps,
             step_per=step_per,
             normalize=normalize,
+            probability_per=probability_per,
+            partners=partners,
+            bandwidth=bandwidth,
         )
         self.window = check_count("window", window)
         self.reweigh = check_one_of("reweigh", reweigh, (True, False))

@@ -1,14 +1,18 @@
-"""How a batch is mixed, and how its coefficients are made adversarial.
+"""How a batch is mixed or moved, and what a training step trains on.
 
-``operators`` holds the paper's equations as free functions, ``random`` the draws; then
-one file a policy. Nothing here knows of a model or a backend: ``keras.ops`` only. It
-imports ``keras_amp.validation``; layers, graphs, training and analysis import it.
+``operators`` holds the paper's equations as free functions, ``random`` the draws;
+``policy`` is what all policies share, ``passes`` what they and a training step tell each
+other, and ``adversarial_search`` the paper's search; then one file a policy. Nothing here
+knows of a model or a backend: ``keras.ops`` only. It imports ``keras_amp.validation``;
+layers, graphs, training and analysis import it.
 """
 
 import warnings
 from typing import Any
 
 from keras_amp.policies.adversarial_mixing import AdversarialMixing
+from keras_amp.policies.adversarial_training import AdversarialTraining
+from keras_amp.policies.cutmix import CutMix
 from keras_amp.policies.mixup import Mixup
 from keras_amp.policies.needs import Needs
 from keras_amp.policies.operators import (
@@ -20,11 +24,19 @@ from keras_amp.policies.operators import (
     normalized,
     rand_op,
 )
+from keras_amp.policies.policy import Policy
+from keras_amp.policies.rdrop import RDrop
+from keras_amp.policies.regmixup import RegMixup
 
 __all__ = [
     "AdversarialMixing",
+    "AdversarialTraining",
+    "CutMix",
     "Mixup",
     "Needs",
+    "Policy",
+    "RDrop",
+    "RegMixup",
     "adversarial_mask",
     "expand_like",
     "max_op",

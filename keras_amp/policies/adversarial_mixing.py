@@ -56,6 +56,9 @@ class AdversarialMixing(Mixup):
             ``step_size`` exactly, however flat the loss is. With
             ``step_per="dimension"`` the root mean square of the steps is ``step_size``,
             unless ``max_gradient`` bounds them.
+        probability_per: As ``Mixup``.
+        partners: As ``Mixup``.
+        bandwidth: As ``Mixup``.
 
     If a layer above the mix point connects the examples of a batch, as batch
     normalization does in training, an example's gradient includes its effect on the
@@ -94,8 +97,13 @@ class AdversarialMixing(Mixup):
         ascent_steps: int = 1,
         step_per: Literal["example", "dimension"] = "example",
         normalize: bool = False,
+        probability_per: Literal["batch", "example"] = "batch",
+        partners: Literal["any", "near"] = "any",
+        bandwidth: float = 1.0,
     ):
-        super().__init__(alpha=alpha, lam_per=lam_per, probability=probability)
+        super().__init__(
+            alpha, lam_per, probability, probability_per, partners, bandwidth
+        )
         self.step_size = step_size
         self.max_gradient = (
             None

@@ -103,6 +103,58 @@ def normalized(lam_gradient: Tensor) -> Tensor:
     return gradient / ops.where(rms > 0, rms, ops.ones_like(rms))
 
 
+def unit(gradient: Tensor, norm: str = "l2") -> Tensor:
+    """Scale each example's gradient to the norm 1; a gradient of 0 stays 0.
+
+    Args:
+        gradient: Float tensor ``(batch_size, ...)``.
+        norm: ``"l2"``: ``gradient_i / ||gradient_i||_2`` over all of an example's
+            dimensions; ``"linf"``: the sign of each.
+
+    Returns:
+        A tensor of its shape.
+
+    Example:
+    >>> keras_amp.policies.operators.unit(np.array([[3.0, -4.0]])).numpy()
+    array([[ 0.6, -0.8]])
+    """
+    if norm == "linf":
+        return ops.sign(gradient)
+    return normalized(gradient) / ops.sqrt(
+        ops.cast(_dimensions(gradient), gradient.dtype)
+    )
+
+
+def within(delta: Tensor, radius: Tensor, norm: str = "l2") -> Tensor:
+    """Pull each example's delta back to where its norm is at most the radius.
+
+    Args:
+        delta: Float tensor ``(batch_size, ...)``.
+        radius: Float >= 0 or a scalar tensor.
+        norm: ``"l2"`` or ``"linf"``, the largest absolute value.
+
+    Returns:
+        A tensor of its shape.
+
+    Example:
+    >>> keras_amp.policies.operators.within(np.array([[6.0, 8.0]]), 5.0).numpy()
+    array([[3., 4.]])
+    """
+    if norm == "linf":
+        return ops.clip(delta, -radius, radius)
+    square = ops.sum(
+        ops.square(delta), axis=tuple(range(1, len(delta.shape))), keepdims=True
+    )
+    too_long = square > radius**2
+    size = ops.sqrt(ops.where(too_long, square, ops.ones_like(square)))
+    return ops.where(too_long, delta * (radius / size), delta)
+
+
+def _dimensions(values: Tensor) -> Tensor:
+    """The number of an example's dimensions."""
+    return ops.prod(ops.convert_to_tensor(ops.shape(values)[1:], dtype="int32"))
+
+
 def max_op(
     lam: Tensor,
     lam_gradient: Tensor,

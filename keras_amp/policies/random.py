@@ -14,7 +14,7 @@ from keras import ops
 
 from keras_amp.typing import Size, Tensor
 
-__all__ = ["MOST_RANKED", "symmetric_beta", "uniform_permutation"]
+__all__ = ["MOST_RANKED", "near_partners", "symmetric_beta", "uniform_permutation"]
 
 # Up to this many positions all pairs are compared: 17 million, some 100 MB for a moment.
 MOST_RANKED = 4096
@@ -102,6 +102,38 @@ def uniform_permutation(size: Size, seed: Seed = None) -> Tensor:
     return ops.cond(
         many, lambda: _sorted_twice(draws, size), lambda: _ranks(draws[:size], size)
     )
+
+
+def near_partners(values: Tensor, bandwidth: float, seed: Seed = None) -> Tensor:
+    """Draw a partner for each example, the likelier the nearer its value (C-Mixup).
+
+        P(j is the partner of i)  ~  exp(-||values_i - values_j||^2 / (2 bandwidth^2))
+
+    Args:
+        values: Tensor ``(size, ...)`` of numbers.
+        bandwidth: Float > 0, in the units of the values.
+        seed: Integer or ``keras.random.SeedGenerator``.
+
+    Returns:
+        An int32 tensor ``(size,)``; an example may be its own partner.
+
+    Example:
+    >>> far_apart = np.array([0.0, 100.0, 200.0])
+    >>> keras_amp.policies.random.near_partners(far_apart, 1.0, seed=1).numpy()
+    array([0, 1, 2], dtype=int32)
+
+    Reference:
+        Yao et al., *C-Mixup: Improving Generalization in Regression*, NeurIPS 2022.
+    """
+    values = ops.cast(values, "float32")
+    size = ops.shape(values)[0]
+    values = ops.reshape(values, (size, -1))
+    squares = ops.square(ops.expand_dims(values, 1) - ops.expand_dims(values, 0))
+    log_p = -ops.sum(squares, axis=-1) / (2.0 * bandwidth**2)
+    # The largest of log p plus Gumbel noise is a draw from p.
+    uniform = keras.random.uniform((size, size), dtype="float32", seed=seed)
+    noise = -ops.log(-ops.log(ops.clip(uniform, 1e-37, 1.0 - 6e-8)))
+    return ops.cast(ops.argmax(log_p + noise, axis=1), "int32")
 
 
 def _uniform(number: Size, seed: Seed) -> Tensor:

@@ -8,7 +8,7 @@ In pseudocode, for a batch ``x, y`` and a policy::
         p = above(v * h + (1 - v) * h[permutation])               # Eq. 11
         return lam * L(p, y) + (1 - lam) * L(p, y[permutation])   # Eq. 17: labels, losses
 
-    v = lam                                                       # adversarial_search
+    v = lam                                                       # policies.passes
     repeat policy.needs.ascent_steps times:
         v = policy.perturb(v, d losses(v) / d v)                  # MaxOp, Eq. 14-16
     mask = policy.select(losses(lam), losses(v))                  # MinOp, Eq. 21

@@ -1,29 +1,18 @@
 """The draw of a step: a coefficient and a partner for every example (Eq. 10)."""
 
-from typing import NamedTuple
-
 import keras
 from keras import ops
 
-from keras_amp.policies import Mixup
+from keras_amp.policies.passes import Draw
+from keras_amp.policies.policy import Policy
 from keras_amp.typing import Size, Tensor
 
 
-class Draw(NamedTuple):
-    """What the labels and the hidden states of a batch are both mixed by.
-
-    Attributes:
-        lam: Float32 tensor ``(batch_size,)``, the share of the examples themselves.
-        permutation: Int32 tensor ``(batch_size,)``: example ``i`` is mixed with example
-            ``permutation[i]``.
-    """
-
-    lam: Tensor
-    permutation: Tensor
-
-
 def draw(
-    policy: Mixup, batch_size: Size, seed_generator: keras.random.SeedGenerator
+    policy: Policy,
+    batch_size: Size,
+    seed_generator: keras.random.SeedGenerator,
+    y: Tensor | None = None,
 ) -> Draw:
     """Draws the coefficients and partners of a batch by a policy.
 
@@ -31,6 +20,8 @@ def draw(
         policy: The policy.
         batch_size: Integer or scalar integer tensor.
         seed_generator: What the random numbers come from.
+        y: Labels ``(batch_size, ...)``, for policies whose partners depend on them; None
+            where there are none.
 
     Returns:
         A ``Draw``.
@@ -44,6 +35,8 @@ def draw(
     TensorShape([3])
     """
     lam, permutation = policy.draw(batch_size, seed_generator)
+    if y is not None:
+        permutation = policy.draw_partners(y, lam, permutation, seed_generator)
     drawn = Draw(ops.cast(lam, "float32"), ops.cast(permutation, "int32"))
     expected = batch_size if isinstance(batch_size, int) else None
     for name, value in (("lam", drawn.lam), ("permutation", drawn.permutation)):

@@ -95,10 +95,27 @@ class ExampleLoss:
         )
         loss = mix(own_loss, partner_loss, lam)
         if own.counts is not None:
-            counts = mix(own.counts, partner.counts, lam)
-            counts = counts if self.alone else ops.mean(counts)
-            loss = ops.divide_no_nan(loss, counts)
+            loss = self._averaged(loss, mix(own.counts, partner.counts, lam))
         return loss
+
+    def plain(self, y_pred: Tensor, label: tuple[Tensor, Tensor | None]) -> Tensor:
+        """Returns each example's own loss, float32 ``(batch_size,)``: that of lambda 1.
+
+        Args:
+            y_pred: As ``mixture``.
+            label: As ``mixture``.
+
+        Raises:
+            ValueError: As ``mixture``.
+        """
+        own, known = self._of_label(label[0], y_pred, label[1]), loss_name(self.loss)
+        one_each = ops.ones((ops.shape(y_pred)[0],))
+        loss = check_losses(own.loss, one_each, self.loss, known is not None)
+        return loss if own.counts is None else self._averaged(loss, own.counts)
+
+    def _averaged(self, loss: Tensor, counts: Tensor) -> Tensor:
+        """Divides by the share of what counts: in the batch, or in each example."""
+        return ops.divide_no_nan(loss, counts if self.alone else ops.mean(counts))
 
     def _of_label(
         self, y: Tensor, y_pred: Tensor, sample_weight: Tensor | None

@@ -1,11 +1,13 @@
 """What a training step reports of its search, and how it is gathered over an epoch."""
 
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
-from keras_amp.training.adversarial_search import Searched
+from keras_amp.policies.passes import Searched
 from keras_amp.typing import Tensor
 
 # Every step reports these, besides the loss and the compiled metrics.
@@ -72,14 +74,19 @@ class Reports:
     It is not a Keras object: the model tracks ``means`` itself, and the histograms are
     neither saved nor listed among its metrics.
 
+    Args:
+        measures: Names of what the policy measures besides.
+
     Attributes:
         means: Dict from names to ``keras.metrics.Mean``s.
         histograms: Dict from names to ``Counts``.
         monitored: Whether all of it is gathered, or only ``REPORTED``.
     """
 
-    def __init__(self) -> None:
-        self.means = {n: keras.metrics.Mean(name=n) for n in (*REPORTED, *MONITORED)}
+    def __init__(self, measures: Iterable[str] = ()) -> None:
+        self.means = {
+            n: keras.metrics.Mean(name=n) for n in (*REPORTED, *measures, *MONITORED)
+        }
         self.histograms = {name: Counts(edges, name) for name, edges in EDGES.items()}
         self.monitored = False
 
@@ -90,7 +97,7 @@ class Reports:
     def update_state(self, report: dict[str, Tensor]) -> None:
         """Adds what a step reports; see ``report_of``."""
         for name, value in report.items():
-            if self.monitored or name in REPORTED:
+            if self.monitored or name not in MONITORED:
                 # The mean is that of the step's and of the gradient's size.
                 sized = name in ("lam_delta", "lam_gradient")
                 self.means[name].update_state(ops.abs(value) if sized else value)
@@ -125,4 +132,5 @@ def report_of(searched: Searched) -> dict[str, Tensor]:
         "mixup_loss": searched.loss,
         "adversarial_loss": searched.adversarial_loss,
         "loss_gap": searched.adversarial_loss - searched.loss,
+        **searched.measured,
     }

@@ -22,12 +22,15 @@ class Result(NamedTuple):
         loss: Scalar, scaled for distribution as Keras does.
         y_pred: The mixtures' predictions, in the structure of the classifier's output.
         report: Dict of float32 tensors ``(batch_size,)`` (``training.metrics``).
+        label: List of the labels that metrics compare the predictions with and, if there
+            are any, their weights.
     """
 
     gradients: list[Tensor | None]
     loss: Tensor
     y_pred: Structure
     report: dict[str, Tensor]
+    label: list[Tensor]
 
 
 def at_random_point(

@@ -9,14 +9,15 @@ from keras import ops, tree
 from keras_amp.graph import keras_compat
 from keras_amp.graph.lookup import as_function
 from keras_amp.graph.split import SplitModel
-from keras_amp.training.adversarial_search import Pass, Searched, search
-from keras_amp.training.draw import Draw, draw
+from keras_amp.policies.passes import Draw, Searched
+from keras_amp.training.draw import draw
 from keras_amp.training.label_check import LabelCheck, check_batch
 from keras_amp.training.labels import Labels
 from keras_amp.training.losses import ExampleLoss
 from keras_amp.training.metrics import Reports, report_of
 from keras_amp.training.mix_points import Result, at_random_point
 from keras_amp.training.overrides import Mixture, Overrides
+from keras_amp.training.passes import Passes, Upper
 from keras_amp.training.tensorflow import backend
 from keras_amp.training.tensorflow.compilation import Compilation, is_fixed
 from keras_amp.training.tensorflow.side_effects import Examined
@@ -64,8 +65,8 @@ class TrainingStep:
         y, batch_size = check_batch(
             model.classifier, x, y, sample_weight, self.label_check
         )
-        drawn = draw(policy, batch_size, model.seed_generator)
-        labels = Labels(y, sample_weight, drawn)
+        drawn = draw(policy, batch_size, model.seed_generator, y)
+        labels = Labels(y, sample_weight)
         self._build(y)
         result = at_random_point(
             self.splits,
@@ -73,7 +74,7 @@ class TrainingStep:
             model.seed_generator,
         )
         self._update(result.gradients, x)
-        return self._report(result, x, labels, sample_weight, batch_size)
+        return self._report(result, x, sample_weight, batch_size)
 
     def _train_at(
         self,
@@ -88,37 +89,35 @@ class TrainingStep:
         loss_of = ExampleLoss(keras_compat.loss_container(model))
 
         def run(recorder: Any) -> tuple[Tensor, Any]:
-            pair = split.run_below(x).pair(*drawn)
-            lam = drawn.lam
-            if policy.needs.moves == "lam_per_dimension":
-                lam = split.lam_per_dimension(pair, lam)
-
-            def evaluate(input_lam: Tensor) -> Pass:
-                y_pred = split.run_above(pair, input_lam)
-                return Pass(y_pred, labels.mixup_loss(loss_of, y_pred))
-
+            needs = policy.needs
+            upper = Upper(split, x, labels, loss_of, drawn if needs.mixes else None)
+            start = upper.start(needs.moves == "lam_per_dimension")
             with recorder.stop_recording():
                 effects = self._examined.of(
-                    split, lambda: evaluate(lam), policy.needs, loss_of.loss
+                    split, lambda: upper.evaluate(start), needs, loss_of.loss
                 )
-            passes = backend.Passes(
+            passes = Passes(
+                upper,
+                ops.shape(drawn.lam)[0] * backend.replicas(),
+                model.seed_generator,
                 recorder,
-                evaluate,
-                policy.needs.noise == "independent",
+                upper.evaluate,
+                needs.noise == "independent",
                 split.noise_states,
                 effects,
             )
-            batch_size = ops.shape(lam)[0] * backend.replicas()
-            searched = search(policy, passes, lam, batch_size)
+            searched = policy.search(passes, start)
             y_pred, losses = searched.trained
             loss = loss_of.reduce(self._weighted(losses, searched))
-            y_major, weight_major = labels.of_larger_share()
+            y_major, weight_major = labels.of_larger_share(searched.at.draw)
             mixture = Mixture(
                 loss, _like(given_y, y_major), y_pred, _like(given_weight, weight_major)
             )
             loss = self.overrides.training_loss(model, x, mixture)
             scaled = model.optimizer.scale_loss(loss)
-            return scaled, (loss, y_pred, report_of(searched))
+            label = [v for v in (y_major, weight_major) if v is not None]
+            told = loss, y_pred, report_of(searched), label
+            return scaled, told
 
         found, gradients = backend.loss_and_gradients(run, model.trainable_weights)
         return Result(gradients, *found)
@@ -151,7 +150,6 @@ class TrainingStep:
         self,
         result: Result,
         x: Structure,
-        labels: Labels,
         sample_weight: Tensor | None,
         batch_size: Size,
     ) -> dict[str, Any]:
@@ -160,7 +158,7 @@ class TrainingStep:
         loss = result.loss * backend.replicas()
         keras_compat.loss_tracker(model).update_state(loss, sample_weight=batch_size)
         self.reports.update_state(result.report)
-        y_major, weight_major = labels.of_larger_share()
+        y_major, weight_major = (*result.label, None)[:2]
         y_major = tree.pack_sequence_as(result.y_pred, [y_major])
         compiled = keras_compat.metrics_container(model)
         if compiled is not None and not compiled.built:

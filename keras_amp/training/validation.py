@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_amp.graph.lookup import as_function
-from keras_amp.policies import Mixup
+from keras_amp.policies.policy import Policy
 
 # A layer's name, names that are mixed together, or a list of both.
 MixAt: TypeAlias = str | tuple[str, ...] | list[str | tuple[str, ...]] | None
@@ -57,14 +57,14 @@ def check_mix_at(mix_at: Any) -> MixAt:
 
 def check_policy(policy: Any) -> None:
     """Raises unless ``policy`` is one."""
-    if isinstance(policy, Mixup):
+    if isinstance(policy, Policy):
         return
     hint = ""
-    if isinstance(policy, type) and issubclass(policy, Mixup):
+    if isinstance(policy, type) and issubclass(policy, Policy):
         hint = f" That is the class; pass an instance, {policy.__name__}()."
     raise TypeError(
-        "Expected `policy` to be a keras_amp.Mixup, keras_amp.AdversarialMixing or a "
-        f"subclass. Received: policy={policy!r}.{hint}"
+        "Expected `policy` to be a keras_amp.Mixup, keras_amp.AdversarialMixing or "
+        f"another policy. Received: policy={policy!r}.{hint}"
     )
 
 

@@ -13,12 +13,13 @@ import keras
 import tensorflow as tf
 
 from keras_amp.graph import keras_compat
-from keras_amp.training.adversarial_search import Pass
+from keras_amp.policies.passes import Moved, Pass, Point
 from keras_amp.training.tensorflow import side_effects
 from keras_amp.training.tensorflow.side_effects import SideEffects
 from keras_amp.typing import Tensor
 
-Evaluate = Callable[[Tensor], Pass]
+Evaluate = Callable[[Point], Pass]
+Objective = Callable[[Pass], Tensor]
 
 
 def loss_and_gradients(
@@ -41,12 +42,12 @@ def loss_and_gradients(
     return result, tape.gradient(loss, weights)
 
 
-class Passes:
-    """The passes of a step at one mix point; see ``adversarial_search.Passes``.
+class Recorder:
+    """Makes passes within a step, whose gradients are recorded or not.
 
     Args:
         recorder: What ``loss_and_gradients`` hands over.
-        evaluate: Callable from coefficients of the inputs to a ``Pass``.
+        evaluate: Callable from a ``Point`` to a ``Pass``.
         independent: Whether each pass draws noise of its own.
         noise_states: State variables of the random generators that ``evaluate`` uses.
             Those of generators that no layer tracks, such as Keras' global one, are
@@ -68,40 +69,49 @@ class Passes:
         if not independent:
             self._restored += effects.generators
 
-    def probe(self, lam: Tensor) -> Pass:
+    def probe(self, at: Point) -> Pass:
         """Makes a pass that is not trained on."""
         with self._tape.stop_recording():
-            return self._without_updates(lam)
+            return self._without_updates(at)
 
-    def probe_with_gradient(self, lam: Tensor) -> tuple[Pass, Tensor]:
-        """Makes the same, and returns the losses' gradients for ``lam`` as well."""
+    def probe_with_gradient(
+        self, at: Point, of: Moved = "lam", objective: Objective | None = None
+    ) -> tuple[Pass, Tensor]:
+        """Makes the same, and returns the gradients for what moves as well."""
         with self._tape.stop_recording():
-            return self._with_gradient(lam)
+            return self._with_gradient(at, of, objective)
 
-    def train_with_gradient(self, lam: Tensor) -> tuple[Pass, Tensor]:
+    def train_too(self, at: Point) -> Pass:
         """Makes a pass that is trained on, but is not the last one of the step."""
+        return self._without_updates(at)
+
+    def train_with_gradient(self, at: Point, of: Moved = "lam") -> tuple[Pass, Tensor]:
+        """Makes the same, and returns the losses' gradients as well."""
         if tf.executing_eagerly():
-            return self._with_gradient(lam)
+            return self._with_gradient(at, of)
         # There is no second tape in a graph: TensorFlow takes the second derivative of a
         # loop that two tapes record, and XLA does not compile that.
-        lam = tf.identity(lam)  # not the labels' lambda, which is a constant
-        passed = self._without_updates(lam)
+        at, moved = _moving(at, of)
+        passed = self._without_updates(at)
         with self._tape.stop_recording():
-            (gradient,) = tf.gradients(passed.loss, lam)
+            (gradient,) = tf.gradients(passed.loss, moved)
         return passed, gradient
 
-    def train(self, lam: Tensor) -> Pass:
+    def train(self, at: Point) -> Pass:
         """Makes the last pass of a step, which is trained on."""
-        return self._evaluate(lam)
+        return self._evaluate(at)
 
-    def _with_gradient(self, lam: Tensor) -> tuple[Pass, Tensor]:
-        lam = tf.identity(lam)  # not the labels' lambda, which is a constant
+    def _with_gradient(
+        self, at: Point, of: Moved, objective: Objective | None = None
+    ) -> tuple[Pass, Tensor]:
+        at, moved = _moving(at, of)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(lam)
-            passed = self._without_updates(lam)
-        return passed, tf.stop_gradient(tape.gradient(passed.loss, lam))
+            tape.watch(moved)
+            passed = self._without_updates(at)
+            value = passed.loss if objective is None else objective(passed)
+        return passed, tf.stop_gradient(tape.gradient(value, moved))
 
-    def _without_updates(self, lam: Tensor) -> Pass:
+    def _without_updates(self, at: Point) -> Pass:
         """Makes a pass and puts back what it changes.
 
         That is statistics, counters and penalties. Random generators move on if each pass
@@ -109,12 +119,18 @@ class Passes:
         """
         before = side_effects.read(self._restored)
         with _Updates() as updates:
-            passed = self._evaluate(lam)
+            passed = self._evaluate(at)
         side_effects.put_back(self._restored, before)
         if self._independent:
             for state in updates.of_generators(self._noise_states):
                 state.assign(updates.get_current_value(state))
         return passed
+
+
+def _moving(at: Point, of: Moved) -> tuple[Point, Tensor]:
+    """The point with what moves by itself: not the labels' lambda, a constant."""
+    moved = tf.identity(getattr(at, of))
+    return at._replace(**{of: moved}), moved
 
 
 class _Updates(keras.StatelessScope):

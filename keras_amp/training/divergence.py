@@ -1,0 +1,119 @@
+"""How far two predictions of an example are apart, by what the loss says of them.
+
+Classes (softmax): ``KL(p || q)``. Labels that are each there or not (sigmoid): the KL of
+each label, averaged as the loss averages them. Numbers: the squared distance, averaged
+over an example's numbers. Of several positions (one label per word, say) it is the mean
+over those that count, or the sum where the loss sums.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_amp.graph import keras_compat
+from keras_amp.training.loss_names import loss_name
+from keras_amp.typing import Tensor
+
+CLASSES = (
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "kl_divergence",
+)
+LABELS = ("binary_crossentropy", "binary_focal_crossentropy")
+NUMBERS = (
+    "huber",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+)
+
+
+def divergence(loss: keras.losses.Loss, first: Tensor, second: Tensor) -> Tensor:
+    """Return how far two predictions of each example are apart.
+
+    Args:
+        loss: The compiled loss, which says what the predictions are.
+        first: Predictions ``(batch_size, ..., num_outputs)``, with Keras' mask if there
+            is one.
+        second: Others, of the same shape.
+
+    Returns:
+        A float32 tensor ``(batch_size,)``.
+
+    Raises:
+        ValueError: If the loss does not tell whether the predictions are classes, labels
+            or numbers.
+
+    Example:
+    >>> from keras_amp.training.divergence import divergence
+    >>> loss = keras.losses.SparseCategoricalCrossentropy()
+    >>> divergence(loss, np.array([[0.5, 0.5]]), np.array([[0.25, 0.75]])).numpy()
+    array([0.14384103], dtype=float32)
+    """
+    mask = keras_compat.mask_of(first)
+    first, second = ops.cast(first, "float32"), ops.cast(second, "float32")
+    values = _values(loss, first, second)
+    if mask is None:
+        return _over_positions(loss, values)
+    mask = ops.cast(mask, "float32")
+    apart = _over_positions(loss, values * mask)
+    if loss.reduction in ("sum", "none", None):
+        return apart
+    return ops.divide_no_nan(apart, ops.mean(mask))
+
+
+def _values(loss: keras.losses.Loss, first: Tensor, second: Tensor) -> Tensor:
+    """The divergence at each position, ``(batch_size, ...)``."""
+    name = loss_name(loss)
+    logits = bool(_setting(loss, "from_logits", False))
+    if name in CLASSES:
+        log_p, log_q = (
+            ops.log_softmax(y, axis=-1) if logits else _log(y) for y in (first, second)
+        )
+        return ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)
+    if name in LABELS:
+        own = [_log_of_label(y, logits) for y in (first, second)]
+        (log_p, log_not_p), (log_q, log_not_q) = own
+        there = ops.exp(log_p) * (log_p - log_q)
+        not_there = ops.exp(log_not_p) * (log_not_p - log_not_q)
+        return ops.mean(there + not_there, axis=-1)
+    if name in NUMBERS:
+        return ops.mean(ops.square(first - second), axis=-1)
+    raise ValueError(
+        "Expected a compiled loss that tells what the predictions are, for their "
+        f"divergence: one of Keras' {', '.join((*CLASSES, *LABELS, *NUMBERS))}. "
+        f"Received: loss={loss!r}."
+    )
+
+
+def _log(probabilities: Tensor) -> Tensor:
+    """The logarithm of probabilities, which 0 has too, as in Keras' losses."""
+    total = ops.sum(probabilities, axis=-1, keepdims=True)
+    epsilon = keras.config.epsilon()
+    return ops.log(ops.clip(probabilities / total, epsilon, 1.0 - epsilon))
+
+
+def _log_of_label(y: Tensor, logits: bool) -> tuple[Tensor, Tensor]:
+    """The logarithms of the probabilities that a label is there, and that it is not."""
+    if logits:
+        return -ops.softplus(-y), -ops.softplus(y)
+    epsilon = keras.config.epsilon()
+    p = ops.clip(y, epsilon, 1.0 - epsilon)
+    return ops.log(p), ops.log(1.0 - p)
+
+
+def _setting(loss: Any, name: str, default: Any) -> Any:
+    """A setting of a loss object, or of the function that it wraps."""
+    return getattr(loss, name, keras_compat.loss_settings(loss).get(name, default))
+
+
+def _over_positions(loss: keras.losses.Loss, values: Tensor) -> Tensor:
+    axes = tuple(range(1, len(values.shape)))
+    if not axes:
+        return values
+    reduce = ops.sum if loss.reduction in ("sum", "none", None) else ops.mean
+    return reduce(values, axis=axes)
