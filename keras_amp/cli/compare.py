@@ -10,11 +10,11 @@ from cyclopts import Parameter
 from keras_amp.cli.errors import say_error, user_errors
 from keras_amp.cli.flags import flattened
 from keras_amp.experiments import ComparisonRun, methods
-from keras_amp.experiments.arguments import Program
+from keras_amp.experiments.arguments import Program, Relatives
 from keras_amp.experiments.environment import use_threads
 from keras_amp.experiments.pages import write_records
 from keras_amp.experiments.recipes import shown_default
-from keras_amp.experiments.settings import PROGRAM, PolicyName
+from keras_amp.experiments.settings import PROGRAM, RELATIVES, PolicyName
 from keras_amp.experiments.times import IMPORTS, REPORT, Times
 from keras_amp.policies import AdversarialMixing
 from keras_amp.runtime import process
@@ -54,13 +54,16 @@ def comparing(recipe, command):
         settings: Annotated[kind, flattened("Training")] = recipe.settings,
         adversarial: Annotated[AdversarialMixing, flattened("Mixing")] = PAPER,
         program: Annotated[Program, flattened("The authors' program")] = PROGRAM,
+        relatives: Annotated[Relatives, flattened("Other methods")] = RELATIVES,
     ):
         """Compares mixing methods.
 
         Args:
             mix: Where to mix; random is either place, another one for each batch.
             policy: What policies to mix by; amp is the Adversarial Mixing Policy, maxop
-                the same without MinOp, program what the authors' program makes of it.
+                the same without MinOp, program what the authors' program makes of it;
+                adversarial, vat and random step on the hidden state; regmixup, rdrop and
+                cutmix are other methods.
             seeds: Number of seeds, each a run of every method.
             first_seed: The first of the seeds; the others follow.
             fold: Parts of a cross-validation to test on, from 0; by default all.
@@ -72,6 +75,7 @@ def comparing(recipe, command):
             settings: The settings of the training.
             adversarial: The Adversarial Mixing Policy; mixup shares its arguments.
             program: What the authors' program has besides.
+            relatives: The arguments of the methods beside the paper's.
         """
         seeds = recipe.seeds_on(settings.data) if seeds is None else seeds
         # Only making the comparison is guarded: errors of the training itself are not the
@@ -90,6 +94,7 @@ def comparing(recipe, command):
                 out,
                 command=command,
                 program=program,
+                relatives=relatives,
                 times=times,
             )
         records = comparison.run()

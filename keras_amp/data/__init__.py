@@ -3,6 +3,7 @@
 ``datasets`` loads a data set from ``sources`` (public sets, which ``downloads`` fetches),
 from ``questions`` (shipped) or from the user's files, which ``tables`` reads; ``folders``
 says where they are. ``splits`` divides the examples, ``text`` turns texts into word ids,
+``unlabeled`` adds examples without labels to batches,
 ``vectors`` loads pretrained word vectors, ``statistics`` counts. It imports nothing of
 the engine; backbones, the paper's counts, experiments and the command line import it.
 """
@@ -18,6 +19,7 @@ from keras_amp.data.text import (
     split_words,
     word_ids,
 )
+from keras_amp.data.unlabeled import with_unlabeled
 from keras_amp.data.vectors import Vectors, load_vectors
 
 __all__ = [
@@ -35,5 +37,6 @@ __all__ = [
     "separate_punctuation",
     "split_words",
     "subset",
+    "with_unlabeled",
     "word_ids",
 ]

@@ -121,4 +121,24 @@ class Program(Arguments):
     reading: Literal["published", "earlier"] = "published"
 
 
+@checked
+class Relatives(Arguments):
+    """What the policies beside the paper's take, of which the names say the rest.
+
+    Attributes:
+        radius: Float >= 0, the norm of the step on the hidden state (adversarial, vat,
+            random).
+        norm: "l2" or "linf", what the radius measures.
+        weight: Float >= 0, of what is added to the loss (adversarial, vat, random,
+            regmixup, rdrop).
+        regmixup_alpha: Float > 0, the coefficients of regmixup follow
+            Beta(regmixup_alpha, regmixup_alpha).
+    """
+
+    radius: NotNegative = 1.0
+    norm: Literal["l2", "linf"] = "l2"
+    weight: NotNegative = 1.0
+    regmixup_alpha: Positive = 10.0
+
+
 ARGUMENTS = {"cnn": TextCNN, "bilstm": BiLSTMAttention, "bert": Bert}

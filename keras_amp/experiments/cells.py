@@ -19,6 +19,7 @@ LATER = {
     "probability_per": "batch",
     "partners": "any",
     "bandwidth": 1.0,
+    "unlabeled": False,
 }
 NESTED = {"backbone_arguments", "policy_arguments"}
 # Settings that only the training depends on; the others decide what the examples are.
@@ -93,7 +94,7 @@ class Cell:
             "seed": self.seed,
             "fold": self.fold,
         }
-        if self.policy is None or not self.policy.adversarial:
+        if not hasattr(self.policy, "step_size"):
             del config["step_schedule"]  # there is no step
         return _without_later(json.loads(json.dumps(config, default=_plain)), LATER)
 
@@ -161,8 +162,12 @@ def flat_values(config):
     ('WordAMP', 0.2)
     """
     values = {"method": Method(config["mix"], config["policy"]).name}
+    own = {name for name, value in config.items() if not isinstance(value, dict)}
     for name, value in config.items():
-        values.update(value if isinstance(value, dict) else {name: value})
+        if name in own:
+            values[name] = value
+        else:  # a setting of the training goes before an argument of the same name
+            values.update({n: v for n, v in value.items() if n not in own})
     return values
 
 

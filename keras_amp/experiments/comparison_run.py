@@ -18,7 +18,7 @@ from keras_amp.experiments.results import (
     write_json,
 )
 from keras_amp.experiments.runner import Runner, try_cells
-from keras_amp.experiments.settings import PROGRAM, chosen_folds, methods
+from keras_amp.experiments.settings import PROGRAM, RELATIVES, chosen_folds, methods
 from keras_amp.experiments.summary.means import summarize
 from keras_amp.experiments.summary.methods import (
     NOTE,
@@ -58,6 +58,7 @@ class ComparisonRun(Runner):
             configuration; None where there is none, as in a notebook.
         program: Mapping, what the ``AuthorsProgram`` of the ``"program"`` methods takes
             beyond ``AdversarialMixing``.
+        relatives: Mapping, the arguments of the policies beside the paper's.
         times: ``Times``, which go on counting; None begins now.
 
     Attributes:
@@ -83,6 +84,7 @@ class ComparisonRun(Runner):
         console=None,
         command=None,
         program=PROGRAM,
+        relatives=RELATIVES,
         times=None,
     ):
         self.times, self.command, self.settings = times or Times(), command, settings
@@ -95,7 +97,9 @@ class ComparisonRun(Runner):
                 "and a policy."
             )
         policy = AdversarialMixing() if policy is None else policy
-        mixing = {method: method.policy_of(policy, program) for method in chosen}
+        mixing = {
+            method: method.policy_of(policy, program, relatives) for method in chosen
+        }
         with self.times.part(DATA):
             self.dataset = dataset_of(settings)
         folds = chosen_folds(settings.number_of_folds(self.dataset), fold)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from keras_amp import data
 from keras_amp.data.sources import SOURCES
-from keras_amp.experiments.arguments import ARGUMENTS, Program
+from keras_amp.experiments.arguments import ARGUMENTS, Program, Relatives
 from keras_amp.experiments.cells import Cell
 from keras_amp.experiments.recipes import RECIPES
-from keras_amp.experiments.settings import Settings, chosen_folds, methods
+from keras_amp.experiments.settings import POLICIES, Settings, chosen_folds, methods
 from keras_amp.policies import AdversarialMixing
 from keras_amp.validation import check_count, did_you_mean
 
@@ -206,8 +206,9 @@ def _setups(given, block):
     of_backbone = [f.name for f in fields(ARGUMENTS[backbone])]
     of_policy = list(inspect.signature(AdversarialMixing).parameters)
     of_program = [f.name for f in fields(Program)]
+    of_relatives = [f.name for f in fields(Relatives)]
     known = ["backbone", *METHODS, "fold", *of_settings, *of_backbone, *of_policy]
-    known += of_program
+    known += of_program + of_relatives
     elsewhere = {f.name: b for b, known in ARGUMENTS.items() for f in fields(known)}
     for name in given:
         if name not in known and name in elsewhere:
@@ -224,6 +225,7 @@ def _setups(given, block):
             ("backbone", of_backbone),
             ("policy", of_policy),
             ("program", of_program),
+            ("relatives", of_relatives),
         )
     }
     settings = replace(
@@ -232,7 +234,7 @@ def _setups(given, block):
         backbone_arguments=ARGUMENTS[backbone](**part["backbone"]),
     )
     adversarial = AdversarialMixing(**part["policy"])
-    program = Program(**part["program"])
+    program, relatives = Program(**part["program"]), Relatives(**part["relatives"])
     chosen = {name: block.get(name, default) for name, default in METHODS.items()}
     _check_methods(chosen)
     fold = given.get("fold")
@@ -241,7 +243,9 @@ def _setups(given, block):
         (
             settings,
             method,
-            None if method.mix == "none" else method.policy_of(adversarial, program),
+            None
+            if method.mix == "none"
+            else method.policy_of(adversarial, program, relatives),
             folds,
         )
         for method in methods(**chosen)
@@ -251,7 +255,7 @@ def _setups(given, block):
 def _check_methods(chosen):
     options = {
         "mix": ("none", "word", "sentence", "random"),
-        "policy": ("mixup", "maxop", "amp", "program"),
+        "policy": tuple(POLICIES),
     }
     for name, values in chosen.items():
         for value in values:

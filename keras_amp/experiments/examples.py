@@ -1,7 +1,8 @@
 """From a data set to what one seed trains, chooses and tests on."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ class Examples:
         encoding: The ``Encoding`` that made the inputs.
         truncated: Dict of integers, how many texts of each split were cut.
         class_names: The classes' names.
+        unlabeled: Inputs of further training texts, without labels; None for none.
     """
 
     train: tuple
@@ -36,6 +38,7 @@ class Examples:
     encoding: Encoding
     truncated: dict
     class_names: tuple[str, ...]
+    unlabeled: Any = None
 
     @property
     def sizes(self):
@@ -132,9 +135,38 @@ def prepare(dataset, settings, seed, fold=0):
             warnings.filterwarnings("ignore", message=".*were cut", category=UserWarning)
             arrays.append((encoding.preprocess(split.texts), split.labels))
         truncated[name] = encoding.preprocess.truncated - before
+    others = without_labels(dataset, settings, seed, fold, splits)
     return Examples(
-        *arrays, splits[2].texts, encoding, truncated, tuple(dataset.class_names)
+        *arrays,
+        splits[2].texts,
+        encoding,
+        truncated,
+        tuple(dataset.class_names),
+        encoding.preprocess(others) if others else None,
     )
+
+
+def without_labels(dataset, settings, seed, fold, splits):
+    """Returns the training texts that are left out, if ``settings.unlabeled``.
+
+    Args:
+        dataset: A ``keras_amp.data.Dataset``.
+        settings: ``Settings``.
+        seed: Integer, the run's seed.
+        fold: Integer, the part of a cross-validation to test on.
+        splits: What ``divide`` returns for these.
+
+    Returns:
+        A tuple of strings: no text that is trained on with its label, chosen or tested
+        by.
+    """
+    if not settings.unlabeled:
+        return ()
+    whole = replace(settings, train_fraction=None, train_per_class=None, unlabeled=False)
+    train, dev, _ = divide(dataset, whole, seed, fold)
+    taken = {text for split in splits for text in split.texts}
+    texts = [*train.texts, *dev.texts] if dataset.dev is None else train.texts
+    return tuple(text for text in texts if text not in taken)
 
 
 def _with_phrases(dataset, train, others):

@@ -9,10 +9,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from keras_amp import backbones
-from keras_amp.experiments.arguments import ARGUMENTS, Program
+from keras_amp.experiments.arguments import ARGUMENTS, Program, Relatives
 from keras_amp.experiments.checked import Count, Positive, Whole, checked
 from keras_amp.paper import AuthorsProgram
-from keras_amp.policies import AdversarialMixing, Mixup
+from keras_amp.policies import (
+    AdversarialMixing,
+    AdversarialTraining,
+    CutMix,
+    Mixup,
+    RDrop,
+    RegMixup,
+)
 
 BACKBONES = {
     "cnn": backbones.text_cnn,
@@ -20,6 +27,7 @@ BACKBONES = {
     "bert": backbones.bert,
 }
 PROGRAM = Program()  # as published
+RELATIVES = Relatives()
 ON_WORDS = ("cnn", "bilstm")  # the others have a tokenizer and vectors of their own
 DevFraction = Annotated[
     float,
@@ -41,6 +49,9 @@ class Settings:
         train_fraction: Share of each class to train with, the development set included;
             each seed draws its own. None for all.
         train_per_class: Number of training examples of each class, drawn in the same way.
+        unlabeled: Whether methods that can (vat) also learn from the training texts that
+            ``train_fraction`` or ``train_per_class`` leaves out, without their labels:
+            one in each batch for each text with a label.
         dev_fraction: Share of the training data set aside to choose the epoch by, where
             the data has no development split; 0 sets nothing aside: then the last
             epoch's weights are the result.
@@ -87,6 +98,7 @@ class Settings:
     phrases: bool = False
     train_fraction: TrainFraction | None = None
     train_per_class: Count | None = None
+    unlabeled: bool = False
     dev_fraction: DevFraction = 0.1
     test_fraction: TestFraction = 0.2
     folds: Count | Literal["auto"] = "auto"
@@ -122,6 +134,11 @@ class Settings:
                 "Expected one of `train_fraction` and `train_per_class`. Received: "
                 f"train_fraction={self.train_fraction!r}, "
                 f"train_per_class={self.train_per_class!r}"
+            )
+        if self.unlabeled and not self.is_subset:
+            raise ValueError(
+                "Expected `train_fraction` or `train_per_class` with `unlabeled`: the "
+                "texts without labels are those that it leaves out. Received: neither."
             )
         if self.vectors is not None and self.backbone not in ON_WORDS:
             raise ValueError(
@@ -221,8 +238,28 @@ def chosen_folds(number, chosen=None):
     return list(dict.fromkeys(chosen)) if chosen else list(range(number))
 
 
-PolicyName = Literal["mixup", "maxop", "amp", "program"]
-POLICIES = {"mixup": "Mixup", "maxop": "MaxOp", "amp": "AMP", "program": "Program"}
+PolicyName = Literal[
+    "mixup", "maxop", "amp", "program", "adversarial", "vat", "random", "regmixup",
+    "rdrop", "cutmix",
+]  # fmt: skip
+POLICIES = {
+    "mixup": "Mixup",
+    "maxop": "MaxOp",
+    "amp": "AMP",
+    "program": "Program",
+    "adversarial": "Adversarial",
+    "vat": "VAT",
+    "random": "RandomStep",
+    "regmixup": "RegMixup",
+    "rdrop": "RDrop",
+    "cutmix": "CutMix",
+}
+# The steps on the hidden state: what they are beside their radius and weight.
+STEPS = {
+    "adversarial": {},
+    "vat": {"against": "predictions"},
+    "random": {"direction": "random"},
+}
 
 
 @dataclass(frozen=True)
@@ -233,8 +270,11 @@ class Method:
         mix: ``"none"``, ``"word"``, ``"sentence"``, or ``"random"`` for either of the two
             at random in every batch.
         policy: ``"mixup"`` (the paper's +RandOp), ``"maxop"`` (+MaxOp: every example is
-            trained at lambda'), ``"amp"`` (the Adversarial Mixing Policy), or
-            ``"program"`` (what the authors' program makes of it); None without mixing.
+            trained at lambda'), ``"amp"`` (the Adversarial Mixing Policy),
+            ``"program"`` (what the authors' program makes of it); a step on the hidden
+            state: ``"adversarial"``, ``"vat"`` (against the predictions) or ``"random"``
+            (in a random direction); ``"regmixup"``, ``"rdrop"`` or ``"cutmix"``. None
+            without mixing.
     """
 
     mix: Literal["none", "word", "sentence", "random"]
@@ -248,13 +288,15 @@ class Method:
         place = {"word": "Word", "sentence": "Sent", "random": "Random"}[self.mix]
         return place + POLICIES[self.policy]
 
-    def policy_of(self, adversarial, program=PROGRAM):
+    def policy_of(self, adversarial, program=PROGRAM, relatives=RELATIVES):
         """Returns the policy, with the arguments that it shares with a given one.
 
         Args:
             adversarial: ``AdversarialMixing``.
             program: Mapping or ``Program``, the arguments that ``AuthorsProgram`` alone
                 takes.
+            relatives: Mapping or ``Relatives``, the arguments of the policies beside the
+                paper's.
         """
         if self.policy == "amp":
             return adversarial
@@ -264,7 +306,17 @@ class Method:
         if self.policy == "program":
             shared = ("alpha", "lam_per", "probability", "step_size")
             return AuthorsProgram(**{n: config[n] for n in shared}, **program)
-        return Mixup(**{name: config[name] for name in Mixup().get_config()})
+        mixing = {name: config[name] for name in Mixup().get_config()}
+        if self.policy in ("mixup", "cutmix"):
+            return (Mixup if self.policy == "mixup" else CutMix)(**mixing)
+        if self.policy == "regmixup":
+            mixing["alpha"] = relatives["regmixup_alpha"]
+            return RegMixup(**mixing, weight=relatives["weight"])
+        if self.policy == "rdrop":
+            return RDrop(relatives["weight"])
+        given = {name: relatives[name] for name in ("radius", "norm", "weight")}
+        steps = 1 if self.policy == "random" else adversarial.ascent_steps
+        return AdversarialTraining(**given, ascent_steps=steps, **STEPS[self.policy])
 
     def mix_at(self, classifier):
         """Returns the layers of a backbone behind which the method mixes."""

@@ -140,6 +140,14 @@ def fit_and_test(
             settings, method, policy, seed, examples, steps
         )
     train_batches = data.batches(*examples.train, settings.batch_size, seed=seed)
+    if examples.unlabeled is not None and getattr(policy, "against", "") == "predictions":
+        size = len(keras.tree.flatten(examples.unlabeled)[0])
+        train_batches = data.with_unlabeled(
+            train_batches,
+            data.batches(
+                examples.unlabeled, np.zeros(size), settings.batch_size, seed=seed
+            ),
+        )
     test = data.batches(*examples.test, EVALUATION_BATCH)
     num_dev = len(examples.dev[1])
     dev = data.batches(*examples.dev, EVALUATION_BATCH) if num_dev else None
@@ -311,7 +319,7 @@ def _learning_rate(settings):
 
 def _scheduled(settings, policy, steps):
     """The policy to train with, and the callbacks that move its settings."""
-    if settings.step_schedule == "constant" or not policy.adversarial:
+    if settings.step_schedule == "constant" or not hasattr(policy, "step_size"):
         return policy, []
     ends = {"rising": (0.0, policy.step_size), "falling": (policy.step_size, 0.0)}
     first, last = ends[settings.step_schedule]

@@ -1,16 +1,22 @@
 """Groups: the trials that differ by seed and fold alone."""
 
+import inspect
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from keras_amp.experiments import settings
 from keras_amp.experiments.summary.distinguishing_settings import values_at
 from keras_amp.experiments.summary.texts import setting_text
 from keras_amp.experiments.summary.trials import WITHIN
+from keras_amp.policies import Mixup
 
 BY_METHOD = ("mix", "policy")  # what a method's name says
 # The paper's order.
 MIXES = ("none", "word", "sentence", "random")
-POLICIES = (None, "mixup", "maxop", "amp", "program")
+POLICIES = (None, *settings.POLICIES)
+# What mixup is told, which these policies are not, or are told otherwise.
+OF_MIXUP = {*inspect.signature(Mixup).parameters}
+WITHOUT_THEM = ("adversarial", "vat", "random", "regmixup", "rdrop")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +98,13 @@ class Group:
         return tuple(setting_text(self.values, name) for name in dimensions)
 
     def extends(self, other):
-        """Return whether it has all settings of another group; it may have more."""
-        return other._settings <= self._settings
+        """Return whether it has all settings of another group; it may have more.
+
+        Those of mixup do not count for a policy that has none, or others.
+        """
+        left_out = OF_MIXUP if self.policy in WITHOUT_THEM else ()
+        theirs = {setting for setting in other._settings if setting[0] not in left_out}
+        return theirs <= self._settings
 
     @cached_property
     def _settings(self):
