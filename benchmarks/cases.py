@@ -10,7 +10,8 @@ from keras_amp import backbones, data
 from keras_amp.experiments import methods
 
 NUM_CLASSES = 6
-METHODS = {method.name: method for method in methods()}
+OTHERS = ("adversarial", "vat", "random", "regmixup", "rdrop", "cutmix")
+METHODS = {method.name: method for method in methods(policy=("mixup", "amp", *OTHERS))}
 
 
 @dataclasses.dataclass(frozen=True)

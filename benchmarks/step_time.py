@@ -29,6 +29,8 @@ from keras_amp.cli.flags import SEVERAL
 app = App(help=__doc__, version_flags=(), default_parameter=SEVERAL)
 # The steps of a round, so that what `fit` does once per call hardly counts.
 STEPS = {"cnn": 60, "bilstm": 6, "bert": 6}
+BASES = {"word": "WordMixup", "sentence": "SentMixup"}
+PAPER = ("WordMixup", "WordAMP", "SentMixup", "SentAMP")
 MODES = {"auto": "auto", "graph": False, "xla": True}  # values of `jit_compile`
 
 
@@ -37,6 +39,7 @@ def measure(
     *,
     backbone: tuple[Literal["cnn", "bilstm", "bert"], ...] = ("cnn", "bilstm", "bert"),
     mode: tuple[Literal["auto", "graph", "xla"], ...] = ("auto", "graph", "xla"),
+    method: tuple[str, ...] = PAPER,
     rounds: int = 10,
     memory: bool = True,
     out: Path | None = None,
@@ -48,6 +51,8 @@ def measure(
         mode: How the steps run: as they do by default
             (`keras_amp.training.tensorflow.compilation`), as TensorFlow's graph, or
             compiled by XLA.
+        method: Names of methods, such as WordAdversarial or SentRDrop; "none", which the
+            others are compared with, is measured in any case.
         rounds: Rounds to count.
         memory: Whether to measure the peak memory, too.
         out: CSV file for the figures.
@@ -55,18 +60,29 @@ def measure(
     rows = []
     for name in backbone:
         for way in mode:
-            rows += _measure(name, way, rounds, memory)
+            rows += _measure(name, way, _chosen(method), rounds, memory)
             _show(name, way, rows)
             if out:
                 write_csv(out, rows)  # what there is, should the rest be broken off
 
 
-def _measure(backbone, mode, rounds, memory):
+def _chosen(names):
+    """The methods to measure, and those that they are compared with."""
+    unknown = [name for name in names if name not in METHODS]
+    if unknown:
+        raise SystemExit(
+            f"Expected methods among {', '.join(METHODS)}. Got: {unknown[0]}"
+        )
+    mixups = [BASES.get(METHODS[name].mix) for name in names]
+    return list(dict.fromkeys(["none", *filter(None, mixups), *names]))
+
+
+def _measure(backbone, mode, methods, rounds, memory):
     case, steps = CASES[backbone], STEPS[backbone]
     batches = case.batches(steps)
     one = batches.take(1)
     variants = {}
-    for method in METHODS:
+    for method in methods:
         model = case.model(method, MODES[mode])
         variants[method] = (
             lambda model=model: model.fit(one, verbose=0, shuffle=False),
@@ -75,9 +91,8 @@ def _measure(backbone, mode, rounds, memory):
         )
     times = interleave(variants, rounds)
     rows = []
-    for method in METHODS:
-        base = METHODS[method].mix
-        mixup = {"word": "WordMixup", "sentence": "SentMixup"}.get(base, "none")
+    for method in methods:
+        mixup = BASES.get(METHODS[method].mix, "none")
         row = {
             "backbone": backbone,
             "mode": mode,
