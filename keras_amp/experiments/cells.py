@@ -16,9 +16,6 @@ LATER = {
     "test_every": None,
     "convolution_gain": None,
     "reading": "earlier",
-    "probability_per": "batch",
-    "partners": "any",
-    "bandwidth": 1.0,
     "unlabeled": False,
 }
 NESTED = {"backbone_arguments", "policy_arguments"}

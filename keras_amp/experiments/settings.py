@@ -1,5 +1,6 @@
 """What a comparison is made of: settings of the training, and methods of mixing."""
 
+import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -306,7 +307,8 @@ class Method:
         if self.policy == "program":
             shared = ("alpha", "lam_per", "probability", "step_size")
             return AuthorsProgram(**{n: config[n] for n in shared}, **program)
-        mixing = {name: config[name] for name in Mixup().get_config()}
+        of_mixup = inspect.signature(Mixup).parameters
+        mixing = {name: config[name] for name in of_mixup if name in config}
         if self.policy in ("mixup", "cutmix"):
             return (Mixup if self.policy == "mixup" else CutMix)(**mixing)
         if self.policy == "regmixup":

@@ -122,8 +122,18 @@ class Mixup(Policy):
             "alpha": self.alpha,
             "lam_per": self.lam_per,
             "probability": self.probability,
-            "probability_per": self.probability_per,
-            "partners": self.partners,
-            "bandwidth": self.bandwidth,
+            **self._pairing(),
             **{n: v for n, v in self.scheduled().items() if n in Mixup._ranges},
         }
+
+    def _pairing(self) -> dict[str, Any]:
+        """The settings of who is mixed, and with whom, where they are not the usual ones.
+
+        Configurations of before they existed, and what names trainings by them, stay.
+        """
+        found = {}
+        if self.probability_per != "batch":
+            found["probability_per"] = self.probability_per
+        if self.partners != "any":
+            found.update(partners=self.partners, bandwidth=self.bandwidth)
+        return found

@@ -20,6 +20,19 @@ class Policy(FormerNames):
     A training step asks it for a ``draw``, and then hands it the passes that it can make
     (``search``). Settings in ``_ranges`` are numbers, which ``schedule`` turns into
     variables.
+
+    Attributes:
+        adversarial: Whether a step moves something up a gradient.
+        measures: Names of what a step reports besides.
+
+    Example:
+    >>> class Twice(keras_amp.policies.Policy):
+    ...     def search(self, passes, start):
+    ...         searched = super().search(passes, start)
+    ...         trained = searched.trained._replace(loss=2 * searched.trained.loss)
+    ...         return searched._replace(trained=trained)
+    >>> Twice().needs.mixes
+    False
     """
 
     adversarial: ClassVar[bool] = False  # whether a step searches for lambda'

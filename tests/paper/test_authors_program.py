@@ -462,6 +462,9 @@ def test_every_setting_goes_through_the_config():
         "window": 3,
         "reweigh": False,
         "reading": "earlier",
+        "probability_per": "example",
+        "partners": "near",
+        "bandwidth": 0.5,
     }
     policy = AuthorsProgram(**settings)
     assert policy.get_config() == settings

@@ -304,6 +304,9 @@ SETTINGS = {
     "ascent_steps": 3,
     "step_per": "dimension",
     "normalize": True,
+    "probability_per": "example",
+    "partners": "near",
+    "bandwidth": 0.5,
 }
 
 
