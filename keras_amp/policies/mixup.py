@@ -131,7 +131,7 @@ class Mixup(Policy):
 
         Configurations of before they existed, and what names trainings by them, stay.
         """
-        found = {}
+        found: dict[str, Any] = {}
         if self.probability_per != "batch":
             found["probability_per"] = self.probability_per
         if self.partners != "any":
