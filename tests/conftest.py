@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import MODES
+from helpers import MODES, traced_nothing
 from mirror import Mirror
 
 from keras_amp.training.tensorflow import compilation
@@ -89,6 +89,13 @@ def untrained(monkeypatch):
     from untrained import fit_and_test
 
     monkeypatch.setattr("keras_amp.experiments.worker.fit_and_test", fit_and_test)
+
+
+@pytest.fixture
+def eagerly():
+    """Has Keras trace nothing in a test."""
+    with traced_nothing():
+        yield
 
 
 @pytest.fixture

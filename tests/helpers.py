@@ -1,9 +1,14 @@
 """Small models and policies with injected draws."""
 
+import contextlib
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
+from tensorflow.python.data.ops import structured_function
 
 import keras_amp
 
@@ -15,6 +20,21 @@ MODES = {
 }
 LAM = np.array([0.3, 0.9, 0.55, 0.2, 0.75, 0.5], "float32")
 PERMUTATION = np.array([2, 0, 1, 5, 4, 3], "int32")
+
+
+@contextlib.contextmanager
+def traced_nothing():
+    """Has Keras run step by step in the block: tracing takes longer than a few steps.
+
+    Without TensorFlow's warning that what tf.data maps is traced all the same.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structured_function, "warnings", SimpleNamespace(warn=len))
+        tf.config.run_functions_eagerly(True)
+        try:
+            yield
+        finally:
+            tf.config.run_functions_eagerly(False)
 
 
 def injected(base, lam=LAM, permutation=PERMUTATION, **arguments):

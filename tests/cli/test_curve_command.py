@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import traced_nothing
 from untrained import fit_and_test
 
 import keras_amp
@@ -25,6 +26,13 @@ SMALL = {"embedding_dim": 6, "filters": 3, "kernel_sizes": (2, 3)}
 METHODS = [Method("none"), Method("word", "amp")]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def traced():
+    """Curves are computed eagerly here; test_curve.py has them compiled."""
+    with traced_nothing():
+        yield
+
+
 def compared(out, cells=METHODS, seeds=2, **settings):
     """The folder of a comparison."""
     settings = Settings(
@@ -37,8 +45,18 @@ def compared(out, cells=METHODS, seeds=2, **settings):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return compared(tmp_path_factory.mktemp("curve") / "run")
+def texts(tmp_path_factory):
+    """A file of few texts: a curve is computed of all that are tested on."""
+    rng = np.random.default_rng(2)
+    rows = [f"{' '.join(rng.choice(list('abcdefgh'), 5))},{i % 2}" for i in range(40)]
+    file = tmp_path_factory.mktemp("texts") / "mine.csv"
+    file.write_text("\n".join(["text,label", *rows]))
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def folder(texts, tmp_path_factory):
+    return compared(tmp_path_factory.mktemp("curve") / "run", data=texts)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +77,7 @@ def plain_losses(run, split="test"):
     examples = prepare(dataset, settings, config["seed"])
     inputs, labels = getattr(examples, split)
     classifier = keras_amp.load_run(run).classifier
-    p = classifier.predict(inputs, verbose=0).astype("float64")
+    p = np.asarray(classifier(inputs), "float64")
     return -np.log(p[np.arange(len(labels)), labels])
 
 
@@ -144,12 +162,8 @@ def test_comparisons_are_told_apart(runs, folder, tmp_path, monkeypatch):
     assert list(curves) == [f"WordAMP, {folder}", f"none, {same}"]
 
 
-def test_each_fold_of_a_cross_validation_has_its_own_texts(tmp_path):
-    rng = np.random.default_rng(2)
-    rows = [f"{' '.join(rng.choice(list('abcdefgh'), 5))},{i % 2}" for i in range(40)]
-    file = tmp_path / "mine.csv"
-    file.write_text("\n".join(["text,label", *rows]))
-    compared(tmp_path / "run", METHODS[:1], seeds=1, data=str(file), folds=2)
+def test_each_fold_of_a_cross_validation_has_its_own_texts(texts, tmp_path):
+    compared(tmp_path / "run", METHODS[:1], seeds=1, data=texts, folds=2)
     for fold in (0, 1):
         run = tmp_path / "run" / "none" / f"seed-0-fold-{fold}"
         (losses,) = run_curves([run], ["word"]).values()

@@ -126,11 +126,11 @@ def test_a_cell_of_the_papers_grid_is_one_command(recipe, tmp_path, name):
         assert config["examples"]["train"] + config["examples"]["dev"] == 215
 
 
-def test_the_lstms_recipe_trains_on_vectors_with_few_labels(recipe, tmp_path):
+def test_the_lstms_recipe_trains_on_vectors_with_few_labels(recipe, tmp_path, eagerly):
     vectors = tmp_path / "mine.vec"
     vectors.write_text("who 0.5 1\nwhat -0.5 2\n? 0.1 0.2\n")
     flags = "--units 3 --steps 2 --seeds 1 --mix word --policy mixup --patience 1"
-    flags += " --no-report --no-save-curve"
+    flags += " --no-report --no-save-curve --sequence-length 5"
     status, shown, _ = recipe(
         *flags.split(), "--vectors", vectors, "--train-per-class", "4",
         "--use-cudnn", "auto", "--out", tmp_path / "out", name="bilstm",

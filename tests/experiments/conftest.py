@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import tensorflow as tf
-from comparing import PUBLISHED, settings, write_data
+from comparing import HALVES, PUBLISHED, settings, write_data
+from helpers import traced_nothing
 from rich.console import Console
 
 pytest.importorskip("cyclopts", reason='pip install "keras-amp[experiments]"')
@@ -35,14 +35,6 @@ mix = "word"
 policy = ["mixup", "amp"]
 step_size = 0.0
 """
-
-
-@pytest.fixture
-def eagerly():
-    """Has Keras trace nothing, which takes longer than a few steps do."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")
@@ -93,13 +85,14 @@ def compared(own_data, tmp_path_factory):
     """A comparison in earnest: its folder, its results and what was shown."""
     out = tmp_path_factory.mktemp("compared") / "out"
     console = Console(file=io.StringIO(), width=100)
-    results = compare(
-        settings(own_data),
-        methods(["none", "word"]),
-        seeds=1,
-        out=out,
-        console=console,
-    )
+    with traced_nothing():
+        results = compare(
+            settings(own_data, **HALVES),
+            methods(["none", "word"]),
+            seeds=1,
+            out=out,
+            console=console,
+        )
     return out, results, console.file.getvalue()
 
 
@@ -112,12 +105,13 @@ def as_published(own_data, tmp_path_factory):
     out = tmp_path_factory.mktemp("published") / "out"
     console = Console(file=io.StringIO(), width=200)
     chosen = settings(own_data, **PUBLISHED, test_every=2)
-    results = compare(
-        chosen,
-        methods(["none", "word"], ["mixup", "program"]),
-        seeds=1,
-        out=out,
-        console=console,
-        program={"window": 3},
-    )
+    with traced_nothing():
+        results = compare(
+            chosen,
+            methods(["none", "word"], ["mixup", "program"]),
+            seeds=1,
+            out=out,
+            console=console,
+            program={"window": 3},
+        )
     return out, results, console.file.getvalue()

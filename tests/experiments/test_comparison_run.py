@@ -180,7 +180,7 @@ def on_encoder(path, preset, **changes):
     )
 
 
-def test_an_encoder_runs_the_same_path_and_can_be_used(preset, tmp_path):
+def test_an_encoder_runs_the_same_path_and_can_be_used(preset, tmp_path, eagerly):
     """On texts that are longer than it allows: they are cut, counted and named."""
     path = tmp_path / "long.csv"
     rows = [f"a {WORDS['fish'][i % 4]} no a a a,{'xy'[i % 2]}" for i in range(40)]

@@ -10,7 +10,7 @@ from keras_amp import data
 from keras_amp.experiments import Settings, methods, prepare
 from keras_amp.experiments.times import FitTimes, Times
 from keras_amp.experiments.training import fit_and_test
-from keras_amp.policies import AdversarialMixing
+from keras_amp.policies import Mixup
 
 
 @pytest.fixture(name="clock")
@@ -63,7 +63,7 @@ def test_the_first_step_and_evaluation_are_those_that_are_traced(clock):
     assert times.seconds == expected
 
 
-@pytest.mark.parametrize("method", methods(mix=("none", "sentence"), policy=("amp",)))
+@pytest.mark.parametrize("method", methods(mix=("none", "sentence"), policy=("mixup",)))
 def test_a_run_traces_its_step_once_and_counts_its_time(method, monkeypatch):
     """Keras' own step makes the optimizer's variables, and is then traced again."""
     traced = []
@@ -91,8 +91,7 @@ def test_a_run_traces_its_step_once_and_counts_its_time(method, monkeypatch):
     monkeypatch.setattr(keras.optimizers.Adam, "apply", counted_update)
     examples, times = prepare(data.load("questions"), settings, 0), Times()
     start = time.perf_counter()
-    policy = method.policy_of(AdversarialMixing())
-    fit_and_test(settings, method, policy, 0, examples, times=times)
+    fit_and_test(settings, method, Mixup(), 0, examples, times=times)
     assert traced.count("update") == 1
     assert traced.count(False) == 1  # one evaluation function for both sets
     assert {"tracing", "training", "evaluation"} <= times.seconds.keys()
