@@ -506,6 +506,8 @@ def test_workers_take_turns_with_the_gpus(monkeypatch):
         ),
     )
     monkeypatch.setattr(worker.tf, "config", config)
+    logger = SimpleNamespace(setLevel=lambda level: chosen.update(logged=level))
+    monkeypatch.setattr(worker.tf, "get_logger", lambda: logger)
     monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
     for name, gpu in (("LokyProcess-4", "first"), ("LokyProcess-7", "second")):
         monkeypatch.setattr(worker, "_prepared", [])
@@ -516,6 +518,7 @@ def test_workers_take_turns_with_the_gpus(monkeypatch):
         worker.prepare_process(3, shares_gpu=True)
         assert chosen == {
             "intra": 3, "inter": 3, "gpu": gpu, "kind": "GPU", "grows": (gpu, True),
+            "logged": "ERROR",
         }  # fmt: skip
 
 
