@@ -309,8 +309,8 @@ class Method:
             return AuthorsProgram(**{n: config[n] for n in shared}, **program)
         of_mixup = inspect.signature(Mixup).parameters
         mixing = {name: config[name] for name in of_mixup if name in config}
-        if self.policy in ("mixup", "cutmix"):
-            return (Mixup if self.policy == "mixup" else CutMix)(**mixing)
+        if self.policy in (None, "mixup", "cutmix"):
+            return (CutMix if self.policy == "cutmix" else Mixup)(**mixing)
         if self.policy == "regmixup":
             mixing["alpha"] = relatives["regmixup_alpha"]
             return RegMixup(**mixing, weight=relatives["weight"])

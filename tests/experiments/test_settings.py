@@ -7,9 +7,10 @@ import pytest
 from comparing import settings
 
 import keras_amp
-from keras_amp import experiments
+from keras_amp import data, experiments
 from keras_amp.experiments import Settings
-from keras_amp.experiments.arguments import ARGUMENTS, Program
+from keras_amp.experiments.arguments import ARGUMENTS, Program, Relatives
+from keras_amp.experiments.examples import divide, without_labels
 from keras_amp.experiments.recipes import CNN
 from keras_amp.experiments.settings import BACKBONES
 from keras_amp.paper import AuthorsProgram
@@ -108,6 +109,42 @@ def test_settings_show_what_is_not_the_default():
         "Settings(data='trec', backbone_arguments={'filters': 3}, steps=9)"
     )
     assert eval(repr(given)) == given
+
+
+RELATIVES = {
+    "adversarial": keras_amp.AdversarialTraining(0.3, "linf", 2, weight=0.5),
+    "vat": keras_amp.AdversarialTraining(
+        0.3, "linf", 2, against="predictions", weight=0.5
+    ),
+    "random": keras_amp.AdversarialTraining(0.3, "linf", direction="random", weight=0.5),
+    "regmixup": keras_amp.RegMixup(4.0, weight=0.5, probability=0.7),
+    "rdrop": keras_amp.RDrop(0.5),
+    "cutmix": keras_amp.CutMix(0.2, probability=0.7),
+    "mixup": keras_amp.Mixup(0.2, probability=0.7),
+    None: keras_amp.Mixup(0.2, probability=0.7),  # without mixing it plays no part
+}
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+def test_relatives_take_their_arguments_from_the_flags(name):
+    policy = keras_amp.AdversarialMixing(alpha=0.2, probability=0.7, ascent_steps=2)
+    given = Relatives(radius=0.3, norm="linf", weight=0.5, regmixup_alpha=4.0)
+    method = experiments.Method("word" if name else "none", name)
+    assert repr(method.policy_of(policy, relatives=given)) == repr(RELATIVES[name])
+    assert method.name.startswith("Word" if name else "none")
+
+
+def test_texts_without_labels_are_those_that_are_left_out():
+    with pytest.raises(ValueError, match="`train_fraction` or `train_per_class`"):
+        Settings(unlabeled=True)
+    dataset = data.load("questions")
+    settings = Settings(train_fraction=0.1, unlabeled=True)
+    splits = divide(dataset, settings, seed=3)
+    left = without_labels(dataset, settings, 3, 0, splits)
+    taken = {text for split in splits for text in split.texts}
+    assert not taken & set(left)
+    assert taken | set(left) == {*dataset.train.texts, *dataset.test.texts}
+    assert without_labels(dataset, Settings(train_fraction=0.1), 3, 0, splits) == ()
 
 
 def test_methods_share_what_their_policies_share():
