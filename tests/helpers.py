@@ -142,6 +142,23 @@ def tiny_preset(folder, words, max_sequence_length=40):
     return folder
 
 
+def assert_compiles(network, *inputs):
+    """XLA computes the outputs and the gradients of a network as they are eagerly."""
+
+    def computed(*inputs):
+        with tf.GradientTape() as tape:
+            outputs = network(*inputs)
+            cost = tf.reduce_sum(tf.cast(outputs, "float32") ** 2)
+        return outputs, tape.gradient(cost, [v.value for v in network.trainable_variables])
+
+    outputs, gradients = computed(*inputs)
+    compiled_outputs, got = tf.function(computed, jit_compile=True)(*inputs)
+    np.testing.assert_allclose(compiled_outputs, outputs, rtol=1e-5, atol=1e-6)
+    for one, other in zip(got, gradients, strict=True):
+        one, other = (tf.convert_to_tensor(v) for v in (one, other))
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
 HALF = 6  # a replica's share of a batch of 12
 
 
