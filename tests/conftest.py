@@ -28,8 +28,9 @@ gc.set_threshold(50_000, 20, 20)
 
 # The files that take longest, which begin first: so several workers end together.
 LONGEST = """
-    experiments grid affine compilation cli authors_program models recipes noise saving
-    lstm notes tensorboard bert curve_command notebook schedule guides side_effects
+    experiments finished_grid grid affine compilation cli authors_program models recipes
+    noise saving lstm notes tensorboard bert curve_command notebook schedule guides
+    side_effects
 """.split()
 
 

@@ -59,35 +59,85 @@ def reports(monkeypatch):
     return asked
 
 
-def program(*arguments, **options):
-    """Starts `python -m keras_amp` in a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-u", "-m", "keras_amp", *map(str, arguments)],
+# `python -m keras_amp` once and again, as to begin takes seconds: the second is the one
+# that ends the process.
+TWICE = """
+import json, runpy, sys
+first, second = json.loads(sys.argv[1])
+sys.argv = ["keras-amp", *first]
+try:
+    runpy.run_module("keras_amp", run_name="__main__")
+except SystemExit as stop:
+    print("Status:", stop.code)
+sys.argv = ["keras-amp", *second]
+runpy.run_module("keras_amp", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_the_program_trains_from_text_to_a_report_and_an_interruption_keeps_what_it_has(
+    tmp_path,
+):
+    first = ["train", "cnn", *TINY, "--mix", "word", "--policy", "mixup"]
+    first += [*FEW, "--no-save-curve"]
+    second = ["train", "cnn", *SMALL, "--seeds", "500", "--mix", "none", *FEW]
+    second += ["--no-save-curve", "--out", "a"]
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-u", "-c", TWICE),
+            json.dumps([[*first, "--out", "my runs/first"], second]),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"},
-        **options,
+        cwd=tmp_path,
+        # What a shell runs in the background ignores the signal, its children too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    trained = []
+    try:
+        for line in process.stdout:
+            trained.append(line.rstrip("\n"))
+            if line.startswith("none, seed 1: "):
+                break
+        process.send_signal(signal.SIGINT)
+        interrupted, errors = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    check_trained(trained[: trained.index("Status: 0")], first, tmp_path)
+    check_interrupted(interrupted, tmp_path)
 
 
-def test_the_program_trains_from_text_to_a_report(tmp_path):
-    arguments = ["train", "cnn", *TINY, "--mix", "word", "--policy", "mixup"]
-    arguments += [*FEW, "--no-save-curve"]
-    process = program(*arguments, "--out", "my runs/first", cwd=tmp_path)
-    shown, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-    out = tmp_path / "my runs" / "first"
-    assert "WordMixup, seed 0: dev error" in shown
+def check_trained(lines, arguments, folder):
+    """Checks what the program said in the end, and what it kept."""
+    out = folder / "my runs" / "first"
+    assert any(line.startswith("WordMixup, seed 0: dev error") for line in lines)
     config = json.loads((out / "WordMixup" / "seed-0" / "config.json").read_text())
     assert config["command"] == f"keras-amp {shlex.join(arguments)} --out 'my runs/first'"
     # The table, the folder of the results, the report, and what took how long.
-    *_, results, report, times = shown.splitlines()
+    *table, results, report, times = lines
     assert re.fullmatch(r"Time: \d+ s: .*imports \d+.*", times)
     assert results == "All results: my runs/first"
-    page = tmp_path / re.fullmatch(r"Report: (my runs/first/report/.*\.html)", report)[1]
+    page = folder / re.fullmatch(r"Report: (my runs/first/report/.*\.html)", report)[1]
     assert page.read_text().lstrip().lower().startswith("<!doctype html")
-    assert "test error %" in shown
+    assert any("test error %" in line for line in table)
+
+
+def check_interrupted(shown, folder):
+    """Checks that the runs that are said to be finished are there, and no other."""
+    last = shown.splitlines()[-1]
+    found = re.fullmatch(
+        r"Interrupted: (\d+) of 500 runs are finished \(none (\d+) of 500\)\. "
+        "Their results: a",
+        last,
+    )
+    assert found, shown
+    runs = list((folder / "a" / "none").iterdir())
+    assert len(runs) == int(found[1]) == int(found[2])
+    assert all((run / "result.json").is_file() for run in runs)
 
 
 @pytest.mark.usefixtures("untrained")
@@ -225,33 +275,3 @@ def test_errors_of_the_training_keep_their_traceback(command, monkeypatch):
     monkeypatch.setattr("keras_amp.experiments.worker.fit_and_test", broken)
     with pytest.raises(ValueError, match="not the user's"):
         command("train", "cnn", *TINY, "--out", "a")
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
-def test_an_interruption_keeps_what_is_finished(tmp_path):
-    flags = ["--seeds", "500", "--mix", "none", *FEW, "--no-save-curve"]
-    process = program(
-        "train", "cnn", *SMALL, *flags, "--out", "a", cwd=tmp_path,
-        # What a shell runs in the background ignores the signal, its children too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
-    try:
-        for line in process.stdout:
-            if line.startswith("none, seed 1: "):
-                break
-        process.send_signal(signal.SIGINT)
-        shown, errors = process.communicate(timeout=300)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert "Traceback" not in errors
-    last = shown.splitlines()[-1]
-    found = re.fullmatch(
-        r"Interrupted: (\d+) of 500 runs are finished \(none (\d+) of 500\)\. "
-        "Their results: a",
-        last,
-    )
-    assert found, shown
-    runs = list((tmp_path / "a" / "none").iterdir())
-    assert len(runs) == int(found[1]) == int(found[2])
-    assert all((run / "result.json").is_file() for run in runs)

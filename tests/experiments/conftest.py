@@ -2,10 +2,6 @@
 
 import html
 import io
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from comparing import HALVES, PUBLISHED, settings, write_data
@@ -14,50 +10,22 @@ from rich.console import Console
 
 pytest.importorskip("cyclopts", reason='pip install "keras-amp[experiments]"')
 
-from keras_amp.experiments import compare, methods
-from keras_amp.runtime import process
-
-ROOT = Path(__file__).parents[2]
-# Mixup, and an adversarial step of 0, which is mixup again: two epochs of two steps.
-GRID = """
-title = "Small"
-seeds = 1
-[settings]
-data = "questions"
-filters = 3
-kernel_sizes = [2]
-embedding_dim = 4
-train_fraction = 0.1
-steps = 4
-batch_size = 53
-jit_compile = false
-mix = "word"
-policy = ["mixup", "amp"]
-step_size = 0.0
-"""
+from keras_amp.experiments import compare, methods, worker
 
 
-@pytest.fixture(scope="session")
-def by_command(tmp_path_factory):
-    """A grid that the command ran: its folder, which nobody changes, and how it ended.
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=200)
 
-    As a newcomer runs it: no variable is set.
-    """
-    folder = tmp_path_factory.mktemp("grid")
-    (folder / "small.toml").write_text(GRID)
-    ours = (*process.VARIABLES, process.WORKER, "COLUMNS")
-    command = [sys.executable, "-m", "keras_amp", "grid", "small.toml", "--out", "out"]
-    ended = subprocess.run(
-        [*command, "--jobs", "1", "--threads", "1"],
-        env={
-            **{name: value for name, value in os.environ.items() if name not in ours},
-            "PYTHONPATH": str(ROOT),
-        },
-        capture_output=True,
-        text=True,
-        cwd=folder,
-    )
-    return folder / "out", ended
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Has a grid run its cells here: other processes take seconds to begin."""
+
+    def execute(cells, jobs, threads, data_dir=None, *_):
+        return (worker.run_cell(cell, data_dir) for cell in cells)
+
+    monkeypatch.setattr("keras_amp.experiments.grid_run.on_this_machine", execute)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Comparisons: files, folds, encoders, interruptions, what is shown, bad settings."""
+"""Comparisons: files, pairs, folds, encoders, what is shown, interruptions, mistakes."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from comparing import TINY, WORDS, quiet, rows_of, settings
+from comparing import HALVES, TINY, WORDS, quiet, rows_of, settings
 from helpers import tiny_preset
 from rich.console import Console
 from rich.text import Text
@@ -100,6 +100,25 @@ def test_a_comparison_leaves_everything_in_its_folder(compared):
     assert not list(out.rglob("*.partial"))
     table = (out / "table.md").read_text()
     assert [line.split("|")[1].strip() for line in table.splitlines()[2:5]] == names
+
+
+def test_methods_of_a_seed_share_everything_but_the_mixing(
+    own_data, compared, tmp_path, eagerly
+):
+    """With lambda = 1 mixing is no mixing: the run must be that without."""
+    out, _, _ = compared
+    chosen = settings(own_data, **HALVES)
+    examples = experiments.prepare(keras_amp.data.load(own_data), chosen, 0)
+    method = experiments.Method("sentence", "mixup")
+    policy = keras_amp.Mixup(probability=0.0)
+    experiments.train(chosen, method, policy, 0, examples, tmp_path)
+    unmixed = rows_of(tmp_path / "epochs.csv")
+    plain = rows_of(out / "none" / "seed-0" / "epochs.csv")
+    for row, other in zip(plain, unmixed, strict=True):
+        for name in row:
+            np.testing.assert_allclose(
+                float(row[name]), float(other[name]), rtol=1e-4, err_msg=name
+            )
 
 
 def test_tensorboard_holds_what_the_step_reports(compared):

@@ -2,7 +2,6 @@
 
 import json
 import runpy
-import shutil
 import subprocess
 import sys
 import time
@@ -38,7 +37,6 @@ from keras_amp.experiments.cells import flat_values, key_of
 from keras_amp.experiments.pages import make_table
 from keras_amp.experiments.runner import share_cores
 from keras_amp.experiments.summary import means
-from keras_amp.runtime import notes
 
 ROOT = Path(__file__).parents[2]
 QUANTITIES = [field for field, *_ in means.QUANTITIES]
@@ -64,21 +62,6 @@ def small(seeds=1, steps=2, more=""):
 
 def said(console):
     return console.file.getvalue()
-
-
-@pytest.fixture
-def console():
-    return Console(file=StringIO(), width=200)
-
-
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """Has a grid run its cells here: other processes take seconds to begin."""
-
-    def execute(cells, jobs, threads, data_dir=None, *_):
-        return (worker.run_cell(cell, data_dir) for cell in cells)
-
-    monkeypatch.setattr("keras_amp.experiments.grid_run.on_this_machine", execute)
 
 
 # The configuration.
@@ -377,73 +360,6 @@ def test_quick_runs_every_kind_of_cell(tmp_path, console, in_this_process, eager
     assert "Cells finished: 8 of 8" in table.markdown
 
 
-@pytest.fixture
-def out(by_command, tmp_path):
-    """A copy of the folder of a grid of two cells, which ran in another process."""
-    return shutil.copytree(by_command[0], tmp_path / "out")
-
-
-@pytest.fixture(scope="module")
-def ran(by_command):
-    """The records of that grid."""
-    return read_records([by_command[0]])
-
-
-def test_nothing_stands_between_a_grid_and_what_it_says(by_command):
-    _, ended = by_command
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "absl" not in ended.stdout
-    assert not notes.LOGGED.search(ended.stdout.encode())
-
-
-def test_a_grid_runs_once_and_goes_on_where_it_was(
-    out, ran, tmp_path, console, in_this_process, untrained
-):
-    records, grid = ran, load_grid(out)  # the folder says what it is
-    assert [r["status"] for r in records.values()] == ["finished"] * 2
-    for cell in grid.cells:
-        kept = json.loads((out / "cells" / f"{cell.key}.json").read_text())
-        assert kept["config"] == cell.config
-        result, curves = kept["result"], kept["curves"]
-        assert result["method"] == cell.method
-        assert result["steps"] == 4
-        assert len(curves["test_error"]) == len(curves["loss"]) == result["epochs"] == 2
-        assert min(curves["test_error"]) == pytest.approx(
-            result["best_test_error"], abs=1e-3
-        )
-        chosen = result["epoch"] - 1
-        assert curves["test_error"][chosen] == pytest.approx(
-            result["test_error"], abs=1e-3
-        )
-        assert kept["machine"]["threads"] == 1
-        assert set(kept["versions"]) >= {"keras_amp", "keras", "tensorflow"}
-    before = {p: p.stat().st_mtime_ns for p in (out / "cells").iterdir()}
-    # With one seed more, and one setting that differs: new cells, beside the old ones.
-    more = parse_grid(grid.text.replace("seeds = 1", "seeds = 2"), "small")
-    again = run_grid(more, out, console=console)
-    assert {p: p.stat().st_mtime_ns for p in before} == before
-    assert len(again) == 4
-    assert again.items() >= records.items()
-    assert "2 cells to run, 2 have run before" in said(console)
-    changed = parse_grid(grid.text.replace("steps = 4", "steps = 3"), "small")
-    assert not {c.key for c in changed.cells} & set(again)
-    # Another grid takes what it shares.
-    reused = run_grid(grid, tmp_path / "other", reuse=[out], console=console)
-    assert reused == records == read_records([tmp_path / "other"])
-    assert "0 cells to run" in said(console)
-
-
-def test_a_seed_s_cells_begin_alike_and_the_same_seed_is_the_same_run(by_command, ran):
-    mixup, unmoved = load_grid(by_command[0]).cells
-    one, other = ran[mixup.key], worker.run_cell(mixup)
-    for name in ("test_error", "nll", "dev_error"):
-        assert one["result"][name] == other["result"][name]
-    # A step of 0 is mixup: same examples, weights, batches, dropout, lambda.
-    unmoved = ran[unmoved.key]
-    assert unmoved["config"]["policy"] == "amp"
-    np.testing.assert_allclose(unmoved["result"]["nll"], one["result"]["nll"], rtol=1e-5)
-
-
 def test_a_cell_keeps_its_curve_along_lambda_where_it_is_told_to(untrained):
     (cell,) = parse_grid(
         SMALL.format(seeds=1, steps=1).replace('["none", "word"]', '"none"')
@@ -727,23 +643,6 @@ def wait_for(condition, seconds=300):
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
-
-
-def test_a_local_ray(by_command, ran, tmp_path, console):
-    pytest.importorskip("ray", reason='pip install "keras-amp[cluster]"')
-    grid = load_grid(by_command[0])
-    mixup = grid.cells[0]
-    broken = Cell(Settings(data="missing.csv"), Method("none"), None, 0)
-    grid.cells[1:] = [broken]
-    records = run_grid(
-        grid, tmp_path / "out", cluster="local", jobs=1, threads=1, console=console
-    )
-    assert [r["status"] for r in records.values()] == ["finished", "failed"]
-    assert records[broken.key]["error"]["type"] == "FileNotFoundError"
-    # The same cell as by processes.
-    here, there = ran[mixup.key]["result"], records[mixup.key]["result"]
-    assert there["test_error"] == here["test_error"]
-    assert read_records([tmp_path / "out"]).keys() == records.keys()
 
 
 def test_a_cluster_without_ray_says_what_to_install(tmp_path, monkeypatch):

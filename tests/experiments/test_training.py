@@ -1,4 +1,4 @@
-"""The training path: pairing, the choice of the epoch, schedules, losses."""
+"""The training path: the choice of the epoch, schedules, losses."""
 
 import json
 from types import SimpleNamespace
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from comparing import HALVES, PUBLISHED, quiet, rows_of, settings
+from comparing import PUBLISHED, quiet, rows_of, settings
 
 import keras_amp
 from keras_amp import experiments
@@ -25,24 +25,6 @@ def compiled(own_data, method, **changes):
     chosen, examples = prepared(own_data, **changes)
     policy = method.policy_of(keras_amp.AdversarialMixing())
     return training._compiled(chosen, method, policy, 0, examples, 12)[1]
-
-
-def test_methods_of_a_seed_share_everything_but_the_mixing(
-    own_data, compared, tmp_path, eagerly
-):
-    """With lambda = 1 mixing is no mixing: the run must be that without."""
-    out, _, _ = compared
-    chosen, examples = prepared(own_data, **HALVES)
-    method = experiments.Method("sentence", "mixup")
-    policy = keras_amp.Mixup(probability=0.0)
-    experiments.train(chosen, method, policy, 0, examples, tmp_path)
-    unmixed = rows_of(tmp_path / "epochs.csv")
-    plain = rows_of(out / "none" / "seed-0" / "epochs.csv")
-    for row, other in zip(plain, unmixed, strict=True):
-        for name in row:
-            np.testing.assert_allclose(
-                float(row[name]), float(other[name]), rtol=1e-4, err_msg=name
-            )
 
 
 class Model:

@@ -1,11 +1,16 @@
-"""Cells run again: the same machine comes to the same, what was changed is found."""
+"""A grid that the command ran: what is kept, and its cells run again."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
@@ -14,8 +19,73 @@ from rich.console import Console
 
 from keras_amp import cli
 from keras_amp.cli.grid import _is_off
-from keras_amp.experiments import load_grid, verify, verifying
+from keras_amp.experiments import (
+    Cell,
+    Method,
+    Settings,
+    load_grid,
+    parse_grid,
+    read_records,
+    run_grid,
+    verify,
+    verifying,
+)
 from keras_amp.experiments.verifying import Repeated, choose
+from keras_amp.runtime import notes, process
+
+ROOT = Path(__file__).parents[2]
+# Mixup, and an adversarial step of 0, which is mixup again: two epochs of two steps.
+GRID = """
+title = "Small"
+seeds = 1
+[settings]
+data = "questions"
+filters = 3
+kernel_sizes = [2]
+embedding_dim = 4
+train_fraction = 0.1
+steps = 4
+batch_size = 53
+jit_compile = false
+mix = "word"
+policy = ["mixup", "amp"]
+step_size = 0.0
+"""
+
+
+@pytest.fixture(scope="module")
+def by_command(tmp_path_factory):
+    """A grid that the command ran: its folder, which nobody changes, and how it ended.
+
+    As a newcomer runs it: no variable is set.
+    """
+    folder = tmp_path_factory.mktemp("grid")
+    (folder / "small.toml").write_text(GRID)
+    ours = (*process.VARIABLES, process.WORKER, "COLUMNS")
+    command = [sys.executable, "-m", "keras_amp", "grid", "small.toml", "--out", "out"]
+    ended = subprocess.run(
+        [*command, "--jobs", "1", "--threads", "1"],
+        env={
+            **{name: value for name, value in os.environ.items() if name not in ours},
+            "PYTHONPATH": str(ROOT),
+        },
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+    return folder / "out", ended
+
+
+@pytest.fixture
+def out(by_command, tmp_path):
+    """A copy of the folder of a grid of two cells, which ran in another process."""
+    return shutil.copytree(by_command[0], tmp_path / "out")
+
+
+@pytest.fixture(scope="module")
+def ran(by_command):
+    """The records of that grid."""
+    return read_records([by_command[0]])
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +100,82 @@ def cells_of(folder):
 
 def said(console):
     return console.file.getvalue()
+
+
+def test_nothing_stands_between_a_grid_and_what_it_says(by_command):
+    _, ended = by_command
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "absl" not in ended.stdout
+    assert not notes.LOGGED.search(ended.stdout.encode())
+
+
+def test_a_grid_runs_once_and_goes_on_where_it_was(
+    out, ran, tmp_path, console, in_this_process, untrained
+):
+    records, grid = ran, load_grid(out)  # the folder says what it is
+    assert [r["status"] for r in records.values()] == ["finished"] * 2
+    for cell in grid.cells:
+        kept = json.loads((out / "cells" / f"{cell.key}.json").read_text())
+        assert kept["config"] == cell.config
+        result, curves = kept["result"], kept["curves"]
+        assert result["method"] == cell.method
+        assert result["steps"] == 4
+        assert len(curves["test_error"]) == len(curves["loss"]) == result["epochs"] == 2
+        assert min(curves["test_error"]) == pytest.approx(
+            result["best_test_error"], abs=1e-3
+        )
+        chosen = result["epoch"] - 1
+        assert curves["test_error"][chosen] == pytest.approx(
+            result["test_error"], abs=1e-3
+        )
+        assert kept["machine"]["threads"] == 1
+        assert set(kept["versions"]) >= {"keras_amp", "keras", "tensorflow"}
+    before = {p: p.stat().st_mtime_ns for p in (out / "cells").iterdir()}
+    # With one seed more, and one setting that differs: new cells, beside the old ones.
+    more = parse_grid(grid.text.replace("seeds = 1", "seeds = 2"), "small")
+    again = run_grid(more, out, console=console)
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    assert len(again) == 4
+    assert again.items() >= records.items()
+    assert "2 cells to run, 2 have run before" in said(console)
+    changed = parse_grid(grid.text.replace("steps = 4", "steps = 3"), "small")
+    assert not {c.key for c in changed.cells} & set(again)
+    # Another grid takes what it shares.
+    reused = run_grid(grid, tmp_path / "other", reuse=[out], console=console)
+    assert reused == records == read_records([tmp_path / "other"])
+    assert "0 cells to run" in said(console)
+
+
+def test_a_seed_s_cells_begin_alike(by_command, ran):
+    """A step of 0 is mixup: same examples, weights, batches, dropout, lambda."""
+    mixup, unmoved = (ran[cell.key] for cell in load_grid(by_command[0]).cells)
+    policies = [record["config"]["policy"] for record in (mixup, unmoved)]
+    assert policies == ["mixup", "amp"]
+    np.testing.assert_allclose(
+        unmoved["result"]["nll"], mixup["result"]["nll"], rtol=1e-5
+    )
+
+
+def test_a_local_ray(by_command, ran, tmp_path, console, monkeypatch):
+    ray = pytest.importorskip("ray", reason='pip install "keras-amp[cluster]"')
+    # Without its dashboard, whose processes take seconds.
+    monkeypatch.setattr(ray, "init", partial(ray.init, include_dashboard=False))
+    grid = load_grid(by_command[0])
+    mixup = grid.cells[0]
+    broken = Cell(Settings(data="missing.csv"), Method("none"), None, 0)
+    grid.cells[1:] = [broken]
+    records = run_grid(
+        grid, tmp_path / "out", cluster="local", jobs=1, threads=1, console=console
+    )
+    assert [r["status"] for r in records.values()] == ["finished", "failed"]
+    assert records[broken.key]["error"]["type"] == "FileNotFoundError"
+    # The same cell as by processes.
+    here, there = ran[mixup.key]["result"], records[mixup.key]["result"]
+    assert there["test_error"] == here["test_error"]
+    assert read_records([tmp_path / "out"]).keys() == records.keys()
+
+
+# Cells run again: the same machine comes to the same, what was changed is found.
 
 
 def test_a_record_holds_what_it_rests_on(folder):
@@ -70,6 +216,9 @@ def test_a_changed_cell_is_found_by_the_command(folder, monkeypatch, capsys):
     record["machine"]["processor"] = "another one"
     changed = json.dumps(record)
     path.write_text(changed)
+    monkeypatch.setattr(
+        verifying, "on_this_machine", lambda *_: iter([json.loads(original)])
+    )
     run = ["--verify", path.stem[:9], "--jobs", "1", "--tolerance", "4.9"]
     try:
         with pytest.raises(SystemExit) as stop:
@@ -176,7 +325,7 @@ def test_cells_without_a_development_set_are_compared_by_the_test_error():
 
 def test_committed_cells_can_be_named_by_their_files():
     """Their files were named before some of today's settings."""
-    folder = Path(__file__).parents[2] / "results" / "trec_cnn"
+    folder = ROOT / "results" / "trec_cnn"
     files = verifying.keys_of_files(folder)
     keys = {cell.key for cell in load_grid(folder).cells}
     assert set(files.values()) == keys
