@@ -17,7 +17,8 @@ PUBLISHED = {
     "loss": "program",
     "clip_norm": 10.0,
     "dev_fraction": 0,
-    "steps": 10,
+    "batch_size": 22,
+    "steps": 4,
     "learning_rate": 0.05,
     "backbone_arguments": {**TINY, "dropout": 0.0, "convolution_gain": 2.0},
 }

@@ -66,7 +66,7 @@ def compared(own_data, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def as_published(own_data, tmp_path_factory):
-    """The same as the authors' program has it: two epochs of four steps and one of two.
+    """The same as the authors' program has it: an epoch of three steps and one of one.
 
     Without a development set.
     """

@@ -1,5 +1,6 @@
 """Grids: their configurations, their cells, and what is kept of them."""
 
+import functools
 import json
 import runpy
 import subprocess
@@ -58,6 +59,10 @@ policy = ["mixup"]
 
 def small(seeds=1, steps=2, more=""):
     return parse_grid(SMALL.format(seeds=seeds, steps=steps) + more, "small")
+
+
+# A grid of many cells takes a second to be read.
+loaded = functools.cache(load_grid)
 
 
 def said(console):
@@ -143,7 +148,7 @@ def test_sets_to_be_cross_validated_have_a_cell_for_each_fold():
 
 @pytest.mark.parametrize("name", shipped())
 def test_shipped_configurations(name):
-    grid = load_grid(name)
+    grid = loaded(name)
     assert grid.name == name
     assert len({cell.key for cell in grid.cells}) == len(grid.cells)
     seeds = {cell.seed for cell in grid.cells}
@@ -151,11 +156,11 @@ def test_shipped_configurations(name):
 
 
 def test_the_paper_s_tables_have_the_paper_s_cells():
-    table2 = [c for c in load_grid("table2").cells if c.seed == 0 and c.fold in (None, 0)]
+    table2 = [c for c in loaded("table2").cells if c.seed == 0 and c.fold in (None, 0)]
     assert len(table2) == 5 * 5 * 5  # backbones, methods, data sets
-    assert len(load_grid("table3").cells) == 9 * 2 * 10
-    assert len(load_grid("table4").cells) == 2 * 7 * 10
-    alphas = {c.values["alpha"] for c in load_grid("table5").cells}
+    assert len(loaded("table3").cells) == 9 * 2 * 10
+    assert len(loaded("table4").cells) == 2 * 7 * 10
+    alphas = {c.values["alpha"] for c in loaded("table5").cells}
     assert alphas == {0.2, 0.5, 1.0, 1.5}
 
 
@@ -252,7 +257,7 @@ KEYS_OF_BEFORE = {
 
 def test_settings_that_came_later_leave_the_keys_as_they_were():
     for name, keys in KEYS_OF_BEFORE.items():
-        found = [cell.key for cell in load_grid(name).cells]
+        found = [cell.key for cell in loaded(name).cells]
         assert {place: found[place] for place in keys} == keys
 
 
