@@ -148,8 +148,9 @@ def assert_compiles(network, *inputs):
     def computed(*inputs):
         with tf.GradientTape() as tape:
             outputs = network(*inputs)
-            cost = tf.reduce_sum(tf.cast(outputs, "float32") ** 2)
-        return outputs, tape.gradient(cost, [v.value for v in network.trainable_variables])
+            cost = tf.reduce_sum(outputs**2)
+        variables = [v.value for v in network.trainable_variables]
+        return outputs, tape.gradient(cost, variables)
 
     outputs, gradients = computed(*inputs)
     compiled_outputs, got = tf.function(computed, jit_compile=True)(*inputs)

@@ -6,7 +6,6 @@ import pytest
 from helpers import MODES, assert_compiles, one_step
 from keras import ops
 
-import keras_amp
 from keras_amp.backbones import AttentionPooling, bilstm_attention, mix_point
 from keras_amp.graph.cuts import cut
 
@@ -138,9 +137,7 @@ def test_the_two_directions_begin_apart():
     assert not np.allclose(forward[1], backward[1])
 
 
-@pytest.mark.parametrize(
-    ("level", "mode"), [("sentence", "graph"), ("word", "eager")]
-)
+@pytest.mark.parametrize(("level", "mode"), [("sentence", "graph"), ("word", "eager")])
 def test_trains_at_words_and_sentences(level, mode, text_batch):
     model = bilstm(num_layers=2 if mode == "eager" else 1)
     before = model.get_weights()

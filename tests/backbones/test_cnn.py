@@ -39,9 +39,7 @@ def test_shapes_and_probabilities(text_batch):
     np.testing.assert_allclose(ops.sum(probabilities, axis=1), 1, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("level", "mode"), [("sentence", "graph"), ("word", "eager")]
-)
+@pytest.mark.parametrize(("level", "mode"), [("sentence", "graph"), ("word", "eager")])
 def test_trains_at_words_and_sentences(level, mode, text_batch):
     model = cnn()
     before = model.get_weights()
