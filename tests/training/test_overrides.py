@@ -123,10 +123,11 @@ def both(kind, model_class=keras_amp.MixupAMPModel, policy=NEVER, **compile_args
     return models
 
 
-def check_alike(models, rtol=2e-5, epochs=1):
+def check_alike(models, rtol=2e-5, epochs=1, evaluated=True):
     """Train and evaluate both; compare their reports, weights and predictions."""
     fit = {"x": X, "y": Y, "sample_weight": WEIGHT, "shuffle": False, "verbose": 0}
-    fit.update(batch_size=12, epochs=epochs, validation_data=(X[:8], Y[:8]))
+    fit.update(batch_size=12, epochs=epochs)
+    fit["validation_data"] = (X[:8], Y[:8]) if evaluated else None
     expected, got = (model.fit(**fit).history for model in models)
     assert not set(expected) - set(got)
     own = {"lam", "lam_delta", "mask_rate", "loss_gap", "loss", "accuracy"}
@@ -168,7 +169,8 @@ def test_with_gradient_accumulation_and_mixed_precision():
 def test_distributed(strategy):
     with strategy.scope():
         models = both(Tracked, layers={"dropout": 0.0}, metrics=None, jit_compile=False)
-    check_alike(models)
+    # Trained alone: what each of two replicas evaluates is no matter of the mixing.
+    check_alike(models, evaluated=False)
 
 
 def test_a_classifier_that_was_compiled_and_trained_before(tmp_path):
@@ -218,7 +220,7 @@ class Confident(keras_amp.MixupAMPModel):
         ("subclass", "shared", MODES["eager"]),
         ("subclass", "independent", MODES["eager"]),
         ("both", "shared", MODES["eager"]),
-        ("both", "independent", MODES["graph"]),
+        ("both", "independent", MODES["eager"]),
         ("both", "shared", MODES["xla"]),
     ],
 )
