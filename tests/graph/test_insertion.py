@@ -169,13 +169,6 @@ def test_a_step_trains_the_original_in_place_below_and_above(name):
     assert (prediction(classifier, x) != before).any()
 
 
-def test_a_step_inside_a_nested_model_compiles():
-    make, after, x = MODELS["nested"]
-    model = keras_amp.MixupAMPModel(make(), after, keras_amp.Mixup())
-    model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=True)
-    assert np.isfinite(model.train_on_batch(x, Y, return_dict=True)["loss"])
-
-
 @cases
 def test_the_parts_of_a_split_make_the_whole(name):
     """Below, then above at lambda 1, is the model; in inference, dropout apart."""

@@ -228,8 +228,7 @@ def test_a_compiled_step_has_the_noise_of_plain_training_in_all_passes():
 
     def build():
         x = inputs = keras.Input((4,))
-        x = keras.layers.Dropout(0.4, seed=3)(x)
-        x = keras.layers.Dense(5, "tanh", name="hidden")(x)
+        x = keras.layers.Dropout(0.4, seed=3, name="hidden")(x)
         x = keras.layers.BatchNormalization()(x)
         x = keras.layers.Dropout(0.4, seed=4)(x)
         return keras.Model(inputs, keras.layers.Dense(3, "softmax")(x))
@@ -351,9 +350,8 @@ def tagger():
 @pytest.mark.parametrize(
     ("build", "mode", "mix_at"),
     [
-        (recurrent_classifier, GRAPH, ["embedding", "sentence"]),
+        (recurrent_classifier, GRAPH, ["embedding"]),
         (tagger, EAGER, ["embedding", "sentence"]),
-        (tagger, XLA, ["embedding"]),  # XLA would pick other points at random
     ],
 )
 def test_without_dropout_the_noise_makes_no_difference(mode, build, mix_at, text_batch):
