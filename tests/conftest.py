@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from fresh import FreshProcesses
 from helpers import MODES, traced_nothing
 from mirror import Mirror
 
@@ -82,6 +83,14 @@ def mode(request):
 def strategy():
     """Two replicas, shared: two strategies of the same devices disturb each other."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
+def fresh():
+    """Runs programs in processes of their own; see ``fresh.py``."""
+    processes = FreshProcesses()
+    yield processes
+    processes.close()
 
 
 @pytest.fixture

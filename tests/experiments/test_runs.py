@@ -4,11 +4,9 @@ import csv
 import io
 import json
 import math
-import os
 import re
 import runpy
 import shutil
-import subprocess
 import sys
 import tomllib
 import warnings
@@ -132,8 +130,10 @@ def by_hand(folder):
 
 PROGRAM = """
 import json, sys
+root, texts, out, *folders = sys.argv[1:]
+sys.path.insert(0, root)
 import keras_amp
-texts, out, *folders = json.loads(sys.argv[1])
+texts = json.loads(texts)
 runs = []
 for folder in folders:
     runs.append(keras_amp.load_run(folder))
@@ -147,7 +147,7 @@ np.savez(out, names=json.dumps(names), **results)
 """
 
 
-def test_a_fresh_process_predicts_the_same(words_run, request, tmp_path):
+def test_a_fresh_process_predicts_the_same(words_run, request, tmp_path, fresh):
     """With nothing imported but the package: no recipe, and KerasHub where it is used."""
     runs = [words_run]
     try:
@@ -156,13 +156,8 @@ def test_a_fresh_process_predicts_the_same(words_run, request, tmp_path):
         pass
     else:
         runs.append(request.getfixturevalue("tokens_run"))
-    arguments = [TEXTS, str(tmp_path / "out.npz"), *(str(folder) for folder, _ in runs)]
-    subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(arguments)],
-        check=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    folders = [folder for folder, _ in runs]
+    fresh.run(PROGRAM, ROOT, json.dumps(TEXTS), "out.npz", *folders, folder=tmp_path)
     with np.load(tmp_path / "out.npz") as results:
         classified = json.loads(str(results["names"]))
         for i, (folder, expected) in enumerate(runs):

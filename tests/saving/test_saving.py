@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -467,29 +465,24 @@ def test_the_learning_rate_scheduler_sets_the_rate(one_batch):
 
 FRESH = """
 import json, sys
-sys.path[:0] = {folders!r}
+data, *folders = sys.argv[1:]
+sys.path[:0] = folders
 sys.modules["keras_hub"] = None  # as if it were not installed
 import conftest, keras_amp, numpy as np, test_saving
 keras_amp.backbones.text_cnn(30, 3, 7)
-data = np.load({data!r})
+data = np.load(data)
 model = test_saving.make(seed=3, policy=test_saving.SEARCH)
 print(json.dumps(test_saving.train(model, (data["x"], data["y"]))))
 """
 
 
-def test_the_same_seed_gives_the_same_history_in_any_process(tmp_path, text_batch):
+def test_the_same_seed_gives_the_same_history_in_any_process(tmp_path, text_batch, fresh):
     """Also in one that has no KerasHub, without which the package works."""
     x, y = text_batch
     np.savez(tmp_path / "data.npz", x=x, y=y)
-    code = FRESH.format(
-        folders=[str(folder) for folder in Path(__file__).parents[:2]],
-        data=str(tmp_path / "data.npz"),
-    )
-    fresh = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    )
+    printed = fresh.run(FRESH, "data.npz", *Path(__file__).parents[:3], folder=tmp_path)
     expected = train(make(seed=3, policy=SEARCH), text_batch)
-    assert json.loads(fresh.stdout.splitlines()[-1]) == expected
+    assert json.loads(printed.splitlines()[-1]) == expected
 
 
 def test_the_seed_alone_decides_on_the_draws(one_batch):

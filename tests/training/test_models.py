@@ -4,10 +4,6 @@ Most tests compare with a twin: a plain Keras model that is trained on examples 
 NumPy. That is possible because the policy below decides everything beforehand.
 """
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -503,7 +499,7 @@ assert not any("amp" in str(type(l)).lower() for l in classifier._flatten_layers
 """
 
 
-def test_three_changed_lines(tmp_path, text_batch):
+def test_three_changed_lines(tmp_path, text_batch, fresh):
     """The classifier is trained in place, and loads where keras_amp is not installed."""
     x, y = text_batch
     train_set = tf.data.Dataset.from_tensor_slices((x, y)).batch(5)
@@ -518,12 +514,7 @@ def test_three_changed_lines(tmp_path, text_batch):
 
     np.save(tmp_path / "x.npy", x)
     names = ("classifier.keras", "predictions.npy", "x.npy")
-    subprocess.run(
-        [sys.executable, "-c", READ_WITHOUT_US, *names],
-        cwd=tmp_path,
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-        check=True,
-    )
+    fresh.run(READ_WITHOUT_US, *names, folder=tmp_path)
     actual = np.load(tmp_path / "predictions.npy")
     np.testing.assert_allclose(actual, model(x), atol=1e-6)
 
