@@ -34,7 +34,7 @@ def test_a_comparison_leaves_everything_in_its_folder(compared):
     for row, result in zip(rows, results, strict=True):
         assert float(row["test_error"]) == result.test_error
         assert 0 <= result.best_test_error <= result.test_error <= 100
-        assert 1 <= result.epoch <= 3
+        assert 1 <= result.epoch <= 2
 
     for result in results:
         run = out / result.method / f"seed-{result.seed}"
@@ -54,7 +54,7 @@ def test_a_comparison_leaves_everything_in_its_folder(compared):
         # 80 texts: 20% are the test set, 10% of the rest the development set.
         assert config["examples"] == {"train": 58, "dev": 6, "test": 16}
         epochs = rows_of(run / "epochs.csv")
-        assert len(epochs) == 3
+        assert len(epochs) == 2
         # The least development error, and of these the least development loss.
         best = min(
             epochs, key=lambda row: (-float(row["val_accuracy"]), float(row["val_loss"]))
@@ -129,7 +129,7 @@ def test_tensorboard_holds_what_the_step_reports(compared):
     events.Reload()
     tags = events.Tags()["tensors"]
     assert {"epoch_loss", "mixing/lam_delta", "mixing/mask_rate"} <= set(tags)
-    assert [event.step for event in events.Tensors("epoch_loss")] == [0, 1, 2]
+    assert [event.step for event in events.Tensors("epoch_loss")] == [0, 1]
 
 
 def test_a_report_of_records_is_that_of_their_folders(own_data, tmp_path, untrained):
@@ -273,11 +273,11 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(compared):
     assert "\x1b" not in shown
     lines = shown.splitlines()
     assert lines[0].startswith("Dataset(")
-    assert lines[1].startswith("3 runs of 3 epochs; results in ")
+    assert lines[1].startswith("3 runs of 2 epochs; results in ")
     for line, result in zip(lines[2:5], results, strict=True):
         assert line == (
             f"{result.method}, seed 0: dev error {result.dev_error:.2f}%, test error "
-            f"{result.test_error:.2f}% (epoch {result.epoch} of 3, "
+            f"{result.test_error:.2f}% (epoch {result.epoch} of 2, "
             f"{result.seconds:.1f} s)"
         )
     assert "best test error %" in shown
