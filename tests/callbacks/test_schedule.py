@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import MODES, bag_of_words, injected
+from helpers import bag_of_words, injected
 
 import keras_amp
 from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
@@ -22,13 +22,12 @@ def fit(policy, callbacks, epochs=4, steps=4, **compile_args):
     return model, history.history
 
 
-@pytest.mark.parametrize("mode", ["eager", "xla"])
-def test_the_step_follows_the_schedule(mode):
+def test_the_step_follows_the_schedule():
     """Twice the step size is twice the step on lambda, at the same gradients."""
     policy = injected(keras_amp.AdversarialMixing, max_gradient=None)
     rates = [0.0, 0.1, 0.2, 0.0]
     scheduled = [MixingSchedule(step_size=lambda e: rates[e])]
-    _, history = fit(policy, scheduled, steps=1, **MODES[mode])
+    _, history = fit(policy, scheduled, steps=1, run_eagerly=True)
     np.testing.assert_allclose(history["step_size"], rates, rtol=1e-6)
     delta = history["lam_delta"]
     assert delta[0] == delta[3] == 0 < delta[1]
@@ -38,7 +37,7 @@ def test_the_step_follows_the_schedule(mode):
 
 def test_a_constant_schedule_is_the_setting_itself():
     values = {"alpha": 0.3, "probability": 0.6, "step_size": 0.4}
-    arguments = {"epochs": 2, "steps": 2, "run_eagerly": True}
+    arguments = {"epochs": 1, "steps": 2, "run_eagerly": True}
     _, expected = fit(keras_amp.AdversarialMixing(**values), [], **arguments)
     scheduled = [MixingSchedule(**values)]
     _, got = fit(keras_amp.AdversarialMixing(), scheduled, **arguments)
@@ -83,6 +82,7 @@ def test_nothing_is_traced_anew():
     for name, schedule in schedules.items():
         expected = [float(schedule(epoch)) for epoch in range(4)]
         np.testing.assert_allclose(history[name], expected, rtol=1e-6)
+    assert history["lam_delta"][0] == 0 < history["lam_delta"][1]
     # Mixing is off in the last epoch: lambda is 1.
     assert history["lam"][3] == 1
     assert max(history["lam"][:3]) < 1
@@ -144,8 +144,8 @@ class StopAt(keras.callbacks.Callback):
 @pytest.mark.parametrize(
     ("optimizer", "compile_args"),
     [
-        ({}, {}),
-        ({"gradient_accumulation_steps": 3}, {}),
+        ({}, {"run_eagerly": True}),
+        ({"gradient_accumulation_steps": 3}, {"run_eagerly": True}),
         ({}, {"steps_per_execution": 2}),
     ],
 )
@@ -175,9 +175,9 @@ def test_a_new_optimizer_begins_with_the_first_step():
 @pytest.mark.parametrize(
     ("schedule_first", "save_freq", "interrupted_after", "expected"),
     [
-        (False, "epoch", 10, [8, 9, 10, 11]),
-        (True, "epoch", 10, [8, 9, 10, 11]),
-        (True, 2, 6, [6, 7, 8, 9, 10, 11, 12, 13]),
+        (False, "epoch", 6, [4, 5, 6, 7]),
+        (True, "epoch", 6, [4, 5, 6, 7]),
+        (True, 2, 6, [6, 7, 8, 9]),
     ],
 )
 def test_a_restored_training_goes_on_with_the_steps(
@@ -190,7 +190,7 @@ def test_a_restored_training_goes_on_with_the_steps(
         both = [backup, by_steps(seen)]
         if schedule_first:
             both.reverse()
-        made(run_eagerly=True).fit(**GO_ON, epochs=3, callbacks=[*both, *callbacks])
+        made(run_eagerly=True).fit(**GO_ON, epochs=2, callbacks=[*both, *callbacks])
 
     with pytest.raises(KeyboardInterrupt):
         fit([], StopAt(interrupted_after))
@@ -229,14 +229,14 @@ def test_epochs_go_on_as_keras_counts_them(tmp_path):
         return MixingSchedule(probability=lambda e: seen.append(e) or e / 10)
 
     backup = keras.callbacks.BackupAndRestore
-    callbacks = [schedule(), backup(tmp_path / "b"), StopAt(9)]
+    callbacks = [schedule(), backup(tmp_path / "b"), StopAt(5)]
     with pytest.raises(KeyboardInterrupt):
-        made(run_eagerly=True).fit(**GO_ON, epochs=3, callbacks=callbacks)
+        made(run_eagerly=True).fit(**GO_ON, epochs=2, callbacks=callbacks)
     made(run_eagerly=True).fit(
-        **GO_ON, epochs=3, callbacks=[schedule(), backup(tmp_path / "b")]
+        **GO_ON, epochs=2, callbacks=[schedule(), backup(tmp_path / "b")]
     )
     made(run_eagerly=True).fit(**GO_ON, epochs=6, initial_epoch=5, callbacks=[schedule()])
-    assert seen == [0, 1, 2, 2, 5]
+    assert seen == [0, 1, 1, 5]
 
 
 def test_distributed(strategy):

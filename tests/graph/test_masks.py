@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from helpers import injected
+from helpers import MODES, injected
 from keras import ops
 
 import keras_amp
@@ -87,6 +87,7 @@ def assert_united(network, x, mode=EAGER, **arguments):
     np.testing.assert_allclose(first_loss(network, x, mode, **arguments), expected, 1e-5)
 
 
+@pytest.mark.parametrize("mode", [MODES["eager"], MODES["graph"]])
 def test_the_mask_of_an_embedding(mode):
     assert_united(implicit(), IDS, mode)
 
