@@ -1,5 +1,6 @@
 """What every policy is: settings, what it needs, and what it does in a training step."""
 
+import functools
 import inspect
 from typing import Any, ClassVar, Self
 
@@ -50,7 +51,7 @@ class Policy(FormerNames):
         if type(self).__module__.rpartition(".")[0] == __package__ and not hasattr(
             self, name
         ):
-            settings = list(inspect.signature(type(self)).parameters)
+            settings = _settings_of(type(self))
             if name not in settings:
                 raise AttributeError(
                     f"{type(self).__name__} has no setting {name!r}; it has "
@@ -203,3 +204,9 @@ class Policy(FormerNames):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items())
         return f"{type(self).__name__}({arguments})"
+
+
+@functools.cache
+def _settings_of(policy_class: type[Policy]) -> list[str]:
+    """The names of a policy's arguments."""
+    return list(inspect.signature(policy_class).parameters)
