@@ -51,7 +51,7 @@ class Policy(FormerNames):
         if type(self).__module__.rpartition(".")[0] == __package__ and not hasattr(
             self, name
         ):
-            settings = _settings_of(type(self))
+            settings = _settings_of(type(self))  # type: ignore[arg-type]
             if name not in settings:
                 raise AttributeError(
                     f"{type(self).__name__} has no setting {name!r}; it has "
