@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 from keras_amp.experiments.settings import Method, Settings
 from keras_amp.policies import AdversarialMixing, Mixup
@@ -77,6 +78,11 @@ class Cell:
     @property
     def config(self):
         """All that the result depends on, as JSON has it."""
+        return json.loads(self._config)
+
+    @cached_property
+    def _config(self):
+        """The same as text, made once: a grid asks for it again and again."""
         settings = {
             f.name: getattr(self.settings, f.name)
             for f in fields(Settings)
@@ -93,14 +99,15 @@ class Cell:
         }
         if not hasattr(self.policy, "step_size"):
             del config["step_schedule"]  # there is no step
-        return _without_later(json.loads(json.dumps(config, default=_plain)), LATER)
+        plain = json.loads(json.dumps(config, default=_plain))
+        return json.dumps(_without_later(plain, LATER))
 
-    @property
+    @cached_property
     def key(self):
         """16 hexadecimal digits that name the cell; another setting, another key."""
         return key_of(self.config)
 
-    @property
+    @cached_property
     def examples_key(self):
         """The same for cells that train on the same examples."""
         config = self.config.items()

@@ -105,7 +105,9 @@ def on_cluster(
     require("cluster", "ray")
     import ray
 
-    local = {"num_cpus": jobs * threads} if address == "local" and jobs else {}
+    local = {"include_dashboard": False} if address == "local" else {}
+    if local and jobs:
+        local["num_cpus"] = jobs * threads
     ray.init(
         address,
         log_to_driver=False,

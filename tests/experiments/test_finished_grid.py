@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -156,10 +155,8 @@ def test_a_seed_s_cells_begin_alike(by_command, ran):
     )
 
 
-def test_a_local_ray(by_command, ran, tmp_path, console, monkeypatch):
-    ray = pytest.importorskip("ray", reason='pip install "keras-amp[cluster]"')
-    # Without its dashboard, whose processes take seconds.
-    monkeypatch.setattr(ray, "init", partial(ray.init, include_dashboard=False))
+def test_a_local_ray(by_command, ran, tmp_path, console):
+    pytest.importorskip("ray", reason='pip install "keras-amp[cluster]"')
     grid = load_grid(by_command[0])
     mixup = grid.cells[0]
     broken = Cell(Settings(data="missing.csv"), Method("none"), None, 0)
