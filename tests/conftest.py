@@ -29,9 +29,8 @@ gc.set_threshold(50_000, 20, 20)
 
 # The files that take longest, which begin first: so several workers end together.
 LONGEST = """
-    experiments finished_grid grid affine compilation cli authors_program models recipes
-    noise saving lstm notes tensorboard bert curve_command notebook schedule guides
-    side_effects
+    finished_grid grid compilation cli models bert noise saving training tensorboard
+    comparison_run runs notebook guides packaging schedule side_effects affine overrides
 """.split()
 
 
