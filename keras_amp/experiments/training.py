@@ -140,7 +140,8 @@ def fit_and_test(
             settings, method, policy, seed, examples, steps
         )
     train_batches = data.batches(*examples.train, settings.batch_size, seed=seed)
-    if examples.unlabeled is not None and getattr(policy, "against", "") == "predictions":
+    learns = method.mix != "none" and policy.needs.learns_unlabeled
+    if examples.unlabeled is not None and learns:
         size = len(keras.tree.flatten(examples.unlabeled)[0])
         train_batches = data.with_unlabeled(
             train_batches,

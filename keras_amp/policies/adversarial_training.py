@@ -110,7 +110,7 @@ class AdversarialTraining(Policy):
         self.unlabeled = check_one_of("unlabeled", unlabeled, ("use", "ignore"))
 
     @property
-    def measures(self) -> tuple[str, ...]:  # type: ignore[override]
+    def measures(self) -> tuple[str, ...]:
         """The size of delta, and with ``against="predictions"`` the divergence."""
         return ("delta_norm",) + ("divergence",) * (self.against == "predictions")
 
@@ -123,6 +123,7 @@ class AdversarialTraining(Policy):
             trains_on="added",
             first_gradient="trained" if self.against == "labels" else "probe",
             mixes=self.mixup is not None,
+            learns_unlabeled=self.against == "predictions" and self.unlabeled == "use",
         )
 
     def draw(

@@ -28,6 +28,7 @@ class Needs(NamedTuple):
         first_gradient: Where the first gradient is taken: in a ``"trained"`` pass, or in
             a ``"probe"``.
         mixes: Whether the policy mixes examples at all.
+        learns_unlabeled: Whether it learns from examples of sample weight 0, too.
 
     Example:
     >>> keras_amp.AdversarialMixing().needs.trains_on
@@ -43,6 +44,7 @@ class Needs(NamedTuple):
     trains_on: Literal["drawn", "moved", "chosen", "compared", "added"] = "drawn"
     first_gradient: Literal["trained", "probe"] = "trained"
     mixes: bool = True
+    learns_unlabeled: bool = False
 
     @property
     def probes(self) -> int:

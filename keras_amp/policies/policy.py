@@ -24,7 +24,6 @@ class Policy(FormerNames):
 
     Attributes:
         adversarial: Whether a step moves something up a gradient.
-        measures: Names of what a step reports besides.
 
     Example:
     >>> class Twice(keras_amp.policies.Policy):
@@ -37,7 +36,6 @@ class Policy(FormerNames):
     """
 
     adversarial: ClassVar[bool] = False  # whether a step searches for lambda'
-    measures: ClassVar[tuple[str, ...]] = ()  # what it reports besides
     # The settings that may become variables, and their ranges.
     _ranges: ClassVar[dict[str, dict[str, float]]] = {}
 
@@ -108,6 +106,11 @@ class Policy(FormerNames):
     def needs(self) -> Needs:
         """What a training step prepares for the policy, ``Needs``."""
         return Needs(mixes=False)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Names of what a step reports besides."""
+        return ()
 
     def draw(
         self, batch_size: Size, seed_generator: keras.random.SeedGenerator

@@ -42,7 +42,6 @@ class RDrop(Policy):
         Liang et al., *R-Drop: Regularized Dropout for Neural Networks*, NeurIPS 2021.
     """
 
-    measures: ClassVar[tuple[str, ...]] = ("divergence",)
     _ranges: ClassVar[dict[str, dict[str, float]]] = {"weight": {"at_least": 0}}
 
     def __init__(self, weight: float = 1.0):
@@ -52,6 +51,11 @@ class RDrop(Policy):
     def needs(self) -> Needs:
         """What a training step prepares for the policy, ``Needs``."""
         return Needs(noise="independent", trains_on="added", mixes=False)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The divergence."""
+        return ("divergence",)
 
     def search(self, passes: Passes, start: Point) -> Searched:
         """Train on two passes and on how far they are apart; see the class."""

@@ -6,13 +6,12 @@ over an example's numbers. Of several positions (one label per word, say) it is 
 over those that count, or the sum where the loss sums.
 """
 
-from typing import Any
-
 import keras
 from keras import ops
 
 from keras_amp.graph import keras_compat
-from keras_amp.training.loss_names import loss_name
+from keras_amp.training.loss_names import loss_name, loss_setting
+from keras_amp.training.losses import averages, over_positions
 from keras_amp.typing import Tensor
 
 CLASSES = (
@@ -58,19 +57,18 @@ def divergence(loss: keras.losses.Loss, first: Tensor, second: Tensor) -> Tensor
     mask = keras_compat.mask_of(first)
     first, second = ops.cast(first, "float32"), ops.cast(second, "float32")
     values = _values(loss, first, second)
+    reduce = ops.mean if averages(loss) else ops.sum
     if mask is None:
-        return _over_positions(loss, values)
+        return over_positions(reduce, values)
     mask = ops.cast(mask, "float32")
-    apart = _over_positions(loss, values * mask)
-    if loss.reduction in ("sum", "none", None):
-        return apart
-    return ops.divide_no_nan(apart, ops.mean(mask))
+    apart = over_positions(reduce, values * mask)
+    return ops.divide_no_nan(apart, ops.mean(mask)) if averages(loss) else apart
 
 
 def _values(loss: keras.losses.Loss, first: Tensor, second: Tensor) -> Tensor:
     """The divergence at each position, ``(batch_size, ...)``."""
     name = loss_name(loss)
-    logits = bool(_setting(loss, "from_logits", False))
+    logits = bool(loss_setting(loss, "from_logits"))
     if name in CLASSES:
         log_p, log_q = (
             ops.log_softmax(y, axis=-1) if logits else _log(y) for y in (first, second)
@@ -105,16 +103,3 @@ def _log_of_label(y: Tensor, logits: bool) -> tuple[Tensor, Tensor]:
     epsilon = keras.config.epsilon()
     p = ops.clip(y, epsilon, 1.0 - epsilon)
     return ops.log(p), ops.log(1.0 - p)
-
-
-def _setting(loss: Any, name: str, default: Any) -> Any:
-    """A setting of a loss object, or of the function that it wraps."""
-    return getattr(loss, name, keras_compat.loss_settings(loss).get(name, default))
-
-
-def _over_positions(loss: keras.losses.Loss, values: Tensor) -> Tensor:
-    axes = tuple(range(1, len(values.shape)))
-    if not axes:
-        return values
-    reduce = ops.sum if loss.reduction in ("sum", "none", None) else ops.mean
-    return reduce(values, axis=axes)

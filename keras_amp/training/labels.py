@@ -16,10 +16,20 @@ class Labels:
     Args:
         y: Labels ``(batch_size, ...)``.
         sample_weight: ``(batch_size, ...)`` or None.
+        permutation: Int32 tensor ``(batch_size,)``, the drawn partners, whose labels are
+            gathered once; None where nothing is mixed.
     """
 
-    def __init__(self, y: Tensor, sample_weight: Tensor | None) -> None:
+    def __init__(
+        self,
+        y: Tensor,
+        sample_weight: Tensor | None,
+        permutation: Tensor | None = None,
+    ) -> None:
         self.y, self.weight = y, sample_weight
+        self._permutation = permutation
+        if permutation is not None:
+            self._partners = self._gathered(permutation)
 
     def loss(self, loss_of: ExampleLoss, y_pred: Structure, draw: Draw | None) -> Tensor:
         """Returns each example's loss, float32 ``(batch_size,)``.
@@ -66,7 +76,12 @@ class Labels:
 
     def _partner(self, draw: Draw) -> tuple[Tensor, Tensor | None]:
         """The labels and weights of the partners."""
+        if draw.permutation is self._permutation:
+            return self._partners
+        return self._gathered(draw.permutation)
+
+    def _gathered(self, permutation: Tensor) -> tuple[Tensor, Tensor | None]:
         weight = self.weight
         if weight is not None:
-            weight = ops.take(weight, draw.permutation, axis=0)
-        return ops.take(self.y, draw.permutation, axis=0), weight
+            weight = ops.take(weight, permutation, axis=0)
+        return ops.take(self.y, permutation, axis=0), weight

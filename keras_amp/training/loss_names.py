@@ -31,9 +31,13 @@ def loss_name(loss: Any) -> str | None:
 
 def ignored_class(loss: Any) -> int | None:
     """The label that one of Keras' own losses leaves out, else None."""
-    loss = _single_loss(loss)
-    given = keras_compat.loss_settings(loss).get("ignore_class")
-    return getattr(loss, "ignore_class", given)
+    ignored: int | None = loss_setting(_single_loss(loss), "ignore_class")
+    return ignored
+
+
+def loss_setting(loss: Any, name: str) -> Any:
+    """A setting of a loss object, or of the function that it wraps; or None."""
+    return getattr(loss, name, keras_compat.loss_settings(loss).get(name))
 
 
 def _single_loss(loss: Any) -> Any:

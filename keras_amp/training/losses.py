@@ -130,7 +130,7 @@ class ExampleLoss:
                 "number. Leave the mean over the batch to the loss's `reduction`."
             )
         self._positions = math.prod(ops.shape(values)[1:])
-        loss = _over_positions(ops.mean if self._averages else ops.sum, values)
+        loss = over_positions(ops.mean if self._averages else ops.sum, values)
         if self.weight is not None:
             loss = loss * self.weight
         counts = None
@@ -139,10 +139,10 @@ class ExampleLoss:
                 sample_weight, mask, values.dtype, self.reduction
             )
             if weight is not None:
-                counts = _over_positions(ops.sum, ops.cast(weight, "float32"))
+                counts = over_positions(ops.sum, ops.cast(weight, "float32"))
                 counts = counts / ops.cast(self._positions, "float32")
         elif self._averages and mask is not None:
-            counts = _over_positions(ops.mean, ops.cast(mask, "float32"))
+            counts = over_positions(ops.mean, ops.cast(mask, "float32"))
         return _LabelLoss(ops.cast(loss, "float32"), counts)
 
     def _values(
@@ -188,7 +188,7 @@ class ExampleLoss:
 
     @property
     def _averages(self) -> bool:
-        return self.reduction not in ("sum", "none", None)
+        return averages(self.loss)
 
 
 class _LabelLoss(NamedTuple):
@@ -205,7 +205,12 @@ class _LabelLoss(NamedTuple):
     counts: Tensor | None
 
 
-def _over_positions(reduce: Callable[..., Tensor], values: Tensor) -> Tensor:
+def averages(loss: keras.losses.Loss) -> bool:
+    """Whether a loss is averaged over what counts; else it is summed or left as it is."""
+    return loss.reduction not in ("sum", "none", None)
+
+
+def over_positions(reduce: Callable[..., Tensor], values: Tensor) -> Tensor:
     """Reduces ``(batch_size, ...)`` to ``(batch_size,)``."""
     positions = tuple(range(1, len(values.shape)))
     return reduce(values, axis=positions) if positions else values

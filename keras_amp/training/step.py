@@ -66,7 +66,8 @@ class TrainingStep:
             model.classifier, x, y, sample_weight, self.label_check
         )
         drawn = draw(policy, batch_size, model.seed_generator, y)
-        labels = Labels(y, sample_weight)
+        partners = drawn.permutation if policy.needs.mixes else None
+        labels = Labels(y, sample_weight, partners)
         self._build(y)
         result = at_random_point(
             self.splits,
