@@ -36,17 +36,17 @@ class AdversarialTraining(Policy):
     **When to use it.** Where labels are few: it is what has helped most often in the
     package's own studies. VAT also learns from examples without labels, those of sample
     weight 0 (``keras_amp.data.with_unlabeled``); at the very fewest labels it can hurt,
-    as it makes the network certain of what it happens to say. Compare with
-    ``direction="random"``: what that gains is not the adversary's.
+    as it makes the network certain of its predictions, wrong ones too. Compare with
+    ``direction="random"``: a gain that it shares is not due to the gradient.
 
     **What it costs.** What lies below the mix point is computed once a step. Above it:
     two passes trained on instead of one; another forward and backward pass for each
     further ascent step, and for each ascent step of VAT.
 
     **Traps.** ``radius`` is in the units of the hidden state: begin with a tenth of its
-    norm. A large one drowns the example, and the loss never falls. A layer above that
-    connects the examples of a batch (batch normalization) makes an example's gradient
-    include the others' losses; batch statistics are those of the last pass, at
+    norm. If it is too large the example is lost, and the loss does not fall. A layer
+    above that connects the examples of a batch (batch normalization) makes an example's
+    gradient include the others' losses; batch statistics are those of the last pass, at
     ``h + delta``.
 
     Args:

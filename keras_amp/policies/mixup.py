@@ -127,9 +127,9 @@ class Mixup(Policy):
         }
 
     def _pairing(self) -> dict[str, Any]:
-        """The settings of who is mixed, and with whom, where they are not the usual ones.
+        """The settings of who is mixed with whom, if they are not the defaults.
 
-        Configurations of before they existed, and what names trainings by them, stay.
+        So the configurations, and the keys of cells, of earlier versions stay the same.
         """
         found: dict[str, Any] = {}
         if self.probability_per != "batch":
