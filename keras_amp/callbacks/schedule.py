@@ -13,17 +13,23 @@ Schedule = float | Callable[[int], Any]  # a number, or a function of the time
 
 
 class MixingSchedule(keras.callbacks.Callback):
-    """Changes a policy's ``alpha``, ``step_size`` and ``probability`` while it trains.
+    """Changes settings of a model's policy while it trains.
 
-    The settings become variables of the training step, which is not traced again when
-    they change. A setting is a number or a function of the epoch (or the step), counted
+    Which ones a policy has, its arguments say: ``alpha`` and ``probability`` where it
+    mixes, ``step_size`` where lambda moves, ``radius`` where the hidden state does,
+    ``weight`` where it adds to the loss. The settings become variables of the training
+    step, which is not traced again when they change. Those of the ``mixup`` inside of an
+    ``AdversarialTraining`` stay as they are.
+
+    A setting is a number or a function of the epoch (or the step), counted
     from 0. Keras' learning rate schedules are such functions:
 
     ===================  ========================================================
     constant             ``0.5``
     linear, cosine       ``keras.optimizers.schedules.PolynomialDecay``,
                          ``CosineDecay``
-    off after 5 epochs   ``probability=lambda epoch: float(epoch < 5)``
+    off after 5 epochs   ``probability=lambda epoch: float(epoch < 5)``,
+                         ``weight=lambda epoch: float(epoch < 5)``
     on after a warm-up   ``probability=lambda epoch: float(epoch >= 2)``
     ===================  ========================================================
 
@@ -43,10 +49,13 @@ class MixingSchedule(keras.callbacks.Callback):
         probability: Number in [0, 1] or function, the probability that a batch is mixed.
         per: ``"epoch"`` or ``"step"``, the argument of the functions. With
             ``steps_per_execution`` a setting changes between executions only.
+        radius: Number >= 0 or function, the norm of the step on the hidden state.
+        weight: Number >= 0 or function, of what the policy adds to the loss.
 
     Raises:
         ValueError: If nothing is scheduled; if a value is not in the range of its setting
-            (while training, too); if the model's policy has no such setting.
+            (while training, too); if the model's policy has no such setting: the error
+            names those that it has.
 
     Example:
     >>> schedule = keras_amp.callbacks.MixingSchedule(
@@ -61,13 +70,16 @@ class MixingSchedule(keras.callbacks.Callback):
         step_size: Schedule | None = None,
         probability: Schedule | None = None,
         per: Literal["epoch", "step"] = "epoch",
+        radius: Schedule | None = None,
+        weight: Schedule | None = None,
     ) -> None:
         super().__init__()
         given = {"alpha": alpha, "step_size": step_size, "probability": probability}
+        given.update(radius=radius, weight=weight)
         self.schedules = {n: value for n, value in given.items() if value is not None}
         if not self.schedules:
             raise ValueError(
-                "Expected at least one of `alpha`, `step_size` and `probability`. "
+                f"Expected at least one of {', '.join(f'`{name}`' for name in given)}. "
                 "Received: none. Pass a number or a function of the epoch."
             )
         if per not in PER:

@@ -29,6 +29,8 @@ TAGS = {
     "alpha": "mixing/alpha",
     "step_size": "mixing/step_size",
     "probability": "mixing/probability",
+    "radius": "mixing/radius",
+    "weight": "mixing/weight",
 }
 Logs = dict[str, Any] | None
 HISTOGRAM_TAGS = {name: f"{TAGS[name]}_histogram" for name in EDGES}
@@ -44,8 +46,8 @@ class MixingTensorBoard(keras_compat.TensorBoard):
       (fraction of examples trained at lambda');
     - ``loss/mixup`` and ``loss/adversarial`` (mean losses at lambda and at lambda'), and
       ``loss/gap``, their difference;
-    - ``mixing/alpha``, ``mixing/step_size`` and ``mixing/probability``, as far as a
-      ``MixingSchedule`` changes them;
+    - ``mixing/alpha``, ``mixing/step_size``, ``mixing/probability``, ``mixing/radius``
+      and ``mixing/weight``, as far as a ``MixingSchedule`` changes them;
     - ``training/learning_rate``, ``training/step_seconds`` and
       ``training/examples_per_second``, without the time of the validation;
     - histograms over all examples of the epoch: ``mixing/lam_histogram``,

@@ -203,6 +203,11 @@ class AdversarialTraining(Policy):
             measured={"delta_norm": _norm(delta), "divergence": apart},
         )
 
+    def _hint_of(self, name: str) -> str:
+        if self.mixup is None or name not in self.mixup._ranges:
+            return ""
+        return ", a setting of its `mixup`, whose settings stay as they are."
+
     def _step(self, delta: Tensor, gradient: Tensor) -> Tensor:
         """One step of at most the radius, pulled back to the radius."""
         step = self.radius

@@ -63,8 +63,8 @@ class Policy(FormerNames):
         Setting one then assigns to its variable; ``get_config`` returns its value.
 
         Args:
-            *names: Of ``"alpha"``, ``"probability"`` and, where the policy has one,
-                ``"step_size"``.
+            *names: Of the settings that the policy has: ``"alpha"``, ``"probability"``,
+                ``"step_size"``, ``"radius"``, ``"weight"``.
 
         Returns:
             Whether one of them was no variable before: then a step must be traced again.
@@ -84,7 +84,8 @@ class Policy(FormerNames):
             if name not in self._ranges:
                 raise ValueError(
                     f"Expected a setting of {type(self).__name__} that can be scheduled: "
-                    f"{', '.join(self._ranges)}. Received: {name!r}"
+                    f"{', '.join(self._ranges) or 'it has none'}. Received: {name!r}"
+                    f"{self._hint_of(name)}"
                 )
         new = [name for name in names if name not in self.scheduled()]
         for name in new:
@@ -93,6 +94,10 @@ class Policy(FormerNames):
             )
             setattr(self, name, value)
         return bool(new)
+
+    def _hint_of(self, name: str) -> str:
+        """What else there is to say of a name that is none of ``_ranges``."""
+        return ""
 
     def scheduled(self) -> dict[str, float]:
         """Return a dict of the settings that are variables, with their values."""

@@ -1,5 +1,7 @@
 """MixingSchedule moves the policy's settings, and nothing is traced anew."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from helpers import bag_of_words, injected
 
 import keras_amp
 from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
+from keras_amp.callbacks.tensorboard import TAGS
 
 RNG = np.random.default_rng(8)
 IDS, LABELS = RNG.integers(1, 30, (24, 7)), RNG.integers(0, 3, 24)
@@ -45,6 +48,52 @@ def test_a_constant_schedule_is_the_setting_itself():
         np.testing.assert_allclose(got[name], value, rtol=1e-6)
     for name in ("loss", "lam", "lam_delta"):
         np.testing.assert_allclose(got[name], expected[name], rtol=1e-5)
+
+
+@pytest.mark.parametrize("against", ["labels", "predictions"])
+def test_the_radius_and_the_weight_follow_the_schedule(tmp_path, against):
+    """The step on the hidden state has the norm that it is told to have."""
+    from test_tensorboard import scalars
+
+    radii, weights = [0.0, 0.3, 0.2], [1.0, 0.0, 2.0]
+    schedule = MixingSchedule(radius=lambda e: radii[e], weight=lambda e: weights[e])
+    policy = keras_amp.AdversarialTraining(against=against, ascent_steps=2)
+    callbacks = [schedule, MixingTensorBoard(tmp_path)]
+    _, history = fit(policy, callbacks, epochs=3, steps=1, run_eagerly=True)
+    np.testing.assert_allclose(history["delta_norm"], radii, rtol=1e-5)
+    np.testing.assert_allclose(history["weight"], weights)
+    added = history["adversarial_loss" if against == "labels" else "divergence"]
+    total = np.add(history["mixup_loss"], np.multiply(weights, added))
+    np.testing.assert_allclose(history["loss"], total, rtol=1e-5)
+    for name, values in (("radius", radii), ("weight", weights)):
+        steps, shown = scalars(tmp_path / "train", f"mixing/{name}")
+        assert steps == [0, 1, 2]
+        np.testing.assert_allclose(shown, values, rtol=1e-6)
+
+
+def test_every_setting_of_every_policy_can_be_scheduled():
+    settings = set(inspect.signature(MixingSchedule).parameters) - {"per"}
+    of_policies = {}
+    for policy in vars(keras_amp.policies).values():
+        of_policies.update(getattr(policy, "_ranges", {}))
+    assert set(of_policies) == settings
+    assert {f"mixing/{name}" for name in settings} <= set(TAGS.values())
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (keras_amp.RDrop(), "of RDrop that can be scheduled: weight. Received: 'alpha'$"),
+        (keras_amp.policies.Policy(), "can be scheduled: it has none. Received: 'alpha'"),
+        (
+            keras_amp.AdversarialTraining(mixup=keras_amp.Mixup()),
+            "radius, weight. Received: 'alpha', a setting of its `mixup`",
+        ),
+    ],
+)
+def test_a_setting_that_a_policy_lacks_is_named_with_those_that_it_has(policy, message):
+    with pytest.raises(ValueError, match=message):
+        fit(policy, [MixingSchedule(alpha=0.1)])
 
 
 def test_xla_draws_by_the_scheduled_values():
