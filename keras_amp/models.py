@@ -52,7 +52,8 @@ class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, ker
     accuracy reads lower than validation accuracy); and ``lam`` (mean drawn lambda),
     ``lam_delta`` (mean absolute step on it), ``mask_rate`` (share of examples trained at
     lambda') and ``loss_gap`` (mean of the adversarial losses minus the losses before).
-    ``monitor`` adds to these.
+    A policy may measure more (``policy.measures``); of one that mixes nothing ``lam`` is
+    1. ``monitor`` adds to these.
 
     Each label's loss carries its own example's sample or class weight:
     ``lam * w * loss(y) + (1 - lam) * w_partner * loss(y_partner)``; the compiled loss's
@@ -151,7 +152,7 @@ class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, ker
         self.masks = check_meanings(masks)
         self.seed_generator = backend.SeedGenerator(seed, name="mixing")
         self._policy_state = policy.create_state()
-        self._reports = Reports(policy.measures)
+        self._reports = Reports(policy)
         self._means = self._reports.means
         splits = cut(
             classifier, self.mix_at, self.rewrite, policy.needs.commutes, self.masks
@@ -230,9 +231,10 @@ class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, ker
     def histograms(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """What a monitored model has counted since ``reset_histograms``.
 
-        A dict from ``"lam"``, ``"lam_gradient"`` and ``"loss_gap"`` to tuples of float32
-        edges ``(n,)`` and integer counts ``(n + 1,)``: below the first edge, between two,
-        and from the last one on.
+        A dict from ``"lam"`` and ``"lam_gradient"`` (if the policy mixes), ``"loss_gap"``
+        and what the policy measures (``policy.measures``) to tuples of float32 edges
+        ``(n,)`` and integer counts ``(n + 1,)``: below the first edge, between two, and
+        from the last one on.
         """
         return {
             name: (counts.edges, counts.result())

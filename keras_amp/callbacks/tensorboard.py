@@ -13,7 +13,7 @@ from keras_amp.callbacks import projector
 from keras_amp.callbacks.steps import steps_taken
 from keras_amp.graph import keras_compat
 from keras_amp.runtime.extras import require
-from keras_amp.training.metrics import EDGES
+from keras_amp.training.metrics import EDGES, silent
 from keras_amp.validation import check_count
 
 # The tags of the values that the steps and the schedules report. All others have those
@@ -42,21 +42,29 @@ class MixingTensorBoard(keras_compat.TensorBoard):
     After each epoch it writes, below ``<log_dir>/train`` and at the epoch's number:
 
     - ``mixing/lam`` (mean coefficient), ``mixing/lam_delta`` and
-      ``mixing/lam_gradient`` (mean absolute step and gradient), ``mixing/mask_rate``
-      (fraction of examples trained at lambda');
-    - ``loss/mixup`` and ``loss/adversarial`` (mean losses at lambda and at lambda'), and
+      ``mixing/lam_gradient`` (mean absolute step and gradient), of policies that mix;
+    - ``mixing/mask_rate`` (fraction of examples trained at lambda', or made harder by
+      what the policy adds), of those that mix or take a step;
+    - what the policy measures (``policy.measures``): ``mixing/delta_norm``, the norm of
+      the step on the hidden states, and ``mixing/divergence`` of the predictions;
+    - ``loss/mixup`` and ``loss/adversarial`` (mean losses at lambda and at lambda', or
+      without and with what the policy adds; of ``RDrop`` those of its two passes), and
       ``loss/gap``, their difference;
     - ``mixing/alpha``, ``mixing/step_size``, ``mixing/probability``, ``mixing/radius``
       and ``mixing/weight``, as far as a ``MixingSchedule`` changes them;
     - ``training/learning_rate``, ``training/step_seconds`` and
       ``training/examples_per_second``, without the time of the validation;
     - histograms over all examples of the epoch: ``mixing/lam_histogram``,
-      ``mixing/lam_gradient_histogram`` (signed), ``loss/gap_histogram``.
+      ``mixing/lam_gradient_histogram`` (signed), ``loss/gap_histogram``,
+      ``mixing/delta_norm_histogram`` and ``mixing/divergence_histogram``, which has 0 in
+      a bin of its own.
 
-    The training step, compiled or not, counts the histograms itself and returns only the
-    counts. The model also reports ``lam_gradient``, ``mixup_loss`` and
-    ``adversarial_loss`` (``MixupAMPModel.monitor``). Models of other classes are shown as
-    Keras shows them, with the three ``training/`` tags.
+    A policy has only the tags that say something of it: one that mixes nothing has none
+    of lambda, which is 1 in all of its examples. The training step, compiled or not,
+    counts the histograms itself and returns only the counts. The model also reports
+    ``lam_gradient``, ``mixup_loss`` and ``adversarial_loss`` (``MixupAMPModel.monitor``).
+    Models of other classes are shown as Keras shows them, with the three ``training/``
+    tags.
 
     Args:
         log_dir: Folder for the event files.
@@ -109,14 +117,20 @@ class MixingTensorBoard(keras_compat.TensorBoard):
             **kwargs,
         )
         self.mixing_histogram_freq = check_count("histogram_freq", histogram_freq, 0)
+        self._tags: dict[str, str] = {}  # those that the model's values may have
+        self._silent: set[str] = set()  # what has a tag, and is not written
         self._batches_before: Any = None  # of earlier epochs; set in the first one
 
     def set_model(self, model: keras.Model) -> None:
         """Let a ``MixupAMPModel`` report the values and count the histograms."""
         super().set_model(model)
         self._mixes = hasattr(model, "monitor")
+        self._tags, self._silent = {}, set()
         if self._mixes:
             model.monitor()
+            measured = {name: f"mixing/{name}" for name in model.policy.measures}
+            self._tags = {**measured, **TAGS}
+            self._silent = silent(model.policy)
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Open the writer."""
@@ -143,7 +157,7 @@ class MixingTensorBoard(keras_compat.TensorBoard):
         """Stop the clock, and write the scalars if it is the turn of this batch."""
         self._seconds += time.perf_counter() - self._begun
         before, self._batches = self._batches, batch + 1
-        keras_logs, ours = _divided(logs)
+        keras_logs, ours = self._divided(logs)
         super().on_train_batch_end(batch, keras_logs)
         if self.update_freq == "epoch":
             return
@@ -151,8 +165,8 @@ class MixingTensorBoard(keras_compat.TensorBoard):
         # One execution may take several steps.
         if done // self.update_freq > (self._batches_before + before) // self.update_freq:
             with self.train_writer.as_default(), tf.summary.record_if(True):
-                for name, value in ours.items():
-                    tf.summary.scalar(f"batch_{TAGS[name]}", value, step=done)
+                for tag, value in ours.items():
+                    tf.summary.scalar(f"batch_{tag}", value, step=done)
 
     def on_test_begin(self, logs: Logs = None) -> None:
         """Keep the number of examples, which a validation in the epoch resets."""
@@ -162,18 +176,19 @@ class MixingTensorBoard(keras_compat.TensorBoard):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write the epoch's scalars and histograms."""
         self._end_training()
-        keras_logs, ours = _divided(logs)
-        super().on_epoch_end(epoch, keras_logs)
         if self._mixes:
-            ours.update(self.model.policy.scheduled())
+            logs = {**(logs or {}), **self.model.policy.scheduled()}
+        keras_logs, ours = self._divided(logs)
+        super().on_epoch_end(epoch, keras_logs)
         self._batches_before += self._batches
         # Keras lets the writer record at each `update_freq`-th batch only.
         with self.train_writer.as_default(), tf.summary.record_if(True):
-            for name, value in {**_tagged(ours), **self._training()}.items():
-                tf.summary.scalar(name, value, step=epoch)
+            for tag, value in {**ours, **self._training()}.items():
+                tf.summary.scalar(tag, value, step=epoch)
             if self._mixes and _is_due(epoch, self.mixing_histogram_freq):
                 for name, (edges, counts) in self.model.histograms.items():
-                    _write_histogram(HISTOGRAM_TAGS[name], edges, counts, epoch)
+                    tag = f"{self._tags[name]}_histogram"
+                    _write_histogram(tag, edges, counts, epoch)
 
     def configure_embeddings(self) -> None:
         """Writes which embeddings there are, at any depth, with ``embeddings_freq``."""
@@ -186,6 +201,15 @@ class MixingTensorBoard(keras_compat.TensorBoard):
         super().log_embeddings(epoch)
         layers = projector.embedding_layers(self.model)
         projector.write_checkpoint(self.log_dir, layers, epoch)
+
+    def _divided(self, logs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Split logs into those with Keras' tags, by names, and ours, by our tags."""
+        logs = logs if isinstance(logs, dict) else {}
+        shown = {n: tag for n, tag in self._tags.items() if n not in self._silent}
+        return (
+            {name: value for name, value in logs.items() if name not in self._tags},
+            {tag: logs[name] for name, tag in shown.items() if name in logs},
+        )
 
     def _end_training(self) -> None:
         """Keep the number of examples of the epoch, at the first call in an epoch."""
@@ -201,17 +225,6 @@ class MixingTensorBoard(keras_compat.TensorBoard):
             scalars["training/step_seconds"] = self._seconds / self._batches
             scalars["training/examples_per_second"] = self._examples / self._seconds
         return scalars
-
-
-def _divided(logs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split logs into those with Keras' tags and those with our tags."""
-    logs = logs if isinstance(logs, dict) else {}
-    ours = {name: value for name, value in logs.items() if name in TAGS}
-    return {name: value for name, value in logs.items() if name not in TAGS}, ours
-
-
-def _tagged(logs: dict[str, Any]) -> dict[str, Any]:
-    return {TAGS[name]: value for name, value in logs.items()}
 
 
 def _is_due(epoch: int, frequency: int) -> bool:

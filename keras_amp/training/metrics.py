@@ -1,13 +1,12 @@
 """What a training step reports of its search, and how it is gathered over an epoch."""
 
-from collections.abc import Iterable
-
 import keras
 import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike
 
 from keras_amp.policies.passes import Searched
+from keras_amp.policies.policy import Policy
 from keras_amp.typing import Tensor
 
 # Every step reports these, besides the loss and the compiled metrics.
@@ -23,12 +22,47 @@ def _both_signs(smallest: float, largest: float, per_decade: int = 4) -> np.ndar
     return np.concatenate([-positive[::-1], positive])
 
 
+def _not_negative(smallest: float, largest: float, per_decade: int = 4) -> np.ndarray:
+    """0, then edges that are spaced evenly in the logarithm: 0 has a bin of its own.
+
+    Powers of ten lie in the middle of their bins, whatever the last digit of a value.
+    """
+    decades = np.log10(largest / smallest)
+    positive = np.geomspace(smallest, largest, round(decades * per_decade) + 1)
+    return np.concatenate([[0.0], positive / 10 ** (0.5 / per_decade)])
+
+
 # A gap is about step_size times the squared gradient, so it spans more decades.
 EDGES = {
     "lam": np.linspace(0, 1, 21),
     "lam_gradient": _both_signs(1e-3, 10.0),
     "loss_gap": _both_signs(1e-8, 1.0, per_decade=2),
 }
+# What a policy measures besides. A divergence is about the square of what causes it.
+MEASURED_EDGES = {
+    "delta_norm": _not_negative(1e-4, 1e4, per_decade=8),
+    "divergence": _not_negative(1e-8, 1e3),
+}
+OTHER_EDGES = _both_signs(1e-8, 1e4, per_decade=2)  # of a measure of the user's own
+
+
+def silent(policy: Policy) -> set[str]:
+    """Returns names of what every step reports though it says nothing of this policy.
+
+    Args:
+        policy: The policy.
+
+    Example:
+    >>> from keras_amp.training.metrics import silent
+    >>> sorted(silent(keras_amp.AdversarialTraining()))
+    ['lam', 'lam_delta', 'lam_gradient']
+    >>> silent(keras_amp.Mixup())
+    set()
+    """
+    if policy.needs.mixes:
+        return set()
+    of_lam = {"lam", "lam_delta", "lam_gradient"}
+    return of_lam if policy.needs.moves != "nothing" else {*of_lam, "mask_rate"}
 
 
 class Counts(keras.metrics.Metric):
@@ -75,7 +109,8 @@ class Reports:
     neither saved nor listed among its metrics.
 
     Args:
-        measures: Names of what the policy measures besides.
+        policy: The model's policy, which may measure more, and of which some of what is
+            reported says nothing (``silent``): that has no histogram.
 
     Attributes:
         means: Dict from names to ``keras.metrics.Mean``s.
@@ -83,11 +118,13 @@ class Reports:
         monitored: Whether all of it is gathered, or only ``REPORTED``.
     """
 
-    def __init__(self, measures: Iterable[str] = ()) -> None:
-        self.means = {
-            n: keras.metrics.Mean(name=n) for n in (*REPORTED, *measures, *MONITORED)
-        }
-        self.histograms = {name: Counts(edges, name) for name, edges in EDGES.items()}
+    def __init__(self, policy: Policy) -> None:
+        names = (*REPORTED, *policy.measures, *MONITORED)
+        self.means = {name: keras.metrics.Mean(name=name) for name in names}
+        edges = {name: EDGES[name] for name in EDGES if name not in silent(policy)}
+        for name in policy.measures:
+            edges[name] = MEASURED_EDGES.get(name, OTHER_EDGES)
+        self.histograms = {name: Counts(each, name) for name, each in edges.items()}
         self.monitored = False
 
     def hidden(self) -> list[keras.metrics.Metric]:
@@ -101,7 +138,7 @@ class Reports:
                 # The mean is that of the step's and of the gradient's size.
                 sized = name in ("lam_delta", "lam_gradient")
                 self.means[name].update_state(ops.abs(value) if sized else value)
-            if self.monitored and name in EDGES:
+            if self.monitored and name in self.histograms:
                 self.histograms[name].update_state(value)
 
 

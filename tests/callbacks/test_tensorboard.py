@@ -16,7 +16,7 @@ import keras_amp
 from keras_amp.callbacks import LossAlongLambda, MixingSchedule, MixingTensorBoard
 from keras_amp.callbacks.hparams import write_hparams
 from keras_amp.callbacks.tensorboard import HISTOGRAM_TAGS, TAGS
-from keras_amp.training.metrics import EDGES, Counts
+from keras_amp.training.metrics import EDGES, MEASURED_EDGES, Counts
 
 RNG = np.random.default_rng(8)
 IDS, LABELS = RNG.integers(1, 30, (24, 7)), RNG.integers(0, 3, 24)
@@ -211,6 +211,72 @@ def test_plain_mixup_shows_no_adversary(tmp_path):
     np.testing.assert_allclose(history["mixup_loss"], history["adversarial_loss"])
     _, gaps = scalars(tmp_path / "train", TAGS["loss_gap"])
     assert gaps == [0, 0, 0]
+
+
+RELATIVES = {
+    "adversarial": keras_amp.AdversarialTraining(0.3),
+    "vat": keras_amp.AdversarialTraining(0.3, against="predictions"),
+    "of mixtures": keras_amp.AdversarialTraining(0.3, mixup=keras_amp.Mixup()),
+    "regmixup": keras_amp.RegMixup(),
+    "rdrop": keras_amp.RDrop(),
+}
+OF_LAM = {"mixing/lam", "mixing/lam_delta", "mixing/lam_gradient"}
+WRITTEN = {  # beside the losses and their gap
+    "adversarial": {"mixing/mask_rate", "mixing/delta_norm"},
+    "vat": {"mixing/mask_rate", "mixing/delta_norm", "mixing/divergence"},
+    "of mixtures": {*OF_LAM, "mixing/mask_rate", "mixing/delta_norm"},
+    "regmixup": {*OF_LAM, "mixing/mask_rate"},
+    "rdrop": {"mixing/divergence"},
+}
+
+
+@pytest.mark.parametrize("name", RELATIVES)
+def test_a_relative_has_the_tags_that_say_something_of_it(tmp_path, name):
+    _, history = trained(RELATIVES[name], MixingTensorBoard(tmp_path), epochs=1)
+    events = read(tmp_path / "train")
+    tags = {t for t in events.Tags()["tensors"] if t.startswith("mixing/")}
+    histograms = {t for t in tags if t.endswith("_histogram")}
+    assert tags - histograms == WRITTEN[name]
+    # Those that are not of single examples have no histogram.
+    counted = WRITTEN[name] - {"mixing/mask_rate", "mixing/lam_delta"}
+    assert histograms == {f"{tag}_histogram" for tag in counted}
+    assert {TAGS[loss] for loss in LOSSES} < set(events.Tags()["tensors"])
+    for measure in ("delta_norm", "divergence"):
+        tag = f"mixing/{measure}"
+        if tag not in tags:
+            assert measure not in history
+            continue
+        _, values = scalars(tmp_path / "train", tag)
+        np.testing.assert_allclose(values, history[measure], rtol=1e-6)
+        left, right, counts = histogram(tmp_path / "train", f"{tag}_histogram")[0].T
+        assert counts.sum() == 24
+        means = (counts @ left / 24, counts @ right / 24)
+        assert means[0] <= values[0] <= means[1]
+
+
+def test_a_measure_of_zero_has_a_bin_of_its_own():
+    for name, edges in MEASURED_EDGES.items():
+        counts = Counts(edges, name)
+        smallest = np.float32(edges[1])
+        counts.update_state(np.array([0.0, 0.0, -1e-12, smallest, 1.0, 0.9999999, 1.01]))
+        _, zero, *others = counts.result()
+        assert zero == 2
+        assert others[0] == 1
+        assert max(others) == 3  # about 1, whatever the last digit
+
+
+def test_a_measure_of_ones_own_is_written(tmp_path):
+    class Measuring(keras_amp.policies.Policy):
+        measures = ("surprise",)
+
+        def search(self, passes, start):
+            searched = super().search(passes, start)
+            return searched._replace(measured={"surprise": -searched.loss})
+
+    trained(Measuring(), MixingTensorBoard(tmp_path), epochs=1)
+    (value,) = scalars(tmp_path / "train", "mixing/surprise")[1]
+    left, right, counts = histogram(tmp_path / "train", "mixing/surprise_histogram")[0].T
+    assert counts @ left / 24 <= value <= counts @ right / 24 < 0
 
 
 def test_without_min_op_the_losses_are_those_before_and_after(tmp_path):
