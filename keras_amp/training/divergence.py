@@ -36,9 +36,9 @@ def divergence(loss: keras.losses.Loss, first: Tensor, second: Tensor) -> Tensor
 
     Args:
         loss: The compiled loss, which says what the predictions are.
-        first: Predictions ``(batch_size, ..., num_outputs)``, with Keras' mask if there
-            is one.
-        second: Others, of the same shape.
+        first: Predictions ``(batch_size, ..., num_outputs)``.
+        second: Others, of the same shape; one of the two with Keras' mask if there is
+            one.
 
     Returns:
         A float32 tensor ``(batch_size,)``.
@@ -55,6 +55,7 @@ def divergence(loss: keras.losses.Loss, first: Tensor, second: Tensor) -> Tensor
     0.1438
     """
     mask = keras_compat.mask_of(first)
+    mask = keras_compat.mask_of(second) if mask is None else mask
     first, second = ops.cast(first, "float32"), ops.cast(second, "float32")
     values = _values(loss, first, second)
     reduce = ops.mean if averages(loss) else ops.sum
