@@ -18,6 +18,7 @@ CLASSES = (
     "categorical_crossentropy",
     "sparse_categorical_crossentropy",
     "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
     "kl_divergence",
 )
 LABELS = ("binary_crossentropy", "binary_focal_crossentropy")
@@ -28,6 +29,7 @@ NUMBERS = (
     "mean_absolute_percentage_error",
     "mean_squared_error",
     "mean_squared_logarithmic_error",
+    "poisson",
 )
 
 

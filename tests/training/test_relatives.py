@@ -7,6 +7,7 @@ from helpers import LAM, MODES, PERMUTATION, TableNoise, injected
 from keras import layers, ops
 
 import keras_amp
+from keras_amp.training.divergence import divergence
 
 RNG = np.random.default_rng(12)
 X = RNG.normal(size=(6, 4))
@@ -520,3 +521,16 @@ def test_a_loss_that_does_not_tell_what_predictions_are():
         model.compile("sgd", own, run_eagerly=True)
         with pytest.raises(ValueError, match="tells what the predictions are.*own"):
             model.train_on_batch(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (keras.losses.CategoricalGeneralizedCrossEntropy(), np.log(2) + np.log(2 / 3)),
+        (keras.losses.Poisson(), (0.25**2 + 0.25**2)),
+    ],
+)
+def test_less_common_losses_tell_it_too(loss, expected):
+    """KL of classes, or the squared distance of numbers."""
+    p, q = np.array([[0.5, 0.5]]), np.array([[0.25, 0.75]])
+    np.testing.assert_allclose(divergence(loss, p, q), [expected / 2], rtol=1e-5)
