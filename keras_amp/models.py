@@ -63,6 +63,11 @@ class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, ker
     ``keras.callbacks.TerminateOnNaN()`` to stop at once (it reads the ``loss`` that every
     step reports).
 
+    Of several outputs, each with a loss of its own, an example's loss is the sum of its
+    losses by ``loss_weights``: that is what the search moves up and compares. Labels,
+    weights and metrics come in lists or dicts as ``keras.Model`` takes them, and
+    ``<output>_loss`` is reported as it does.
+
     What a class overrides is honoured: a classifier's ``test_step`` and ``predict_step``
     are its evaluation, and ``compute_loss``, of the classifier or of a subclass of this
     model, may add to the loss; see there.
@@ -71,8 +76,8 @@ class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, ker
     the examples of its own share of the batch.
 
     Args:
-        classifier: A functional ``keras.Model`` or a built ``keras.Sequential`` with one
-            output.
+        classifier: A functional ``keras.Model`` or a built ``keras.Sequential``, of one
+            output or of several.
         mix_at: Where to mix: a layer's name or path (see ``insert_mix_layer``); a tuple
             of names, such as ``("words", "numbers")``, to mix several inputs of an
             example together, by one lambda and with one partner; a list of names and
@@ -98,10 +103,10 @@ class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, ker
 
     Raises:
         RuntimeError: If Keras runs on another backend than TensorFlow.
-        ValueError: If the classifier has no graph or several outputs, a name is unknown,
-            ambiguous or denotes integers or a tensor whose first axis is not the batch,
-            an input bypasses the mix point, or it is not seen what a mask means that
-            does; if the classifier's class overrides ``train_step`` or
+        ValueError: If the classifier has no graph, a name is unknown, ambiguous or
+            denotes integers or a tensor whose first axis is not the batch, an output does
+            not depend on the mix point, an input bypasses it, or it is not seen what a
+            mask means that does; if the classifier's class overrides ``train_step`` or
             ``compute_metrics``.
         TypeError: If ``policy`` is no policy, ``seed`` no integer, ``mix_at`` no name or
             ``masks`` no dict.
@@ -332,10 +337,10 @@ class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, ker
     def _checked(self, x: Any, y: Any, inputs_name: str, labels_name: str) -> Any:
         """Checks labels before training; returns ``x``, checked as it is read."""
         self._check_inputs(x, inputs_name, y)
-        label_check = self._training_step.label_check
+        label_checks = self._training_step.label_checks
         if isinstance(x, tf.data.Dataset):
-            return label_check.check_dataset(x, inputs_name)
-        label_check.check_arrays(x, y, labels_name)
+            return label_checks.check_dataset(x, inputs_name)
+        label_checks.check_arrays(x, y, labels_name)
         return x
 
     def _check_inputs(self, x: Any, name: str, y: Any = None) -> None:

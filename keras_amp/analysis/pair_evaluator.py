@@ -21,8 +21,13 @@ from keras_amp.graph.pairs import Hidden, Pair
 from keras_amp.graph.split import SplitModel
 from keras_amp.models import MixupAMPModel
 from keras_amp.training import input_check, validation
-from keras_amp.training.label_check import LabelCheck
-from keras_amp.training.losses import ExampleLoss
+from keras_amp.training.label_checks import LabelChecks
+from keras_amp.training.output_losses import (
+    OutputLosses,
+    leaves_of,
+    outputs_of,
+    targets_of,
+)
 from keras_amp.training.tensorflow import side_effects
 from keras_amp.typing import Structure, Tensor
 from keras_amp.validation import check_count, check_meanings
@@ -84,10 +89,18 @@ class Mixtures:
         self._loss_container, loss = _loss_of(model, classifier, loss)
         self._x, self._y = read_examples(data)
         input_check.check_inputs(classifier, self._x, "the inputs of `data`")
-        label_check = LabelCheck(classifier, loss)
-        label_check.check_arrays(self._x, self._y, "the labels of `data`")
-        self._first = checked_pairs(pairs, len(self._y))
-        self._second = _checked_partners(partner, len(self._y), seed)[self._first]
+        self._outputs = outputs_of(classifier)
+        labels = len(tree.flatten(self._y))
+        if labels > 1 and len(classifier.outputs) == 1:
+            raise ValueError(
+                "Expected `data` to hold one array of labels. Received: "
+                f"{labels} arrays, for a classifier of one output."
+            )
+        checks = LabelChecks(classifier, self._outputs, self._loss_container, loss)
+        checks.check_arrays(self._x, self._y, "the labels of `data`")
+        number = len(tree.flatten(self._y)[0])
+        self._first = checked_pairs(pairs, number)
+        self._second = _checked_partners(partner, number, seed)[self._first]
         # A model may know the size of its batches.
         static = tree.flatten(self._split.below.inputs)[0].shape[0]
         self._batch_size = static or check_count("batch_size", batch_size)
@@ -124,7 +137,7 @@ class Mixtures:
 
         def of_batch(batch: np.ndarray) -> list[Tensor]:
             both = np.concatenate([pairs[batch, 0], pairs[batch, 1]])
-            labels = self._y[examples[both]]
+            labels = _taken(self._y, examples[both])
             return [self._above(_taken(hidden, both), labels, lam[batch])]
 
         (values,) = self._in_batches(of_batch, len(rows))
@@ -163,13 +176,15 @@ class Mixtures:
         ]
         return [*hidden.tensors, *implicit, *masks]
 
-    def _run_above(self, values: list[Tensor | None], y: Tensor, lam: Tensor) -> Tensor:
+    def _run_above(
+        self, values: list[Tensor | None], y: Structure, lam: Tensor
+    ) -> Tensor:
         """The losses of mixtures, ``(batch_size,)``.
 
         Args:
             values: What ``_run_below`` returns, of the first examples and then of their
                 partners, each ``(2 * batch_size, ...)``.
-            y: Their labels, ``(2 * batch_size, ...)``.
+            y: Their labels, each ``(2 * batch_size, ...)``.
             lam: Float32 ``(batch_size,)``.
         """
         values = [v if v is None else ops.convert_to_tensor(v) for v in values]
@@ -194,26 +209,29 @@ class Mixtures:
         y_pred = side_effects.without_effect(
             lambda: self._split.run_above(pair, lam, training=False), self._split.above
         )
-        if not self._loss_container.built:
-            # In the structure of the output, by which a loss may be compiled.
-            self._loss_container.build(tree.pack_sequence_as(y_pred, [y[:size]]), y_pred)
-        loss_of = ExampleLoss(self._loss_container, alone=True)
-        (y_pred,) = tree.flatten(y_pred)
+        own, partner = (
+            tree.map_structure(lambda v, part=part: v[part], y)
+            for part in (slice(size), slice(size, None))
+        )
+        targets = targets_of(self._loss_container, self._outputs, own)
+        losses_of = OutputLosses(targets, alone=True)
+        labels = leaves_of(own), leaves_of(partner)
         return side_effects.without_effect(
-            lambda: loss_of.mixture(y_pred, (y[:size], None), (y[size:], None), lam),
+            lambda: losses_of.total(losses_of.each(y_pred, *labels, lam)),
             self._split.above,
-            loss_of.loss,
+            losses_of.losses,
         )
 
 
-def read_examples(data: Any) -> tuple[Any, np.ndarray]:
+def read_examples(data: Any) -> tuple[Structure, Structure]:
     """Returns the inputs and the labels of ``data`` as arrays.
 
     Args:
         data: As ``loss_along_lambda``.
 
     Returns:
-        A tuple of a structure of arrays ``(num_examples, ...)``, and such an array.
+        A tuple of a structure of arrays ``(num_examples, ...)``, and such an array of
+        labels; or a structure of them, where there are several outputs.
 
     Raises:
         ValueError: As ``loss_along_lambda``.
@@ -239,10 +257,9 @@ def read_examples(data: Any) -> tuple[Any, np.ndarray]:
         )
     x = tree.map_structure(lambda v: v if v is None else np.asarray(v), data[0])
     labels = [np.asarray(v) for v in tree.flatten(data[1]) if v is not None]
-    if len(labels) != 1:
+    if not labels:
         raise ValueError(
-            "Expected `data` to hold one array of labels. Received: "
-            f"{len(labels) or 'no'} arrays."
+            "Expected `data` to hold one array of labels. Received: no arrays."
         )
     if any(v is not None and not v.shape for v in [*tree.flatten(x), *labels]):
         raise ValueError(
@@ -251,7 +268,8 @@ def read_examples(data: Any) -> tuple[Any, np.ndarray]:
         )
     if not len(labels[0]):
         raise ValueError("Expected `data` to hold at least one example. Received: none.")
-    return x, labels[0]
+    y = tree.map_structure(lambda v: v if v is None else np.asarray(v), data[1])
+    return x, labels[0] if len(labels) == 1 else y
 
 
 def checked_lambdas(lambdas: Any) -> np.ndarray:
@@ -347,7 +365,8 @@ def _loss_of(model: keras.Model, classifier: keras.Model, loss: Any) -> tuple[An
         return keras_compat.loss_container(model), model.loss
     function = as_function(classifier, "model")
     if loss is None:
-        _check_probabilities(classifier, function)
+        for output in function.outputs:
+            _check_probabilities(classifier, output)
         loss = "crossentropy"  # Keras tells which from the shapes
     # Of the same layers: the user's model stays as it was compiled.
     compiled = keras.Model(function.input, function.output)
@@ -355,9 +374,9 @@ def _loss_of(model: keras.Model, classifier: keras.Model, loss: Any) -> tuple[An
     return keras_compat.loss_container(compiled), loss
 
 
-def _check_probabilities(classifier: keras.Model, function: keras.Function) -> None:
-    """Raises unless it is seen that the output are probabilities."""
-    last = keras_compat.node_of(function.outputs[0]).operation
+def _check_probabilities(classifier: keras.Model, output: Tensor) -> None:
+    """Raises unless it is seen that an output are probabilities."""
+    last = keras_compat.node_of(output).operation
     activation = getattr(last, "activation", last)
     name = getattr(activation, "__name__", type(activation).__name__)
     if name.lower() not in ("softmax", "sigmoid"):

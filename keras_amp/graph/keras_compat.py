@@ -7,10 +7,11 @@ test_keras_compat.py`` compares each function with what Keras does in public.
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import keras
 from keras.src.losses.loss import apply_mask as _apply_mask
+from keras.src.trainers.compile_utils import CompileLoss as _CompileLoss
 from keras.src.trainers.trainer import model_supports_jit as _model_supports_jit
 
 # Code of Keras.
@@ -150,10 +151,92 @@ def loss_tracker(model: keras.Model) -> Any:
     return model._loss_tracker
 
 
-def only_loss(container: Any) -> tuple[keras.losses.Loss, float | None]:
-    """Return the loss of a built ``loss_container`` of one output, and its weight."""
-    _, loss, weight, _ = container._flat_losses[0]
-    return loss, weight
+class GivenLoss(NamedTuple):
+    """One of the compiled losses, with what it is given of a batch.
+
+    Attributes:
+        loss: The loss.
+        weight: Its weight (``compile(loss_weights=...)``), or None.
+        y: The leaf of the labels.
+        y_pred: The leaf of the predictions.
+        sample_weight: The leaf of the sample weights, or None.
+    """
+
+    loss: keras.losses.Loss
+    weight: float | None
+    y: Any
+    y_pred: Any
+    sample_weight: Any
+
+
+def given_losses(
+    container: Any, y: Any, y_pred: Any, sample_weight: Any = None
+) -> list[GivenLoss]:
+    """Return what each loss of a ``loss_container`` is given; nothing is computed.
+
+    Of several losses compiled for a single output Keras computes the first one alone.
+
+    Args:
+        container: The container; it is built if it was not, as its first call does.
+        y: A structure of labels: tensors, arrays, or their specs.
+        y_pred: A structure of predictions, which may be symbolic.
+        sample_weight: A structure of weights, one for all outputs, or None.
+
+    Raises:
+        KeyError, ValueError: If Keras finds no label for a loss.
+    """
+    noting = _NotingLosses(container)
+    noting.call(y, y_pred, sample_weight)
+    single = not (keras.tree.is_nested(y) or keras.tree.is_nested(y_pred))
+    return [
+        GivenLoss(loss, weight, *given)
+        for (_, loss, weight, _), given in zip(
+            container._flat_losses,
+            noting.given[:1] if single else noting.given,
+            strict=False,
+        )
+    ]
+
+
+def losses_like(container: Any) -> Any:
+    """Return a ``loss_container`` of the same losses that is not built yet; or None."""
+    if container is None:
+        return None
+    return _CompileLoss(
+        container._user_loss,
+        container._user_loss_weights,
+        output_names=container.output_names,
+    )
+
+
+class _NotingLosses(_CompileLoss):
+    """The losses of a container, which note what they are given and compute nothing."""
+
+    def __init__(self, container: Any) -> None:
+        super().__init__(None, output_names=container.output_names)
+        self._container, self._user_loss = container, container._user_loss
+        self.given: list[tuple[Any, Any, Any]] = []
+        if container.built:
+            self._follow()
+
+    def build(self, y_true: Any, y_pred: Any) -> None:
+        self._container.build(y_true, y_pred)
+        self._follow()
+
+    def _follow(self) -> None:
+        """Take over what the container has found out as it was built."""
+        self._y_pred_build_structure = self._container._y_pred_build_structure
+        self._y_true_build_structure = self._container._y_true_build_structure
+        self._flat_losses = [
+            each._replace(loss=self._note, loss_weights=None)
+            for each in self._container._flat_losses
+        ]
+        self._metrics = [None] * len(self._flat_losses)
+        self.built = True
+
+    def _note(self, y: Any, y_pred: Any, sample_weight: Any) -> float:
+        self.given.append((y, y_pred, sample_weight))
+        return 0.0
 
 
 def compiled_state(

@@ -63,17 +63,21 @@ def masks_around(
         A list of tuples ``(tensor, meaning)``, where a meaning may also be ``SHARED``.
 
     Raises:
-        ValueError: If the model's output does not depend on the mix point, an input that
+        ValueError: If an output does not depend on the mix point, an input that
             is no mask bypasses it, or a boolean's meaning is not found.
     """
     downstream = {id(x) for x in mixed}
     for node in keras_compat.nodes_of(model):
         if any(id(x) in downstream for x in node.input_tensors):
             downstream.update(id(x) for x in node.outputs)
-    if not any(id(output) in downstream for output in model.outputs):
+    beside = [i for i, x in enumerate(model.outputs) if id(x) not in downstream]
+    if beside:
+        which = "it"
+        if len(model.outputs) > 1:
+            which = f"the output '{model.output_names[beside[0]]}'"
         raise ValueError(
             f"Expected the model's output to depend on the mix layer '{name}'. Received: "
-            "a model in which it does not."
+            f"a model in which {which} does not. Mix where all outputs come from."
         )
     sources = _Sources(model, meanings)
     found: list[Found] = []

@@ -1,4 +1,4 @@
-"""Checks of labels: of arrays before training, of batches in the training step."""
+"""Checks of the labels of one output: of arrays, of what data sets yield, of batches."""
 
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
@@ -12,7 +12,7 @@ from keras_amp.training import input_check, label_values
 from keras_amp.training.input_check import shown
 from keras_amp.training.loss_names import ignored_class, loss_name
 from keras_amp.training.tensorflow import assertions
-from keras_amp.typing import Size, Structure, Tensor
+from keras_amp.typing import Tensor
 
 Kind: TypeAlias = Literal["index", "share"]  # of a class
 
@@ -21,13 +21,14 @@ class LabelCheck:
     """What the labels must look like, by the classifier's output and the loss.
 
     Args:
-        classifier: A classifier with one output.
+        classifier: A classifier.
         loss: The loss as compiled. Of losses that Keras does not bring nothing is known,
             so that only the number of labels is checked.
+        output: Place of the output among several.
     """
 
-    def __init__(self, classifier: keras.Model, loss: Any) -> None:
-        self.output_shape = tuple(tree.flatten(classifier.outputs)[0].shape)
+    def __init__(self, classifier: keras.Model, loss: Any, output: int = 0) -> None:
+        self.output_shape = tuple(tree.flatten(classifier.outputs)[output].shape)
         self.classes = self.output_shape[-1]
         self.loss = loss_name(loss)
         self.ignored = ignored_class(loss)
@@ -55,7 +56,7 @@ class LabelCheck:
             )
         first = input_check.first_of(y)
         if isinstance(first, (str, bytes)):
-            raise _no_numbers(argument, f"texts, such as {first!r}")
+            raise no_numbers(argument, f"texts, such as {first!r}")
         input_check.check_no_list(y, argument)
         leaves = tree.flatten(y)
         if len(leaves) != 1 or not _is_array(leaves[0]):
@@ -115,7 +116,7 @@ class LabelCheck:
     def check_values(self, y: np.ndarray, argument: str = "`y`") -> None:
         """Raises if an array holds a label that is no class."""
         if y.dtype.kind in "OSUTMm":
-            raise _no_numbers(argument, f"dtype {y.dtype}")
+            raise no_numbers(argument, f"dtype {y.dtype}")
         if self._kind(y) is None:
             return
         wrong = self._first_wrong(y)
@@ -152,39 +153,9 @@ class LabelCheck:
             *(tf.reduce_min(labels), "to", tf.reduce_max(labels)),
         )
 
-    def check_dataset(self, dataset: tf.data.Dataset, argument: str) -> tf.data.Dataset:
-        """Returns the data set with its labels checked as they are read.
-
-        The check runs in the input pipeline, where it works under XLA too.
-
-        Raises:
-            ValueError: If the data set is known to be empty, or its labels' shape to be
-                wrong.
-        """
-        if tf.get_static_value(dataset.cardinality()) == 0:
-            raise ValueError(
-                f"Expected {argument} to hold at least one batch. Received: a data set "
-                "of length 0."
-            )
-        spec = dataset.element_spec
-        if not isinstance(spec, tuple) or len(spec) not in (2, 3):
-            return dataset
-        leaves = tree.flatten(spec[1])
-        if len(leaves) != 1 or not isinstance(leaves[0], tf.TensorSpec):
-            return dataset
-        labels = f"the labels of {argument}"
-        if leaves[0].dtype == tf.string:
-            raise _no_numbers(labels, "texts (dtype string)")
-        self.check_shape(leaves[0], labels)
-        if self._kind(leaves[0]) is None:
-            return dataset
-
-        def checked(x: Any, y: Any, *weight: Any) -> tuple[Any, ...]:
-            holds = self.assertion(tree.flatten(y)[0], labels)
-            y = tree.map_structure(lambda leaf: assertions.once([holds], leaf), y)
-            return x, y, *weight
-
-        return dataset.map(checked)
+    def asks_of_values(self, y: Any) -> bool:
+        """Whether it is known what values the labels may have."""
+        return self._kind(y) is not None
 
     def _kind(self, y: Any) -> Kind | None:
         """``"index"`` or ``"share"`` (of a class), or None where nothing is known."""
@@ -218,66 +189,7 @@ class LabelCheck:
         )
 
 
-def check_batch(
-    classifier: keras.Model,
-    x: Structure,
-    y: Tensor | None,
-    sample_weight: Tensor | None,
-    label_check: LabelCheck,
-) -> tuple[Tensor, Size]:
-    """Checks one batch inside a training step.
-
-    What the shapes tell is raised while the step is traced; values are asserted while it
-    runs.
-
-    Args:
-        classifier: The classifier.
-        x: Its inputs.
-        y: Labels, or None.
-        sample_weight: Weights, or None.
-        label_check: ``LabelCheck``.
-
-    Returns:
-        The labels and the batch size, an integer where it is static, else a scalar
-        tensor. Using these labels implies that the assertions hold.
-
-    Raises:
-        ValueError: If there are no labels, their shape is wrong or the static batch
-            sizes differ; in eager mode also if a label is no class.
-    """
-    input_check.check_inputs(classifier, x, "the inputs of a batch", "batch", y)
-    inputs = next(v for v in tree.flatten(x) if v is not None)
-    if y is None:
-        raise ValueError(
-            "Expected labels `y` to train on: mixup interpolates the losses of two "
-            "labels. Received: y=None. A data set has to yield tuples, (x, y)."
-        )
-    expected, received = inputs.shape[0], y.shape[0]
-    if None not in (expected, received) and expected != received:
-        raise ValueError(
-            "Expected `y` to hold one label for each example of the batch. Received: "
-            f"{received} labels for {expected} examples."
-        )
-    label_check.check_shape(y)
-    label_check.check_weight(sample_weight)
-    if tf.executing_eagerly():
-        label_check.check_values(np.asarray(y))
-        return y, expected
-    batch_size = expected if expected is not None else tf.shape(inputs)[0]
-    hold = [label_check.assertion(y)]
-    if expected is None or received is None:
-        number = tf.shape(y)[0]
-        hold.append(
-            assertions.holds(
-                tf.equal(number, batch_size),
-                "Expected `y` to hold one label for each example of the batch. Received:",
-                *(number, "labels for", batch_size, "examples."),
-            )
-        )
-    return assertions.once(hold, y), batch_size
-
-
-def _no_numbers(argument: str, received: str) -> ValueError:
+def no_numbers(argument: str, received: str) -> ValueError:
     """The error about labels that are no numbers."""
     return ValueError(
         f"Expected {argument} to hold numbers. Received: {received}. Give every class an "

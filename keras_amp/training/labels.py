@@ -1,87 +1,90 @@
 """The labels of a batch and of its partners, and the loss between the two."""
 
-from keras import ops, tree
+from keras import ops
 
+from keras_amp.graph.pairs import side_by_side
 from keras_amp.policies import expand_like
 from keras_amp.policies.passes import Draw
-from keras_amp.training.losses import ExampleLoss
+from keras_amp.training.output_losses import Leaves, OutputLosses
 from keras_amp.typing import Structure, Tensor
 
 
 class Labels:
-    """The labels and weights of a batch and of its partners.
+    """The labels and weights of a batch and of its partners, for all outputs.
 
     The labels keep the drawn lambda, whatever lambda the inputs are mixed by (Eq. 8, 16).
 
     Args:
-        y: Labels ``(batch_size, ...)``.
-        sample_weight: ``(batch_size, ...)`` or None.
+        own: The ``Leaves`` of the batch.
         permutation: Int32 tensor ``(batch_size,)``, the drawn partners, whose labels are
             gathered once; None where nothing is mixed.
     """
 
-    def __init__(
-        self,
-        y: Tensor,
-        sample_weight: Tensor | None,
-        permutation: Tensor | None = None,
-    ) -> None:
-        self.y, self.weight = y, sample_weight
+    def __init__(self, own: Leaves, permutation: Tensor | None = None) -> None:
+        self.own = own
         self._permutation = permutation
         if permutation is not None:
-            self._partners = self._gathered(permutation)
+            self._partners = _gathered(own, permutation)
 
-    def loss(self, loss_of: ExampleLoss, y_pred: Structure, draw: Draw | None) -> Tensor:
-        """Returns each example's loss, float32 ``(batch_size,)``.
+    def losses(
+        self, losses_of: OutputLosses, y_pred: Structure, draw: Draw | None
+    ) -> list[Tensor]:
+        """Returns each example's losses, a float32 tensor ``(batch_size,)`` for each one.
 
         Args:
-            loss_of: The compiled loss.
+            losses_of: The compiled losses.
             y_pred: The predictions, in the structure of the output.
             draw: The ``Draw`` of the mixtures, between whose labels the loss is
                 interpolated (Eq. 17); None where nothing is mixed.
         """
-        (y_pred,) = tree.flatten(y_pred)
         if draw is None:
-            return loss_of.plain(y_pred, (self.y, self.weight))
-        own, partner = (self.y, self.weight), self._partner(draw)
-        return loss_of.mixture(y_pred, own, partner, draw.lam)
+            return losses_of.each(y_pred, self.own)
+        return losses_of.each(y_pred, self.own, self._partner(draw), draw.lam)
 
-    def of_larger_share(self, draw: Draw | None) -> tuple[Tensor, Tensor | None]:
+    def of_larger_share(self, draw: Draw | None) -> Leaves:
         """Returns the labels and weights with the larger share; in a tie the own ones."""
         if draw is None:
-            return self.y, self.weight
-        partner, partner_weight = self._partner(draw)
+            return self.own
+        own_is_larger = draw.lam >= 0.5
 
-        def larger(own: Tensor, other: Tensor) -> Tensor:
-            return ops.where(expand_like(draw.lam >= 0.5, own), own, other)
+        def larger(own: list[Tensor], partner: list[Tensor]) -> list[Tensor]:
+            return [
+                ops.where(expand_like(own_is_larger, a), a, b)
+                for a, b in zip(own, partner, strict=True)
+            ]
 
-        weight = self.weight
-        return (
-            larger(self.y, partner),
-            None if weight is None else larger(weight, partner_weight),
-        )
+        return Leaves(*map(larger, self.own, self._partner(draw)))
 
     def labeled(self, draw: Draw | None) -> Tensor:
         """Returns 1 for each example whose weight is not 0, else 0; ``(batch_size,)``.
 
-        Of a mixture the label of the larger share counts; of one with several weights,
-        one that is not 0 is enough.
+        Of a mixture the label of the larger share counts; of an example with several
+        weights, one that is not 0 is enough.
         """
         y, weight = self.of_larger_share(draw)
-        if weight is None:
-            return ops.ones((ops.shape(y)[0],))
-        axes = tuple(range(1, len(weight.shape)))
-        there = ops.any(weight != 0, axis=axes) if axes else weight != 0
-        return ops.cast(there, "float32")
+        if not weight:
+            return ops.ones((ops.shape(y[0])[0],))
+        rows = [ops.reshape(w != 0, (ops.shape(w)[0], -1)) for w in weight]
+        return ops.cast(ops.any(ops.concatenate(rows, axis=1), axis=1), "float32")
 
-    def _partner(self, draw: Draw) -> tuple[Tensor, Tensor | None]:
+    def _partner(self, draw: Draw) -> Leaves:
         """The labels and weights of the partners."""
         if draw.permutation is self._permutation:
             return self._partners
-        return self._gathered(draw.permutation)
+        return _gathered(self.own, draw.permutation)
 
-    def _gathered(self, permutation: Tensor) -> tuple[Tensor, Tensor | None]:
-        weight = self.weight
-        if weight is not None:
-            weight = ops.take(weight, permutation, axis=0)
-        return ops.take(self.y, permutation, axis=0), weight
+
+def numbers_of(y: list[Tensor]) -> Tensor:
+    """Returns the labels of all outputs, by which near partners are drawn.
+
+    Args:
+        y: List of labels, each ``(batch_size, ...)``.
+
+    Returns:
+        The only one, or a float32 tensor ``(batch_size, num_numbers)``.
+    """
+    return y[0] if len(y) == 1 else side_by_side([ops.cast(v, "float32") for v in y])
+
+
+def _gathered(own: Leaves, permutation: Tensor) -> Leaves:
+    return Leaves(*([ops.take(v, permutation, axis=0) for v in part] for part in own))

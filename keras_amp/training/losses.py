@@ -28,7 +28,7 @@ counts has the loss 0.
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 from keras import ops
@@ -41,29 +41,18 @@ from keras_amp.typing import Tensor
 
 
 class ExampleLoss:
-    """The compiled loss of a single-output model, split into examples and reduction.
+    """The compiled loss of one output, split into examples and reduction.
 
     Args:
-        compile_loss: The compiled loss container of a Keras model
-            (``keras_compat.loss_container(model)``), built.
+        loss: The loss.
         alone: Whether each example is a batch of its own, so that its loss does not
             depend on the other examples of the batch.
-
-    Raises:
-        ValueError: If the model was compiled without a loss.
     """
 
-    def __init__(self, compile_loss: Any, alone: bool = False) -> None:
-        if compile_loss is None:
-            raise ValueError(
-                "Expected `compile()` to receive a `loss`: mixup interpolates the losses "
-                'of two labels. Received: loss=None. Pass, for instance, loss="sparse_'
-                'categorical_crossentropy".'
-            )
-        self.loss, self.weight = keras_compat.only_loss(compile_loss)
-        self.reduction = self.loss.reduction
+    def __init__(self, loss: keras.losses.Loss, alone: bool = False) -> None:
+        self.loss, self.reduction = loss, loss.reduction
         self.alone = alone
-        self._positions = 1  # of an example; known when its loss is
+        self.positions = 1  # of an example; known when its loss is
 
     def mixture(
         self,
@@ -129,10 +118,8 @@ class ExampleLoss:
                 f"its own lambda. Received: loss={self.loss!r}, which returns a single "
                 "number. Leave the mean over the batch to the loss's `reduction`."
             )
-        self._positions = math.prod(ops.shape(values)[1:])
-        loss = over_positions(ops.mean if self._averages else ops.sum, values)
-        if self.weight is not None:
-            loss = loss * self.weight
+        self.positions = math.prod(ops.shape(values)[1:])
+        loss = over_positions(ops.mean if averages(self.loss) else ops.sum, values)
         counts = None
         if self.reduction == "mean_with_sample_weight":
             weight = keras_compat.masked_weight(
@@ -140,8 +127,8 @@ class ExampleLoss:
             )
             if weight is not None:
                 counts = over_positions(ops.sum, ops.cast(weight, "float32"))
-                counts = counts / ops.cast(self._positions, "float32")
-        elif self._averages and mask is not None:
+                counts = counts / ops.cast(self.positions, "float32")
+        elif averages(self.loss) and mask is not None:
             counts = over_positions(ops.mean, ops.cast(mask, "float32"))
         return _LabelLoss(ops.cast(loss, "float32"), counts)
 
@@ -180,15 +167,11 @@ class ExampleLoss:
             positions)``, each an equal part of its example's.
         """
         if self.reduction in ("none", None):
-            shape = (ops.shape(values)[0], self._positions)
-            part = values / ops.cast(self._positions, values.dtype)
+            shape = (ops.shape(values)[0], self.positions)
+            part = values / ops.cast(self.positions, values.dtype)
             return ops.broadcast_to(ops.expand_dims(part, axis=1), shape)
-        reduction = "sum_over_batch_size" if self._averages else self.reduction
+        reduction = "sum_over_batch_size" if averages(self.loss) else self.reduction
         return _Reduction(reduction)(values, values)
-
-    @property
-    def _averages(self) -> bool:
-        return averages(self.loss)
 
 
 class _LabelLoss(NamedTuple):

@@ -20,17 +20,20 @@ class Result(NamedTuple):
         gradients: List of the trainable weights' gradients; None where a weight plays no
             part.
         loss: Scalar, scaled for distribution as Keras does.
+        losses: List of such scalars, the loss of each output where there are several,
+            without their weights.
         y_pred: The mixtures' predictions, in the structure of the classifier's output.
         report: Dict of float32 tensors ``(batch_size,)`` (``training.metrics``).
-        label: List of the labels that metrics compare the predictions with and, if there
-            are any, their weights.
+        label: Tuple of two lists: the labels that metrics compare the predictions with,
+            and their weights.
     """
 
     gradients: list[Tensor | None]
     loss: Tensor
+    losses: list[Tensor]
     y_pred: Structure
     report: dict[str, Tensor]
-    label: list[Tensor]
+    label: tuple[list[Tensor], list[Tensor]]
 
 
 def at_random_point(

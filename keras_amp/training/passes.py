@@ -12,7 +12,7 @@ from keras_amp.policies import expand_like
 from keras_amp.policies.passes import Draw, Moved, Pass, Point
 from keras_amp.training.divergence import divergence
 from keras_amp.training.labels import Labels
-from keras_amp.training.losses import ExampleLoss
+from keras_amp.training.output_losses import OutputLosses
 from keras_amp.training.tensorflow import backend
 from keras_amp.typing import Size, Structure, Tensor
 
@@ -24,7 +24,7 @@ class Upper:
         split: The ``SplitModel``.
         inputs: The batch's inputs.
         labels: The batch's ``Labels``.
-        loss_of: The compiled loss.
+        losses_of: The compiled losses.
         drawn: The ``Draw``; None where nothing is mixed.
     """
 
@@ -33,10 +33,10 @@ class Upper:
         split: SplitModel,
         inputs: Structure,
         labels: Labels,
-        loss_of: ExampleLoss,
+        losses_of: OutputLosses,
         drawn: Draw | None,
     ) -> None:
-        self.split, self.labels, self.loss_of = split, labels, loss_of
+        self.split, self.labels, self.losses_of = split, labels, losses_of
         self._hidden = split.run_below(inputs)
         self._drawn = drawn
         self._pair = self._pair_of(drawn)
@@ -53,7 +53,11 @@ class Upper:
     def evaluate(self, at: Point) -> Pass:
         """Makes a pass."""
         y_pred = self.split.run_above(self.pair(at), at.lam, delta=at.delta)
-        return Pass(y_pred, self.labels.loss(self.loss_of, y_pred, at.draw))
+        return Pass(y_pred, self.losses_of.total(self.losses(y_pred, at.draw)))
+
+    def losses(self, y_pred: Structure, draw: Draw | None) -> list[Tensor]:
+        """Returns the losses of predictions, one tensor for each compiled loss."""
+        return self.labels.losses(self.losses_of, y_pred, draw)
 
     def pair(self, at: Point) -> Pair:
         """Returns the hidden states of a point, with those of the partners."""
@@ -112,8 +116,14 @@ class Passes(backend.Recorder):
 
     def divergence(self, first: Structure, second: Structure) -> Tensor:
         """Returns how far two predictions of each example are apart."""
-        (first,), (second,) = tree.flatten(first), tree.flatten(second)
-        return divergence(self._upper.loss_of.loss, first, second)
+        first, second = tree.flatten(first), tree.flatten(second)
+        losses_of = self._upper.losses_of
+        return losses_of.total(
+            [
+                divergence(each.loss, first[each.output], second[each.output])
+                for each in losses_of.targets
+            ]
+        )
 
     def labeled(self, at: Point) -> Tensor:
         """Returns 1 for each example whose label counts, else 0; ``(batch_size,)``."""

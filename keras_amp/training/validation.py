@@ -26,16 +26,8 @@ def check_backend() -> None:
 
 
 def check_classifier(classifier: Any) -> None:
-    """Raises unless the classifier is a graph with one output."""
-    function = as_function(classifier, "classifier")
-    if len(function.outputs) != 1:
-        names = getattr(classifier, "output_names", None)
-        raise ValueError(
-            "Expected `classifier` to have one output; several are not supported. "
-            f"Received: '{classifier.name}' with {len(function.outputs)} outputs "
-            f"({names}). Wrap the part that leads to one of them, "
-            "`keras.Model(classifier.inputs, classifier.outputs[0])`."
-        )
+    """Raises unless the classifier is a graph."""
+    as_function(classifier, "classifier")
 
 
 def check_mix_at(mix_at: Any) -> MixAt:

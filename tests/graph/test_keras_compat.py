@@ -268,9 +268,38 @@ def test_what_compile_makes():
     assert float(losses(y, model(x))) + penalty == pytest.approx(reported["loss"])
     assert float(tracker.result()) == pytest.approx(reported["loss"])
     assert list(metrics.result()) == ["mae"]
-    loss, weight = compat.only_loss(losses)
+    (output,) = model.outputs
+    ((loss, weight, *given),) = compat.given_losses(losses, y, output)
     assert float(2.0 * loss(y, model(x))) == pytest.approx(float(losses(y, model(x))))
     assert weight == 2.0
+    assert given[0] is y
+    assert given[1] is output
+    assert given[2] is None
+
+
+def test_which_label_each_loss_is_given():
+    """Keras' own arrangement, noted; the losses of each output are those it reports."""
+    x, y = batch()
+    inner = small_model()
+    (output,) = inner.outputs
+    model = keras.Model(inner.inputs, {"b": output, "a": output * 2})
+    model.compile("sgd", {"a": "mse", "b": "mae"}, loss_weights={"a": 2.0, "b": 3.0})
+    labels = {"a": y, "b": y + 1}
+    container = compat.loss_container(model)
+    unbuilt = compat.losses_like(container)
+    for each in (container, unbuilt):
+        given = compat.given_losses(each, labels, model.output, y)
+        assert [one.y is labels[name] for one, name in zip(given, "ab", strict=True)]
+        assert [one.weight for one in given] == [2.0, 3.0]
+        assert all(isinstance(one, compat.GivenLoss) for one in given)
+        assert all(one.sample_weight is y for one in given)
+        assert [one.y_pred is model.output[n] for one, n in zip(given, "ab", strict=True)]
+        assert each.built
+    reported = model.evaluate(x, labels, verbose=0, return_dict=True)
+    predicted = model(x)
+    for one, name in zip(given, "ab", strict=True):
+        value = float(one.loss(labels[name], predicted[name]))
+        assert reported[f"{name}_loss"] == pytest.approx(value)
 
 
 def test_a_model_is_compiled_as_another_one_is():

@@ -12,7 +12,7 @@ that draws them. What Python code draws or changes within a graph
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -65,14 +65,16 @@ NOTHING = SideEffects([], [], [])
 
 
 def examine(
-    function: Callable[[], Any], model: keras.Model, loss: keras.losses.Loss | None = None
+    function: Callable[[], Any],
+    model: keras.Model,
+    losses: Sequence[keras.losses.Loss] = (),
 ) -> SideEffects:
     """Finds the side effects of a function without running it.
 
     Args:
         function: Callable of no arguments; what it reads may be tensors of any graph.
         model: The functional model whose layers it runs.
-        loss: The ``keras.losses.Loss`` that it computes, if any.
+        losses: The ``keras.losses.Loss``es that it computes.
 
     Returns:
         ``SideEffects``. If the function cannot be traced because it runs eagerly only,
@@ -87,7 +89,6 @@ def examine(
     ["layer 'shuffle', which draws by tf.random (RandomShuffle)"]
     """
     layers = keras_compat.layers_of(model)
-    losses = [] if loss is None else [loss]
     own = list(_own([*layers, *getattr(model, "operations", []), *losses]))
     if not own:
         return NOTHING
@@ -118,7 +119,9 @@ def examine(
 
 
 def without_effect(
-    function: Callable[[], Any], model: keras.Model, loss: keras.losses.Loss | None = None
+    function: Callable[[], Any],
+    model: keras.Model,
+    losses: Sequence[keras.losses.Loss] = (),
 ) -> Any:
     """Calls a function and restores the variables that it changes.
 
@@ -127,12 +130,12 @@ def without_effect(
     Args:
         function: Callable of no arguments.
         model: The functional model that it runs.
-        loss: The ``keras.losses.Loss`` that it computes, if any.
+        losses: The ``keras.losses.Loss``es that it computes.
 
     Returns:
         What the function returns.
     """
-    found = examine(function, model, loss)
+    found = examine(function, model, losses)
     handles = found.variables + found.generators
     before = read(handles)
     with keras.StatelessScope():
@@ -164,7 +167,7 @@ class Examined:
         split: SplitModel,
         function: Callable[[], Any],
         needs: Needs,
-        loss: keras.losses.Loss,
+        losses: Sequence[keras.losses.Loss],
     ) -> SideEffects:
         """Returns the side effects of a pass above a mix point.
 
@@ -172,7 +175,7 @@ class Examined:
             split: ``keras_amp.graph.split.SplitModel``.
             function: Callable of no arguments that runs the pass.
             needs: The ``Needs`` of the policy.
-            loss: The ``keras.losses.Loss`` that the pass ends with.
+            losses: The ``keras.losses.Loss``es that the pass ends with.
 
         Returns:
             ``SideEffects``.
@@ -181,7 +184,7 @@ class Examined:
             return NOTHING
         found = self._found.get(split)
         if found is None:
-            found = examine(function, split.above, loss)
+            found = examine(function, split.above, losses)
             if tf.distribute.get_strategy().num_replicas_in_sync == 1:
                 self._found[split] = found  # else each replica has its own variables
         if found.noise and needs.noise == "shared" and not self._warned:
