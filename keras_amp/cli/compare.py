@@ -14,7 +14,8 @@ from keras_amp.experiments.arguments import Program, Relatives
 from keras_amp.experiments.environment import use_threads
 from keras_amp.experiments.pages import write_records
 from keras_amp.experiments.recipes import shown_default
-from keras_amp.experiments.settings import PROGRAM, RELATIVES, PolicyName
+from keras_amp.experiments.relatives import CLASSES, OF_MIXUP, sources
+from keras_amp.experiments.settings import OF_PROGRAM, PROGRAM, RELATIVES, PolicyName
 from keras_amp.experiments.times import IMPORTS, REPORT, Times
 from keras_amp.policies import AdversarialMixing
 from keras_amp.runtime import process
@@ -52,7 +53,9 @@ def comparing(recipe, command):
         out: Path | None = None,
         report: bool = True,
         settings: Annotated[kind, flattened("Training")] = recipe.settings,
-        adversarial: Annotated[AdversarialMixing, flattened("Mixing")] = PAPER,
+        adversarial: Annotated[
+            AdversarialMixing, flattened("Mixing", _sharing())
+        ] = PAPER,
         program: Annotated[Program, flattened("The authors' program")] = PROGRAM,
         relatives: Annotated[Relatives, flattened("Other methods")] = RELATIVES,
     ):
@@ -105,6 +108,29 @@ def comparing(recipe, command):
         comparison.display.say(f"Time: {times.line()}")
 
     return run
+
+
+def _sharing():
+    """What policies take which arguments of ``AdversarialMixing``, as a help page has it.
+
+    Example:
+    >>> from keras_amp.cli.compare import _sharing
+    >>> _sharing().split("; ")[-1]
+    'adversarial and vat take --ascent-steps.'
+    """
+    takers = {}
+    shared = {"mixup": OF_MIXUP, "program": OF_PROGRAM}
+    for name in CLASSES:
+        shared[name] = [of for kind, of in sources(name).values() if kind == "shared"]
+    for policy, names in shared.items():
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+        takers.setdefault(flags, []).append(policy)
+    parts = [
+        f"{' and '.join(policies)} {'take' if len(policies) > 1 else 'takes'} {flags}"
+        for flags, policies in takers.items()
+        if flags
+    ]
+    return f"What amp takes, and maxop but for --min-op; {'; '.join(parts)}."
 
 
 def _report(comparison, records):

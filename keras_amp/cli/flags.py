@@ -2,7 +2,7 @@
 
 import sys
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 
 from keras_amp.cli.errors import error_text, user_errors
 
@@ -52,6 +52,11 @@ def start(app, arguments):
     sys.exit(0)
 
 
-def flattened(title):
-    """The fields of a class as flags of their own, in a panel of the help page."""
-    return Parameter(name="*", group=title)
+def flattened(title, about=""):
+    """The fields of a class as flags of their own, in a panel of the help page.
+
+    Args:
+        title: The panel's title.
+        about: What it says above the flags.
+    """
+    return Parameter(name="*", group=Group(title, about))

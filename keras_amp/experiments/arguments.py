@@ -1,7 +1,7 @@
-"""The arguments of the backbones, and of the authors' program, that a user may set.
+"""The arguments of backbones, of the authors' program and of other methods.
 
-They are what the functions of ``keras_amp.backbones`` take, less what the data decide
-(sizes, vectors) and the seed; the defaults are theirs, which are the paper's.
+Those of a backbone are what its function in ``keras_amp.backbones`` takes, less what the
+data decide (sizes, vectors) and the seed; the defaults are theirs, which are the paper's.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from keras_amp.experiments.checked import Count, NotNegative, Positive, checked
+from keras_amp.experiments.relatives import with_own_arguments
 
 Rate = Annotated[float, Field(ge=0, lt=1), "to be a number in [0, 1)"]
 # A list in a configuration or in Python, several words on a command line.
@@ -122,8 +123,11 @@ class Program(Arguments):
 
 
 @checked
+@with_own_arguments
 class Relatives(Arguments):
-    """What the policies beside the paper's take, of which the names say the rest.
+    """What the policies beside the paper's take, read off their classes.
+
+    What they share with ``AdversarialMixing`` comes from there.
 
     Attributes:
         radius: Float >= 0, the norm of the step on the hidden state (adversarial, vat,
@@ -131,14 +135,11 @@ class Relatives(Arguments):
         norm: "l2" or "linf", what the radius measures.
         weight: Float >= 0, of what is added to the loss (adversarial, vat, random,
             regmixup, rdrop).
+        mixup: Whether adversarial, vat and random step away from mixtures, which are
+            those of mixup.
         regmixup_alpha: Float > 0, the coefficients of regmixup follow
             Beta(regmixup_alpha, regmixup_alpha).
     """
-
-    radius: NotNegative = 1.0
-    norm: Literal["l2", "linf"] = "l2"
-    weight: NotNegative = 1.0
-    regmixup_alpha: Positive = 10.0
 
 
 ARGUMENTS = {"cnn": TextCNN, "bilstm": BiLSTMAttention, "bert": Bert}

@@ -93,7 +93,7 @@ class Cell:
             "backbone_arguments": self.settings.all_backbone_arguments(),
             "mix": self.how.mix,
             "policy": self.how.policy,
-            "policy_arguments": self.policy.get_config() if self.policy else {},
+            "policy_arguments": policy_arguments(self.policy),
             "seed": self.seed,
             "fold": self.fold,
         }
@@ -172,7 +172,31 @@ def flat_values(config):
             values[name] = value
         else:  # a setting of the training goes before an argument of the same name
             values.update({n: v for n, v in value.items() if n not in own})
+    if isinstance(values.get("unlabeled"), str):
+        del values["unlabeled"]  # the policy's; there are none without the setting
+    inside = values.get("mixup")
+    if isinstance(inside, dict):  # a step away from mixtures, with their settings
+        values.update(inside)
+    if "mixup" in values:
+        values["mixup"] = inside is not None
     return values
+
+
+def policy_arguments(policy):
+    """Returns the arguments of a policy, and of one inside of it, as a configuration.
+
+    Args:
+        policy: The policy; None without mixing.
+
+    Example:
+    >>> from keras_amp.experiments.cells import policy_arguments
+    >>> inside = keras_amp.AdversarialTraining(mixup=keras_amp.Mixup(0.2))
+    >>> policy_arguments(inside)["mixup"]
+    {'alpha': 0.2, 'lam_per': 'example', 'probability': 1.0}
+    """
+    config = policy.get_config() if policy else {}
+    inside = getattr(policy, "mixup", None)
+    return {**config, "mixup": inside.get_config()} if inside else config
 
 
 def _without_later(config, values=None):

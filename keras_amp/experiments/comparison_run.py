@@ -58,7 +58,8 @@ class ComparisonRun(Runner):
             configuration; None where there is none, as in a notebook.
         program: Mapping, what the ``AuthorsProgram`` of the ``"program"`` methods takes
             beyond ``AdversarialMixing``.
-        relatives: Mapping, the arguments of the policies beside the paper's.
+        relatives: Mapping, the arguments that only policies beside the paper's have;
+            see ``keras_amp.experiments.arguments.Relatives``.
         times: ``Times``, which go on counting; None begins now.
 
     Attributes:

@@ -77,8 +77,9 @@ def load_grid(name):
 
     A list is an axis: the cells are all combinations, each once. ``[[cells]]`` blocks,
     each joined with ``[settings]``, make combinations of their own. Names are those of
-    ``Settings``, of the backbone's arguments, of ``AdversarialMixing``'s and of those
-    that ``AuthorsProgram`` has besides, and ``fold``, of a cross-validation (by default
+    ``Settings``, of the backbone's arguments, of ``AdversarialMixing``'s, of those that
+    ``AuthorsProgram`` or other policies have besides (``Program`` and ``Relatives`` in
+    ``keras_amp.experiments.arguments``), and ``fold``, of a cross-validation (by default
     all folds); ``"none"`` is None.
 
     Args:

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from keras_amp.experiments.cells import policy_arguments
 from keras_amp.experiments.environment import versions
 from keras_amp.experiments.evaluation import confusion
 from keras_amp.experiments.settings import Settings
@@ -180,7 +181,7 @@ def about_run(cell, settings, examples, command=None):
         **resolved(settings, examples.class_names, examples.encoding),
         "mix": cell.how.mix,
         "policy": cell.how.policy,
-        "policy_arguments": cell.policy.get_config() if cell.policy else {},
+        "policy_arguments": policy_arguments(cell.policy),
         "seed": cell.seed,
         "fold": cell.fold,
         "command": command,

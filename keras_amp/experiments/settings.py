@@ -1,6 +1,5 @@
 """What a comparison is made of: settings of the training, and methods of mixing."""
 
-import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -12,15 +11,9 @@ from pydantic import Field
 from keras_amp import backbones
 from keras_amp.experiments.arguments import ARGUMENTS, Program, Relatives
 from keras_amp.experiments.checked import Count, Positive, Whole, checked
+from keras_amp.experiments.relatives import CLASSES, mixup, relative
 from keras_amp.paper import AuthorsProgram
-from keras_amp.policies import (
-    AdversarialMixing,
-    AdversarialTraining,
-    CutMix,
-    Mixup,
-    RDrop,
-    RegMixup,
-)
+from keras_amp.policies import AdversarialMixing
 
 BACKBONES = {
     "cnn": backbones.text_cnn,
@@ -255,12 +248,8 @@ POLICIES = {
     "rdrop": "RDrop",
     "cutmix": "CutMix",
 }
-# The steps on the hidden state: what they are beside their radius and weight.
-STEPS = {
-    "adversarial": {},
-    "vat": {"against": "predictions"},
-    "random": {"direction": "random"},
-}
+# What the authors' program takes of ``AdversarialMixing``'s arguments.
+OF_PROGRAM = ("alpha", "lam_per", "probability", "step_size")
 
 
 @dataclass(frozen=True)
@@ -296,8 +285,8 @@ class Method:
             adversarial: ``AdversarialMixing``.
             program: Mapping or ``Program``, the arguments that ``AuthorsProgram`` alone
                 takes.
-            relatives: Mapping or ``Relatives``, the arguments of the policies beside the
-                paper's.
+            relatives: Mapping or ``Relatives``, the arguments that only policies beside
+                the paper's have.
         """
         if self.policy == "amp":
             return adversarial
@@ -305,20 +294,10 @@ class Method:
         if self.policy == "maxop":
             return AdversarialMixing(**{**config, "min_op": False})
         if self.policy == "program":
-            shared = ("alpha", "lam_per", "probability", "step_size")
-            return AuthorsProgram(**{n: config[n] for n in shared}, **program)
-        of_mixup = inspect.signature(Mixup).parameters
-        mixing = {name: config[name] for name in of_mixup if name in config}
-        if self.policy in (None, "mixup", "cutmix"):
-            return (CutMix if self.policy == "cutmix" else Mixup)(**mixing)
-        if self.policy == "regmixup":
-            mixing["alpha"] = relatives["regmixup_alpha"]
-            return RegMixup(**mixing, weight=relatives["weight"])
-        if self.policy == "rdrop":
-            return RDrop(relatives["weight"])
-        given = {name: relatives[name] for name in ("radius", "norm", "weight")}
-        steps = 1 if self.policy == "random" else adversarial.ascent_steps
-        return AdversarialTraining(**given, ascent_steps=steps, **STEPS[self.policy])
+            return AuthorsProgram(**{n: config[n] for n in OF_PROGRAM}, **program)
+        if self.policy in CLASSES:
+            return relative(self.policy, config, Relatives(**relatives))
+        return mixup(config)
 
     def mix_at(self, classifier):
         """Returns the layers of a backbone behind which the method mixes."""

@@ -11,6 +11,7 @@ from keras_amp import data
 from keras_amp.analysis.curve import write_curve
 from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
 from keras_amp.callbacks.hparams import write_hparams
+from keras_amp.experiments.cells import flat_values, policy_arguments
 from keras_amp.experiments.environment import (
     ENVIRONMENT,
     deterministic_operations,
@@ -271,11 +272,14 @@ def _hparams(settings, method, policy, result):
     names = ("data", "backbone", "vectors", "train_fraction", "train_per_class")
     names += ("batch_size", "loss", "learning_rate", "clip_norm", "warmup_steps")
     names += ("step_schedule",)
-    arguments = {} if method.mix == "none" else policy.get_config()
+    given = {} if method.mix == "none" else policy_arguments(policy)
+    how = {"mix": method.mix, "policy": method.policy}
+    arguments = flat_values({**how, "policy_arguments": given})
     return {
         "method": method.name,
         **{name: getattr(settings, name) for name in names},
-        **arguments,
+        **{name: value for name, value in arguments.items() if name not in how},
+        "unlabeled": settings.unlabeled or None,  # only where there are such
         "seed": result.seed,
         "fold": result.fold,
     }

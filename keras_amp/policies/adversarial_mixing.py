@@ -56,9 +56,11 @@ class AdversarialMixing(Mixup):
             ``step_size`` exactly, however flat the loss is. With
             ``step_per="dimension"`` the root mean square of the steps is ``step_size``,
             unless ``max_gradient`` bounds them.
-        probability_per: As ``Mixup``.
-        partners: As ``Mixup``.
-        bandwidth: As ``Mixup``.
+        probability_per: ``"batch"``, or ``"example"``: each example is mixed, or not, by
+            itself.
+        partners: ``"any"`` example of the batch, or a ``"near"`` one, whose label is
+            similar (C-Mixup, for regression); see ``Mixup``.
+        bandwidth: Float > 0, how near partners are, in the units of the labels.
 
     If a layer above the mix point connects the examples of a batch, as batch
     normalization does in training, an example's gradient includes its effect on the

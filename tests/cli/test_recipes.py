@@ -174,8 +174,9 @@ def test_help_lists_the_flags_with_the_recipes_defaults(recipe):
     status, shown, _ = recipe("--help")
     assert status == 0
     assert "Table 2" in shown
-    for flag in ("--data", "--mix", "--step-size", "--dropout", "--no-min-op"):
+    for flag in ("--data", "--mix", "--step-size", "--dropout", "--no-min-op", "--mixup"):
         assert flag in shown
+    assert "adversarial and vat take --ascent-steps" in " ".join(shown.split())
     assert "0.0002" in shown
 
 

@@ -1,7 +1,9 @@
 """Settings: what is checked, and what is shown of them."""
 
 import inspect
+import json
 from dataclasses import fields, replace
+from typing import Literal, get_args, get_origin
 
 import pytest
 from comparing import settings
@@ -12,9 +14,14 @@ from keras_amp.experiments import Settings
 from keras_amp.experiments.arguments import ARGUMENTS, Program, Relatives
 from keras_amp.experiments.examples import divide, without_labels
 from keras_amp.experiments.recipes import CNN
-from keras_amp.experiments.settings import BACKBONES
+from keras_amp.experiments.relatives import CLASSES, sources
+from keras_amp.experiments.settings import BACKBONES, POLICIES
+from keras_amp.experiments.summary.groups import Group
+from keras_amp.experiments.summary.labels import label_cells
+from keras_amp.experiments.summary.trials import Trial
 from keras_amp.paper import AuthorsProgram
-from keras_amp.policies import AdversarialMixing
+from keras_amp.policies import AdversarialMixing, Mixup
+from keras_amp.policies.policy import Policy
 
 # What the training path itself hands to a backbone.
 SUPPLIED = {
@@ -132,6 +139,96 @@ def test_relatives_take_their_arguments_from_the_flags(name):
     method = experiments.Method("word" if name else "none", name)
     assert repr(method.policy_of(policy, relatives=given)) == repr(RELATIVES[name])
     assert method.name.startswith("Word" if name else "none")
+
+
+# Another value of each argument than its default, as a grid's file has it.
+OTHER = {"ascent_steps": 2, "mixup": True, "bandwidth": 0.5}
+
+
+def in_grid(policy, **values):
+    """The policy that a grid's file with the given settings makes."""
+    lines = ["[settings]", "mix = 'word'", f"policy = '{policy}'"]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+    (cell,) = experiments.parse_grid("\n".join(lines), "mine").cells
+    return cell
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_argument_of_a_relative_can_be_set(name):
+    """A grid reads off the classes what there is to set, and what it is by default."""
+    signature = inspect.signature(CLASSES[name]).parameters
+    assert sources(name).keys() == signature.keys()
+    default = in_grid(name).policy
+    for parameter in signature.values():
+        source, of = sources(name)[parameter.name]
+        if source == "said":
+            assert getattr(default, parameter.name) == of
+            continue
+        assert getattr(default, parameter.name) == parameter.default
+        value = OTHER.get(parameter.name, 0.25)
+        if get_origin(parameter.annotation) is Literal:
+            value = get_args(parameter.annotation)[1]
+        more = {"partners": "near"} if of == "bandwidth" else {}  # else it has no effect
+        given = getattr(in_grid(name, **more, **{of: value}).policy, parameter.name)
+        assert given == value or (value is True and given is not None)
+
+
+def test_every_policy_is_a_method_and_every_flag_is_explained():
+    known = {Policy, AdversarialMixing, Mixup, *CLASSES.values()}
+    of_package = vars(keras_amp.policies).values()
+    assert known == {
+        k for k in of_package if inspect.isclass(k) and issubclass(k, Policy)
+    }
+    assert {*POLICIES} == {*CLASSES, "mixup", "maxop", "amp", "program"}
+    explained = inspect.getdoc(Relatives).split("Attributes:")[1]
+    for field in fields(Relatives):
+        assert f"\n    {field.name}: " in explained
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"radius": -1}, "`radius` to be a finite number >= 0. Received: radius=-1"),
+        ({"regmixup_alpha": 0}, "`regmixup_alpha` to be a finite number > 0"),
+        ({"norm": "l1"}, "`norm` to be one of 'l2', 'linf'. Received: norm='l1'"),
+        ({"mixup": 1}, "`mixup` to be True or False"),
+        ({"radios": 1}, "Received: radios. Did you mean 'radius'"),
+    ],
+)
+def test_the_ranges_of_relatives_are_those_of_their_classes(given, message):
+    method = experiments.Method("word", "rdrop")  # whichever of them is trained
+    with pytest.raises(ValueError, match=message):
+        method.policy_of(AdversarialMixing(), relatives=given)
+
+
+def test_a_step_away_from_mixtures_is_told_by_the_settings_of_mixup():
+    cell = in_grid("vat", mixup=True, alpha=0.4, partners="near", bandwidth=2.0)
+    expected = keras_amp.Mixup(0.4, partners="near", bandwidth=2.0)
+    assert repr(cell.policy.mixup) == repr(expected)
+    assert cell.config["policy_arguments"]["mixup"] == expected.get_config()
+    assert cell.values["mixup"] is True
+    assert cell.values["alpha"] == 0.4
+    plain = in_grid("vat")
+    assert plain.values["mixup"] is False
+    assert "unlabeled" not in plain.values  # there are none
+    assert cell.key != plain.key
+    # A key does not change: cells are kept by it.
+    assert plain.key == "2b17e5fb7685970a"
+
+
+def test_reports_name_what_distinguishes_steps_from_each_other():
+    """A step away from mixtures is compared with mixup of the same settings alone."""
+    text = "[settings]\nmix = 'word'\nalpha = [0.4, 1.0]\nmixup = [false, true]\n"
+    cells = experiments.parse_grid(text + "policy = ['mixup', 'vat']", "mine").cells
+    names = ["WordMixup, alpha 0.4", "WordMixup, alpha 1", "WordVAT, mixup no"]
+    names += [f"WordVAT, mixup yes, alpha {alpha}" for alpha in ("0.4", "1")]
+    labels = label_cells(cells)
+    assert sorted(labels.values()) == sorted(names)
+    groups = {labels[c.key]: Group([Trial(c.values, None, c.key)]) for c in cells}
+    step = groups["WordVAT, mixup yes, alpha 0.4"]
+    assert step.extends(groups["WordMixup, alpha 0.4"])
+    assert not step.extends(groups["WordMixup, alpha 1"])
+    assert groups["WordVAT, mixup no"].extends(groups["WordMixup, alpha 1"])
 
 
 def test_texts_without_labels_are_those_that_are_left_out():

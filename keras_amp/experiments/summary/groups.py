@@ -102,7 +102,8 @@ class Group:
 
         Those of mixup do not count for a policy that has none, or others.
         """
-        left_out = OF_MIXUP if self.policy in WITHOUT_THEM else ()
+        without = self.policy in WITHOUT_THEM and not self.values.get("mixup")
+        left_out = OF_MIXUP if without else ()
         theirs = {setting for setting in other._settings if setting[0] not in left_out}
         return theirs <= self._settings
 
