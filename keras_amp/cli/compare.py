@@ -115,8 +115,8 @@ def _sharing():
 
     Example:
     >>> from keras_amp.cli.compare import _sharing
-    >>> _sharing().split("; ")[-1]
-    'adversarial and vat take --ascent-steps.'
+    >>> _sharing().split("; ")[-2]
+    'adversarial and vat take --ascent-steps'
     """
     takers = {}
     shared = {"mixup": OF_MIXUP, "program": OF_PROGRAM}
