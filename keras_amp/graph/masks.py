@@ -234,7 +234,8 @@ def united(
     Args:
         mask: Tensor ``(batch_size, ...)``.
         partner_mask: Tensor of the same shape and dtype.
-        lam: Float32 tensor ``(batch_size,)``, the share of the example itself.
+        lam: Float32 tensor ``(batch_size,)``, the share of the example itself; or one
+            that broadcasts to the masks, its share of each position.
         meaning: One of ``MEANINGS``.
 
     Returns:
@@ -247,7 +248,7 @@ def united(
     >>> keras_amp.graph.masks.united(one, other, np.array([0.5]), "hide").numpy()
     array([[ True, False]])
     """
-    lam = expand_like(lam, mask)
+    lam = expand_like(lam, mask) if len(lam.shape) == 1 else lam
     hides = meaning == "hide"
     absent = ops.ones_like(mask) if hides else ops.zeros_like(mask)
     own = ops.where(lam > 0, mask, absent)

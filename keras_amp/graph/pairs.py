@@ -7,6 +7,7 @@ from typing import NamedTuple
 from keras import ops
 
 from keras_amp.graph import keras_compat
+from keras_amp.graph.mask_places import counted_by, places_of, share_at
 from keras_amp.graph.masks import SHARED, united
 from keras_amp.policies.operators import expand_like
 from keras_amp.typing import Size, Tensor
@@ -48,7 +49,7 @@ class Hidden:
         implicit = [keras_compat.mask_of(x) for x in self.tensors]
         return Pair(self.tensors, None, implicit, self.masks)
 
-    def pair(self, lam: Tensor, permutation: Tensor) -> Pair:
+    def pair(self, lam: Tensor, permutation: Tensor, stays: Tensor | None = None) -> Pair:
         """Pair every example with its partner, and unite the masks of the two.
 
         A position counts if it counts in either example. An example whose share is
@@ -57,23 +58,31 @@ class Hidden:
         Args:
             lam: Float32 tensor ``(batch_size,)``, the drawn coefficients.
             permutation: Int32 tensor ``(batch_size,)``.
+            stays: The share of the example in each dimension, as ``per_dimension``
+                returns; then it is that share of a position which says who takes part.
+                None for ``lam`` in all of them.
 
         Returns:
             A ``Pair``.
         """
+        shares = None if stays is None else per_hidden_state(stays, self.tensors)
 
-        def unite(mask: Tensor | None, meaning: str = "keep") -> Tensor | None:
+        def unite(mask: Tensor | None, meaning: str, states: slice) -> Tensor | None:
             if mask is None or meaning == SHARED:
                 return mask
+            share = None
+            if shares is not None and meaning != "select":
+                share = share_at(mask, self.tensors[states], shares[states])
             partner = ops.take(mask, permutation, axis=0)
-            return united(mask, partner, lam, meaning)
+            return united(mask, partner, lam if share is None else share, meaning)
 
         implicit = [keras_compat.mask_of(x) for x in self.tensors]
+        masks = zip(self.masks, self.meanings, strict=True)
         return Pair(
             self.tensors,
             [ops.take(x, permutation, axis=0) for x in self.tensors],
-            [unite(mask) for mask in implicit],
-            [unite(*mask) for mask in zip(self.masks, self.meanings, strict=True)],
+            [unite(m, "keep", slice(i, i + 1)) for i, m in enumerate(implicit)],
+            [unite(*each, slice(None)) for each in masks],
         )
 
 
@@ -110,31 +119,32 @@ def side_by_side(values: list[Tensor]) -> Tensor:
 def positions(pair: Pair, meanings: list[str]) -> list[Tensor | None]:
     """Return which positions of each hidden state are no padding, as far as it is known.
 
-    That is the mask that Keras puts on it, or one that bypasses the mix point and has its
-    first two axes.
+    That is the mask that Keras puts on it, or one that bypasses the mix point and is
+    about its positions (``keras_amp.graph.mask_places``).
 
     Args:
         pair: A ``Pair``.
         meanings: For each of its ``masks`` its meaning (``keras_amp.graph.masks``).
 
     Returns:
-        A list of boolean tensors ``(batch_size, length)``; None where no mask is known.
+        A list of boolean tensors that broadcast to the hidden states; None where no mask
+        is known.
     """
-    known = [
-        ops.logical_not(ops.cast(mask, "bool")) if meaning == "hide" else mask
-        for mask, meaning in zip(pair.masks, meanings, strict=True)
-        if meaning in ("keep", "hide")
-    ]
-
-    def of(hidden: Tensor, implicit: Tensor | None) -> Tensor | None:
-        for mask in [implicit, *known]:
-            if mask is None or len(hidden.shape) < 3 or len(mask.shape) != 2:
-                continue
-            if mask.shape[1] == hidden.shape[1]:
-                return ops.cast(mask, "bool")
-        return None
-
-    return [of(*each) for each in zip(pair.hidden, pair.implicit_masks, strict=True)]
+    found: list[Tensor | None] = [None] * len(pair.hidden)
+    for i, mask in enumerate(pair.implicit_masks):
+        if mask is not None:
+            for place in places_of(mask, [pair.hidden[i]]):
+                found[i] = counted_by(ops.cast(mask, "bool"), pair.hidden[i], place)
+    for mask, meaning in zip(pair.masks, meanings, strict=True):
+        if meaning not in ("keep", "hide"):
+            continue
+        keeps = ops.cast(mask, "bool")
+        keeps = ops.logical_not(keeps) if meaning == "hide" else keeps
+        for place in places_of(mask, pair.hidden):
+            if found[place.state] is None:
+                hidden = pair.hidden[place.state]
+                found[place.state] = counted_by(keeps, hidden, place)
+    return found
 
 
 def per_hidden_state(lam: Tensor, hidden: list[Tensor]) -> list[Tensor]:

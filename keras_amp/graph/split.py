@@ -161,6 +161,22 @@ class SplitModel:
         """
         return per_dimension(ops.zeros((ops.shape(pair.hidden[0])[0],)), pair.hidden)
 
+    def counted(self, pair: Pair) -> list[Tensor]:
+        """Return ones in the shape of each hidden state, 0 where it is padding.
+
+        Args:
+            pair: A ``Pair``.
+
+        Returns:
+            A list of float32 tensors, each of the shape of a hidden state.
+        """
+        ones = [ops.ones(ops.shape(h), dtype="float32") for h in pair.hidden]
+        counted = positions(pair, self.mask_meanings)
+        return [
+            one if mask is None else one * ops.cast(mask, one.dtype)
+            for one, mask in zip(ones, counted, strict=True)
+        ]
+
     def without_padding(self, pair: Pair, delta: Tensor) -> Tensor:
         """Return a delta that is 0 at the positions that are known to be padding.
 
@@ -172,7 +188,7 @@ class SplitModel:
         if all(mask is None for mask in counted):
             return delta
         parts = [
-            each if mask is None else each * _over_channels(mask, each)
+            each if mask is None else each * ops.cast(mask, each.dtype)
             for each, mask in zip(
                 per_hidden_state(delta, pair.hidden), counted, strict=True
             )
@@ -208,12 +224,6 @@ class SplitModel:
         others = self.above.weights + self.above.metrics_variables
         known = {id(variable) for variable in others}
         return [v for v in self.above.variables if id(v) not in known]
-
-
-def _over_channels(mask: Tensor, like: Tensor) -> Tensor:
-    """A mask ``(batch_size, length)`` as numbers, with the axes of a hidden state."""
-    shape = (*ops.shape(mask), *[1] * (len(like.shape) - 2))
-    return ops.cast(ops.reshape(mask, shape), like.dtype)
 
 
 def _above(model: keras.Model, entries: list[Tensor]) -> keras.Model:

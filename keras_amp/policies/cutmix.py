@@ -7,6 +7,7 @@ from keras_amp.policies.adversarial_search import found
 from keras_amp.policies.mixup import Mixup
 from keras_amp.policies.needs import Needs
 from keras_amp.policies.passes import Draw, Passes, Point, Searched
+from keras_amp.policies.positions import position_axes
 from keras_amp.typing import Tensor
 
 
@@ -17,16 +18,19 @@ class CutMix(Mixup):
     A box of ``1 - lambda`` of all positions, lambda ~ Beta(alpha, alpha), lies anywhere
     and is cut off at the borders: behind images ``(height, width, channels)`` a
     rectangle, behind sequences ``(length, channels)`` a span, behind features
-    ``(number,)`` a range of these. Lambda of the labels is then the share that is not
-    covered.
+    ``(number,)`` a range of these; where several hidden states are mixed together, one in
+    each. Each position keeps the mask of the example that it comes from. Lambda of the
+    labels is the share that is not covered, among the positions that count; it is 1 where
+    nothing in the box counts.
 
     **When to use it.** Behind images, and hidden states whose positions mean something.
 
     **What it costs.** What mixup does.
 
-    **Traps.** A class may be told by the very part that is covered. A span that lies in
-    the padding of a text changes the label and nothing else: mix where texts are of
-    nearly one length.
+    **Traps.** A class may be told by the very part that is covered. Padding is left out
+    of the labels' lambda only where Keras' mask, or a mask that bypasses the mix point,
+    tells it. Behind texts of different lengths many a span lies in the padding: such
+    examples are trained on as they are, or lose words and gain none.
 
     Args:
         alpha: Float > 0, as ``Mixup``.
@@ -57,11 +61,15 @@ class CutMix(Mixup):
     def search(self, passes: Passes, start: Point) -> Searched:
         """Train on examples with boxes of their partners; see the class."""
         assert start.draw is not None
-        hidden = passes.zeros(start)
-        shape = ops.shape(hidden)
-        stays = self.box(start.draw.lam, shape, passes.seed_generator)
-        share = ops.mean(stays, axis=tuple(range(1, len(shape))))
-        at = Point(Draw(share, start.draw.permutation), ops.broadcast_to(stays, shape))
+        lam, permutation, _ = start.draw
+        own = passes.counted(Point())
+        partner = [ops.take(each, permutation, axis=0) for each in own]
+        shapes = [ops.shape(each) for each in own]
+        boxes = [self.box(lam, shape, passes.seed_generator) for shape in shapes]
+        stays = [ops.broadcast_to(*each) for each in zip(boxes, shapes, strict=True)]
+        share = _share(stays, own, partner)
+        joined = passes.joined(stays)
+        at = Point(Draw(share, permutation, joined), joined)
         return found(passes.train(at), at, lam=share)
 
     def box(
@@ -80,7 +88,7 @@ class CutMix(Mixup):
         Returns:
             A float32 tensor that broadcasts to the shape: 0 in the box, else 1.
         """
-        axes = _positions(len(shape))
+        axes = position_axes(len(shape))
         # The share of each axis that the box covers.
         covered = ops.power(1.0 - ops.cast(lam, "float32"), 1.0 / len(axes))
         centers = keras.random.uniform((ops.shape(lam)[0], len(axes)), seed=seed)
@@ -99,9 +107,18 @@ class CutMix(Mixup):
         return 1.0 - ops.cast(inside, "float32")
 
 
-def _positions(rank: int) -> list[int]:
-    """The axes that a box has an extent in: all but the batch and the channels."""
-    if rank < 3:
-        return list(range(1, rank))
-    first_is_channels = rank > 3 and keras.config.image_data_format() == "channels_first"
-    return list(range(2, rank) if first_is_channels else range(1, rank - 1))
+def _share(stays: list[Tensor], own: list[Tensor], partner: list[Tensor]) -> Tensor:
+    """The share of what stays among what counts, ``(batch_size,)``.
+
+    Args:
+        stays: Of each hidden state, 1 where an example stays itself, else 0.
+        own: Of each hidden state, 1 where the example's position counts, else 0.
+        partner: The same of the partners.
+    """
+    kept = came = 0.0
+    for here, ours, theirs in zip(stays, own, partner, strict=True):
+        axes = tuple(range(1, len(here.shape)))
+        kept = kept + ops.sum(here * ours, axis=axes)
+        came = came + ops.sum((1.0 - here) * theirs, axis=axes)
+    # Where the box brings nothing that counts, the example is trained on by itself.
+    return ops.where(came > 0, kept / ops.where(came > 0, kept + came, 1.0), 1.0)

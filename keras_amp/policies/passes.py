@@ -20,10 +20,13 @@ class Draw(NamedTuple):
         lam: Float32 tensor ``(batch_size,)``, the share of the examples themselves.
         permutation: Int32 tensor ``(batch_size,)``: example ``i`` is mixed with example
             ``permutation[i]``.
+        stays: Of the shape of a ``delta``: 1 where an example stays itself, 0 where its
+            partner takes its place, mask included. None where every position is mixed.
     """
 
     lam: Tensor
     permutation: Tensor
+    stays: Tensor | None = None
 
 
 class Point(NamedTuple):
@@ -103,6 +106,12 @@ class Passes(Protocol):
 
     def noise(self, at: Point) -> Tensor:
         """Returns a normal ``delta``, 0 at padding."""
+
+    def counted(self, at: Point) -> list[Tensor]:
+        """Returns ones in the shape of each hidden state, 0 at padding."""
+
+    def joined(self, values: list[Tensor]) -> Tensor:
+        """Joins what there is for each hidden state, as a ``delta`` is joined."""
 
     def divergence(self, first: Structure, second: Structure) -> Tensor:
         """Returns how far two predictions of each example are apart, ``(batch_size,)``.

@@ -6,7 +6,7 @@ import keras
 from keras import ops, tree
 
 from keras_amp.graph import keras_compat
-from keras_amp.graph.pairs import Pair
+from keras_amp.graph.pairs import Pair, side_by_side
 from keras_amp.graph.split import SplitModel
 from keras_amp.policies import expand_like
 from keras_amp.policies.passes import Draw, Moved, Pass, Point
@@ -101,6 +101,14 @@ class Passes(backend.Recorder):
         shape = ops.shape(self.zeros(at))
         noise = keras.random.normal(shape, dtype="float32", seed=self.seed_generator)
         return self._counted(at, noise)
+
+    def counted(self, at: Point) -> list[Tensor]:
+        """Returns ones in the shape of each hidden state, 0 at padding."""
+        return self._upper.split.counted(self._upper.pair(at))
+
+    def joined(self, values: list[Tensor]) -> Tensor:
+        """Joins what there is for each hidden state, as a ``delta`` is joined."""
+        return side_by_side(values)
 
     def probe_with_gradient(
         self, at: Point, of: Moved = "lam", objective: backend.Objective | None = None

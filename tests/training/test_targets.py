@@ -261,9 +261,10 @@ class Step:
             counts = (lam > 0) & counts | (lam < 1) & counts[partner]
         return counts.astype("float64")
 
-    def loss(self, z, lam=None, partner=PERMUTATION):
+    def loss(self, z, lam=None, partner=PERMUTATION, counts=None):
         """Each example's loss; of mixtures between their two labels."""
-        counts, lam = self.counts(lam, partner), np.ones(6) if lam is None else lam
+        counts = self.counts(lam, partner) if counts is None else counts
+        lam = np.ones(6) if lam is None else lam
         total, count = 0.0, 0.0
         for share, order in ((lam, np.arange(6)), (1 - lam, partner)):
             y = self.y[order]
@@ -379,6 +380,33 @@ def noise_of(step):
     return np.random.default_rng(3).uniform(0.5, 1.5, (2, *step.x.shape))
 
 
+class KnownBox(type(injected(keras_amp.CutMix))):
+    """Its box is no box: whatever positions."""
+
+    def box(self, lam, shape, seed=None):
+        stays = np.random.default_rng(4).random(
+            shape[:2] if len(shape) < 3 else shape[:-1]
+        )
+        stays = (stays < 0.6).reshape(*stays.shape, *[1] * (len(shape) - stays.ndim))
+        return ops.convert_to_tensor(stays, "float32")
+
+
+def cutmix(step):
+    """Each position has the mask of its example; lambda is the share of what counts."""
+    stays = np.array(KnownBox().box(None, step.x.shape)) == 1
+    g = np.where(stays, step.x, step.x[PERMUTATION])
+    if step.target.rank:
+        stays = stays[..., 0]
+        counts = step.target.counts
+    else:
+        counts = np.ones((6, 4), "bool")
+    partner = counts[PERMUTATION]
+    kept, came = (v.reshape(6, -1).sum(1) for v in (counts & stays, partner & ~stays))
+    lam = np.where(came, kept / np.maximum(kept + came, 1), 1.0)
+    mask = np.where(stays, counts, partner) if step.target.rank else np.ones(6)
+    return KnownBox(), lambda k: step.loss(g @ k, lam, counts=mask.astype("float64"))
+
+
 OTHERS = [against_labels, against_predictions, regmixup, near]
 
 
@@ -389,6 +417,7 @@ def test_a_step_is_that_of_numpy(name):
     cases = {
         "against predictions, mixed": lambda step: against_predictions(step, LAM64),
         "rdrop": rdrop,
+        "cutmix": cutmix,
         "other": OTHERS[other],
     }
     for case, make in cases.items():
