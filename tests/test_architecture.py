@@ -50,6 +50,7 @@ TENSORFLOW = (
     "training/tensorflow/",  # tapes, compilation, replicas, assertions
     "training/input_check.py",  # data sets, ragged and sparse tensors
     "training/label_check.py",  # labels of data sets
+    "training/label_checks.py",  # the same of several outputs
     "data/",  # tf.data, and words of texts by tf.strings
     "callbacks/",  # TensorBoard
     "experiments/",  # threads and devices of a process, and what it runs on
