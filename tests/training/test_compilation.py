@@ -453,7 +453,7 @@ import keras_amp
 from keras import layers
 from keras_amp.training.tensorflow import compilation
 
-# A step that is compiled in a second; see conftest.py for the optimizer of graphs.
+# A step that is compiled in a second; see shared_fixtures.py for the optimizer of graphs.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 compilation._COMPILED += (layers.Dense,)
 NETWORKS = {"dense": lambda: layers.Dense(3), "cnn": lambda: layers.Conv1D(3, 2)}
