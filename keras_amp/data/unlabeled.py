@@ -21,6 +21,10 @@ def with_unlabeled(
     not have. The compiled loss is averaged over all examples of a batch: with
     ``keras.losses``' ``reduction="mean_with_sample_weight"`` over those with labels.
 
+    The size of the batches is read off ``labeled`` where it is fixed
+    (``drop_remainder=True``). Elsewhere the first batch is taken to learn it: what
+    shuffles anew each time has then been shuffled once.
+
     Args:
         labeled: ``tf.data.Dataset`` of batches ``(inputs, labels)`` or ``(inputs, labels,
             sample_weight)``.
@@ -43,6 +47,38 @@ def with_unlabeled(
     >>> [(x.shape[0], w.numpy().tolist()) for x, y, w in both][0]
     (5, [1.0, 1.0, 0.0, 0.0, 0.0])
     """
+    first = keras.tree.flatten(_spec(labeled, "labeled", 2))[0]
+    size = first.shape[0]
+    if size is None:
+        sizes = (len(keras.tree.flatten(x)[0]) for x, *_ in labeled.take(1))
+        size = max(sizes, default=1)
+    return with_unlabeled_of(labeled, unlabeled, ratio, size)
+
+
+def with_unlabeled_of(
+    labeled: tf.data.Dataset, unlabeled: tf.data.Dataset, ratio: float, size: int
+) -> tf.data.Dataset:
+    """Add examples without labels to batches of a known size, none of which is read.
+
+    Args:
+        labeled: As ``with_unlabeled``.
+        unlabeled: As ``with_unlabeled``.
+        ratio: As ``with_unlabeled``.
+        size: Integer, the examples of the largest batch of ``labeled``.
+
+    Returns:
+        As ``with_unlabeled``.
+
+    Raises:
+        ValueError: As ``with_unlabeled``.
+
+    Example:
+    >>> from keras_amp.data.unlabeled import with_unlabeled_of
+    >>> labeled = keras_amp.data.batches(np.zeros((4, 3)), np.arange(4), 2)
+    >>> both = with_unlabeled_of(labeled, labeled, ratio=1.0, size=2)
+    >>> [len(y) for x, y, w in both]
+    [4, 4]
+    """
     ratio = check_number("ratio", ratio, above=0)
     spec = _spec(labeled, "labeled", 2)
     others = _spec(unlabeled, "unlabeled", 1)
@@ -54,7 +90,6 @@ def with_unlabeled(
         )
     if inputs is not others:
         unlabeled = unlabeled.map(lambda x, *labels: x)
-    size = max((len(keras.tree.flatten(x)[0]) for x, *_ in labeled.take(1)), default=1)
     number = max(1, math.ceil(ratio * size))
     added = unlabeled.unbatch().repeat().batch(number, drop_remainder=True)
     joined = tf.data.Dataset.zip(labeled, added).map(

@@ -11,6 +11,7 @@ from keras_amp import data
 from keras_amp.analysis.curve import write_curve
 from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
 from keras_amp.callbacks.hparams import write_hparams
+from keras_amp.data.unlabeled import with_unlabeled_of
 from keras_amp.experiments.cells import flat_values, policy_arguments
 from keras_amp.experiments.environment import (
     ENVIRONMENT,
@@ -141,14 +142,16 @@ def fit_and_test(
             settings, method, policy, seed, examples, steps
         )
     train_batches = data.batches(*examples.train, settings.batch_size, seed=seed)
-    learns = method.mix != "none" and policy.needs.learns_unlabeled
-    if examples.unlabeled is not None and learns:
+    if _learns_unlabeled(method, policy, examples):
         size = len(keras.tree.flatten(examples.unlabeled)[0])
-        train_batches = data.with_unlabeled(
+        # Nothing is read before the training: the order stays that of other methods.
+        train_batches = with_unlabeled_of(
             train_batches,
             data.batches(
                 examples.unlabeled, np.zeros(size), settings.batch_size, seed=seed
             ),
+            ratio=1.0,
+            size=min(settings.batch_size, len(examples.train[1])),
         )
     test = data.batches(*examples.test, EVALUATION_BATCH)
     num_dev = len(examples.dev[1])
@@ -253,6 +256,9 @@ def _compiled(settings, method, policy, seed, examples, steps):
     if method.mix != "none":
         own, schedules = _scheduled(settings, policy, steps)
         model = MixupAMPModel(classifier, method.mix_at(classifier), own, seed=seed)
+    # Texts without labels have weight 0, and no label to be right about.
+    unlabeled = _learns_unlabeled(method, policy, examples)
+    counted = "weighted_metrics" if unlabeled else "metrics"
     model.compile(
         keras.optimizers.Adam(
             _learning_rate(settings), global_clipnorm=settings.clip_norm
@@ -260,11 +266,17 @@ def _compiled(settings, method, policy, seed, examples, steps):
         _loss(settings.loss_of(method)),
         # A step that makes variables is traced twice: they are made here. By its name a
         # metric would be made in the step.
-        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
+        **{counted: [keras.metrics.SparseCategoricalAccuracy("accuracy")]},
         jit_compile=settings.jit_compile,
     )
     model.optimizer.build(model.trainable_variables)
     return classifier, model, schedules
+
+
+def _learns_unlabeled(method, policy, examples):
+    """Whether there are texts without labels, and the method learns from them."""
+    learns = method.mix != "none" and policy.needs.learns_unlabeled
+    return learns and examples.unlabeled is not None
 
 
 def _hparams(settings, method, policy, result):

@@ -8,6 +8,7 @@ from helpers import bag_of_words
 
 import keras_amp
 from keras_amp.data import batches, with_unlabeled
+from keras_amp.data.unlabeled import with_unlabeled_of
 
 X = np.arange(10, dtype="float32")[:, None]
 OTHERS = 100 + np.arange(4, dtype="float32")[:, None]
@@ -32,6 +33,25 @@ def test_every_batch_has_its_share(unlabeled):
         assert taken == list(LABELS)
         assert left[:3] == [100, 101, 102]  # the others go on where they were
         assert left[3] == 103
+
+
+def test_the_order_of_the_batches_is_that_without_them():
+    """No batch is read beforehand: that would shuffle anew."""
+
+    def shuffled():
+        return batches(X, LABELS, 4, seed=5)
+
+    def full(dataset):
+        return dataset.unbatch().batch(4, drop_remainder=True)
+
+    others = batches(OTHERS, np.ones(4), 3)
+    for plain, both in (
+        (shuffled(), with_unlabeled_of(shuffled(), others, 1.0, size=4)),
+        (full(shuffled()), with_unlabeled(full(shuffled()), others)),
+    ):
+        for _ in range(2):  # epochs
+            order = [y.numpy().tolist() for _, y in plain]
+            assert [y[w == 1].numpy().tolist() for _, y, w in both] == order
 
 
 def test_weights_and_structures_are_kept():

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from comparing import HALVES, PUBLISHED, quiet, rows_of, settings
+from comparing import HALVES, PUBLISHED, TINY, quiet, rows_of, settings
 
 import keras_amp
 from keras_amp import experiments
@@ -99,6 +99,21 @@ def test_the_step_size_rises(own_data, eagerly):
     assert (trained.result.steps, trained.result.epochs) == (3, 2)
     assert given.step_size == 0.5
     assert not given.scheduled()
+
+
+def test_texts_without_labels_count_in_no_accuracy(own_data, eagerly):
+    """At a learning rate of nothing it is that of the same texts without the others."""
+    changes = {"learning_rate": 1e-12, "train_fraction": 0.5, "unlabeled": True}
+    changes["backbone_arguments"] = {**TINY, "dropout": 0.0}
+    chosen, examples = prepared(own_data, **{**HALVES, **changes, "epochs": 1})
+    found = {}
+    for method in (experiments.Method("none"), experiments.Method("word", "vat")):
+        policy = method.policy_of(keras_amp.AdversarialMixing())
+        trained = training.fit_and_test(chosen, method, policy, 0, examples)
+        (found[method.name],) = trained.epochs
+    assert len(examples.unlabeled) > 20
+    for name in ("accuracy", "val_accuracy", "test_accuracy"):
+        np.testing.assert_allclose(found["WordVAT"][name], found["none"][name])
 
 
 @pytest.mark.parametrize(("policy", "steps"), [("amp", 7), ("program", 7), ("maxop", 1)])
