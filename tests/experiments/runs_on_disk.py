@@ -39,7 +39,7 @@ def write_run(root, mix="none", policy=None, seed=0, fold=None, **changes):
     error, epochs = changes.pop("error", None), changes.pop("num_epochs", 4)
     classes = changes.pop("classes", CLASSES)
     method = Method(mix, policy).name
-    arguments = {"amp": AMP, "mixup": {"alpha": 1.0}, None: {}}[policy]
+    arguments = {"amp": AMP, "mixup": {"alpha": 1.0}}.get(policy, {})
     config = {
         "data": "trec",
         "backbone": "cnn",
@@ -120,5 +120,9 @@ def _write_epochs(folder, rng, epochs, policy):
         columns["lam"] = np.full(epochs, 0.5)
         for name, size in (("lam_delta", 1e-3), ("mask_rate", 1), ("loss_gap", 1e-4)):
             columns[name] = zero * size * rng.random(epochs)
+    for name in {"vat": ("delta_norm", "divergence"), "rdrop": ("divergence",)}.get(
+        policy, ()
+    ):
+        columns[name] = rng.random(epochs)
     with whole_file(folder / "epochs.csv") as file:
         write_columns(file, columns)

@@ -35,6 +35,7 @@ def page_of_comparison(groups, compared, left_out):
             "results": galleries.results(groups, styles),
             "progress": galleries.learning_curves(groups, styles),
             "adversary": galleries.adversary(groups, styles),
+            "added": galleries.added(groups, styles),
             "lambda": galleries.along_lambda(groups, styles),
             "calibration": galleries.calibration(groups, styles),
             "confusion": galleries.confusion(groups),

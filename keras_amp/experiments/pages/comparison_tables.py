@@ -4,7 +4,13 @@ from keras_amp.analysis.significance import LEVEL
 from keras_amp.experiments.cells import WITHOUT_EFFECT
 from keras_amp.experiments.summary.frames import against_baselines, flat
 from keras_amp.experiments.summary.means import row_of
-from keras_amp.experiments.summary.methods import CAPTION, EXPLANATION, HEADER, cells
+from keras_amp.experiments.summary.methods import (
+    CAPTION,
+    EXPLANATION,
+    HEADER,
+    cells,
+    explained_names,
+)
 from keras_amp.experiments.summary.table import Table
 from keras_amp.experiments.summary.texts import (
     DASH,
@@ -30,6 +36,7 @@ TEST = (
 )
 # What the tables of settings leave out.
 NOT_SHOWN = {*WITHIN, *WITHOUT_EFFECT, "command", "class_names", "data", "mix", "policy"}
+NOT_SHOWN |= {"policy_arguments.unlabeled"}  # the setting of the training says it
 
 
 def improvements_table(groups, compared):
@@ -45,7 +52,8 @@ def improvements_table(groups, compared):
     for place, family in enumerate(("mixup", "none"), HEADER.index("test error %") + 1):
         texts = [_improvement(found[family]) for found in improvements]
         frame.insert(place, f"over {family} %", texts)
-    return Table(CAPTION, frame, note=f"{EXPLANATION} {IMPROVEMENTS}")
+    names = explained_names(group.method for group in groups)
+    return Table(CAPTION, frame, note=f"{EXPLANATION}{names} {IMPROVEMENTS}")
 
 
 def differences_table(compared):
@@ -111,7 +119,7 @@ def settings_tables(groups):
         )
         for group, of_group in zip(groups, values, strict=True)
     ]
-    own_names = [name.rsplit(".", 1)[-1] for name in differing]
+    own_names = [name.split(".", 1)[-1] for name in differing]
     headings = ("method", "seeds", *(["folds"] if with_folds else []), *own_names)
     shared = [
         (name, next(v[name] for v in values if name in v))

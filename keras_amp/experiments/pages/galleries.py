@@ -21,6 +21,22 @@ ADVERSARY = {
     "loss_gap": "How much larger its loss is",
     "lam_gradient": "The gradient that it follows",
 }
+# What the policies beside the paper's did: title, axis, and which of them it is said of.
+STEPS = ("adversarial", "vat", "random")
+ADDED = {
+    "delta_norm": ("How long the step is", "mean norm", STEPS),
+    "divergence": ("How far predictions are apart", "mean divergence", ("vat", "rdrop")),
+    "mask_rate": (
+        "How often the loss is larger there",
+        "share of the examples",
+        (*STEPS, "regmixup"),
+    ),
+    "loss_gap": (
+        "How much larger the loss is there",
+        "difference of the losses",
+        (*STEPS, "regmixup"),
+    ),
+}
 AGAIN = "Train them again to write it."
 MOST = 30  # entries of a figure that can be read
 MIXED = {"word": "Words mixed", "sentence": "Sentences mixed"}
@@ -125,7 +141,8 @@ def adversary(groups, styles):
     groups = [group for group in groups if group.policy == "amp"]
     if not groups:
         gallery.missing.append(
-            "No run has an adversary: none was trained with the policy `amp`."
+            "No run has an adversary that moves λ: none was trained with the policy "
+            "`amp`."
         )
         return gallery
     for column, title in ADVERSARY.items():
@@ -137,6 +154,17 @@ def adversary(groups, styles):
             f"No run's epochs.csv holds {', '.join(ADVERSARY)}. Train them again to "
             "write them."
         )
+    return gallery
+
+
+def added(groups, styles):
+    """Draw what a step on the hidden state, or a second pass, did in each epoch."""
+    gallery = Gallery()
+    for column, (title, label, policies) in ADDED.items():
+        having = [group for group in groups if group.policy in policies]
+        curves = _over_epochs(having, column)
+        draw = partial(figures.learning_curves, label=label)
+        _add_curves(gallery, f"added-{column}", title, curves, draw, styles)
     return gallery
 
 

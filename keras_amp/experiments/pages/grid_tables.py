@@ -6,6 +6,7 @@ from keras_amp.analysis.significance import LEVEL, RESAMPLES, by_seed
 from keras_amp.experiments.summary.differences import FAMILIES
 from keras_amp.experiments.summary.groups import Group
 from keras_amp.experiments.summary.means import spread
+from keras_amp.experiments.summary.methods import explained_names
 from keras_amp.experiments.summary.table import Table
 from keras_amp.experiments.summary.texts import (
     DASH,
@@ -65,7 +66,7 @@ FAMILY_NOTES = {
 }
 NOT_COMPARED = {
     "mixup": (
-        "Nothing is compared with mixup: no adversarial method has the same settings."
+        "Nothing is compared with mixup: no method at its place has the same settings."
     ),
     "none": (
         "Nothing is compared with no mixing: nothing without mixing has the same "
@@ -126,7 +127,7 @@ def entries_table(arrangement, compared, reading, paper=None):
         (*names, *headings),
         [(*_row_label(row, names), *line) for row, line in zip(rows, texts, strict=True)],
         words=names[1:],
-        note=NOTES[reading],
+        note=NOTES[reading] + explained_names(g.method for g in arrangement.groups),
     )
 
 

@@ -125,7 +125,7 @@ def is_baseline(other, group):
 
     Args:
         other: ``Group``: of mixup at the same place, or of no mixing.
-        group: ``Group``: of an adversarial method if the other one is of mixup.
+        group: ``Group``: of another method than mixup if the other one is of mixup.
     """
     if not group.extends(other) or group is other or other.policy not in (None, "mixup"):
         return False

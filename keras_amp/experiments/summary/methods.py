@@ -21,6 +21,35 @@ EXPLANATION = (
     "AMP: the Adversarial Mixing Policy."
 )
 NOTE = f"{CAPTION}. {EXPLANATION}"
+# The policies beside the paper's, by what their methods' names end in.
+NAMES = {
+    "Adversarial": "adversarial training of the hidden state",
+    "VAT": "virtual adversarial training, against the predictions",
+    "RandomStep": "a step of the same norm in a random direction, the control",
+    "RegMixup": "the examples, and their mixtures beside them",
+    "RDrop": "R-Drop, two passes with dropout masks of their own that shall agree",
+    "CutMix": "a box or a span of the partner",
+}
+
+
+def explained_names(methods):
+    """Return what the names of methods beside the paper's mean, those that occur.
+
+    Args:
+        methods: Iterable of names, such as ``"WordVAT"``.
+
+    Example:
+    >>> from keras_amp.experiments.summary.methods import explained_names
+    >>> explained_names(["none", "SentCutMix", "WordCutMix", "WordAMP"])
+    ' CutMix: a box or a span of the partner.'
+    """
+    methods = set(methods)
+    found = [
+        f"{name}: {meaning}"
+        for name, meaning in NAMES.items()
+        if any(method.endswith(name) for method in methods)
+    ]
+    return f" {'; '.join(found)}." if found else ""
 
 
 class Results(list):
@@ -42,7 +71,9 @@ def methods_table(results):
     Args:
         results: Iterable of ``Result``s.
     """
-    return Table.of(CAPTION, HEADER, map(cells, summarize(results)), note=EXPLANATION)
+    rows = summarize(results)
+    note = EXPLANATION + explained_names(row.method for row in rows)
+    return Table.of(CAPTION, HEADER, map(cells, rows), note=note)
 
 
 def cells(row):
@@ -54,7 +85,8 @@ def cells(row):
 def markdown(rows):
     """Return the table of ``Row``s in Markdown, with its note."""
     lines = [HEADER, ("---",) + ("---:",) * (len(HEADER) - 1), *map(cells, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{NOTE}\n"
+    note = NOTE + explained_names(row.method for row in rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{note}\n"
 
 
 def write_results(folder, results):

@@ -161,6 +161,33 @@ def test_methods_without_the_adversary(tmp_path, page_of):
     assert "WordMixup against none" in page.words
 
 
+def test_other_methods_show_what_they_did(tmp_path, page_of):
+    """Each figure holds the methods that it says something of, and these alone."""
+    inside = {"radius": 1.0, "mixup": {"alpha": 0.2}, "unlabeled": "use"}
+    write_comparison(tmp_path, [("word", "mixup"), ("word", "amp")], seeds=1)
+    write_run(tmp_path, "word", "rdrop", policy_arguments={"weight": 1.0})
+    write_run(tmp_path, "word", "regmixup", policy_arguments={"alpha": 10.0})
+    write_run(tmp_path, "word", "vat", policy_arguments=inside)
+    page = page_of(tmp_path)
+    text = html.unescape((tmp_path / "report" / "index.html").read_text())
+    shown = {
+        "How long the step is over": {"WordVAT"},
+        "How far predictions are apart over": {"WordVAT", "WordRDrop"},
+        "How often the loss is larger there over": {"WordVAT", "WordRegMixup"},
+        "How much larger the loss is there over": {"WordVAT", "WordRegMixup"},
+        "How far it moves λ over": {"WordAMP"},
+    }
+    for title, methods in shown.items():
+        (label,) = re.findall(rf'aria-label="{title}([^"]*)"', text)
+        assert set(re.findall(r"Word\w+", label)) == methods
+    assert "R-Drop, two passes" in page.words
+    assert "VAT: virtual adversarial training" in page.words
+    assert "CutMix:" not in page.words
+    assert "method seeds alpha WordMixup" in page.words
+    assert "policy_arguments.mixup.alpha 0.2" in page.words
+    assert "unlabeled" not in page.words  # a setting of the training, if there are any
+
+
 def test_one_method_alone_is_compared_with_nothing(tmp_path, page_of):
     write_run(tmp_path)
     page = page_of(tmp_path)
