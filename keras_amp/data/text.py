@@ -75,7 +75,7 @@ def fit_vectorizer(
     """Learn a vocabulary from the training texts.
 
     Args:
-        texts: Sequence of strings, those of the training split only.
+        texts: Sequence of strings, only those that are trained on, labelled or not.
         sequence_length: Integer, words per text: shorter texts are padded, longer ones
             are cut. None takes the length of the longest of ``texts``.
         min_length: Integer, the lower bound of what ``sequence_length=None`` takes, such

@@ -25,6 +25,11 @@ def with_unlabeled(
     (``drop_remainder=True``). Elsewhere the first batch is taken to learn it: what
     shuffles anew each time has then been shuffled once.
 
+    Learn a vocabulary from both kinds of texts. Where words that only the others have are
+    one unknown word, a network can learn to predict always the same where it occurs: that
+    satisfies the consistency and costs nothing where there are labels, but it is what the
+    network then does with new texts, too.
+
     Args:
         labeled: ``tf.data.Dataset`` of batches ``(inputs, labels)`` or ``(inputs, labels,
             sample_weight)``.

@@ -28,11 +28,12 @@ class Encoding:
 
 
 def fit_encoding(settings, train, others, seed):
-    """Learns the encoding of texts from the training texts.
+    """Learns the encoding of texts from the texts that are trained on.
 
     Args:
         settings: ``Settings``.
-        train: The ``Split`` to train on, from which the vocabulary and the length come.
+        train: Sequence of strings, the texts to train on, with labels or without, from
+            which the vocabulary and the length come.
         others: The ``Split``s to predict. They add to the vocabulary words that have a
             pretrained vector, as if it held all of these; nothing else comes from them.
         seed: Integer, the run's seed.
@@ -47,7 +48,7 @@ def fit_encoding(settings, train, others, seed):
 def _words(settings, train, others, seed):
     arguments = settings.all_backbone_arguments()
     vectorizer = data.fit_vectorizer(
-        train.texts,
+        train,
         settings.sequence_length,
         # The widest filter must fit into the shortest texts.
         min_length=max(arguments.get("kernel_sizes", (1,))),
@@ -87,7 +88,7 @@ def _tokens(settings, train, others, seed):
     preprocess = BertPreprocessor(preset)
     length = settings.sequence_length
     if length is None:
-        longest = int(preprocess.lengths(train.texts).max())
+        longest = int(preprocess.lengths(train).max())
         length = min(longest, position_limit(preset) or longest)
     preprocess = BertPreprocessor(preprocess.tokenizer, length)
     sizes = {"sequence_length": length}

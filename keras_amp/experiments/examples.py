@@ -108,8 +108,8 @@ def divide(dataset, settings, seed, fold=0):
 def prepare(dataset, settings, seed, fold=0):
     """Divides a data set and encodes its texts.
 
-    The vocabulary and the length come from the training texts alone; words of the other
-    texts join only where they have a pretrained vector.
+    The vocabulary and the length come from the training texts alone, those without labels
+    included; words of the other texts join only where they have a pretrained vector.
 
     Args:
         dataset: A ``keras_amp.data.Dataset``.
@@ -127,22 +127,25 @@ def prepare(dataset, settings, seed, fold=0):
         ConnectionError: If word vectors or a preset cannot be fetched.
     """
     splits = divide(dataset, settings, seed, fold)
-    encoding = fit_encoding(settings, splits[0], splits[1:], seed)
+    unlabeled = without_labels(dataset, settings, seed, fold, splits)
+    # An unknown word would tell a text without a label from one that has a label.
+    texts = splits[0].texts + unlabeled
+    encoding = fit_encoding(settings, texts, splits[1:], seed)
     arrays, truncated = [], {}
-    for name, split in zip(SPLITS, splits, strict=True):
-        before = encoding.preprocess.truncated
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*were cut", category=UserWarning)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*were cut", category=UserWarning)
+        for name, split in zip(SPLITS, splits, strict=True):
+            before = encoding.preprocess.truncated
             arrays.append((encoding.preprocess(split.texts), split.labels))
-        truncated[name] = encoding.preprocess.truncated - before
-    others = without_labels(dataset, settings, seed, fold, splits)
+            truncated[name] = encoding.preprocess.truncated - before
+        others = encoding.preprocess(unlabeled) if unlabeled else None
     return Examples(
         *arrays,
         splits[2].texts,
         encoding,
         truncated,
         tuple(dataset.class_names),
-        encoding.preprocess(others) if others else None,
+        others,
     )
 
 

@@ -5,14 +5,16 @@ import json
 from dataclasses import fields, replace
 from typing import Literal, get_args, get_origin
 
+import numpy as np
 import pytest
 from comparing import settings
 
 import keras_amp
 from keras_amp import data, experiments
+from keras_amp.data.text import PADDING, UNKNOWN
 from keras_amp.experiments import Settings
 from keras_amp.experiments.arguments import ARGUMENTS, Program, Relatives
-from keras_amp.experiments.examples import divide, without_labels
+from keras_amp.experiments.examples import divide, prepare, without_labels
 from keras_amp.experiments.recipes import CNN
 from keras_amp.experiments.relatives import CLASSES, sources
 from keras_amp.experiments.settings import BACKBONES, POLICIES
@@ -242,6 +244,11 @@ def test_texts_without_labels_are_those_that_are_left_out():
     assert not taken & set(left)
     assert taken | set(left) == {*dataset.train.texts, *dataset.test.texts}
     assert without_labels(dataset, Settings(train_fraction=0.1), 3, 0, splits) == ()
+    # No word of theirs is unknown, and none is cut, as in texts with labels.
+    inputs = prepare(dataset, settings, seed=3).unlabeled
+    words = data.split_words(left)
+    np.testing.assert_array_equal((inputs != PADDING).sum(axis=1), [*map(len, words)])
+    assert not (inputs == UNKNOWN).any()
 
 
 def test_methods_share_what_their_policies_share():
