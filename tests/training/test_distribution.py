@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers import HALF, WithinHalves
-from keras import layers
+from keras import layers, ops
 
 import keras_amp
 
@@ -70,6 +70,36 @@ def test_two_replicas_train_as_one(strategy, name):
         )
     if reduction != "sum":  # Keras reports the replicas' sum of twice the loss then
         np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-5)
+
+
+class WithinHalf(keras_amp.Mixup):
+    """Draws as `WithinHalves` does."""
+
+    draw = WithinHalves.draw
+
+
+class KnownStart(keras_amp.AdversarialTraining):
+    """Its directions begin at what is known."""
+
+    def search(self, passes, start):
+        passes.noise = lambda at: passes.zeros(at) + ops.arange(-1.0, 4.0)
+        return super().search(passes, start)
+
+
+def test_two_replicas_train_as_one_by_another_policy(strategy):
+    policy = KnownStart(0.5, against="predictions", mixup=WithinHalf())
+
+    def run(weights):
+        loss = "sparse_categorical_crossentropy"
+        return trained(weights, policy, loss, 1, WEIGHT[:12], **EAGER)
+
+    start, one, expected = run(None)
+    with strategy.scope():
+        _, two, history = run(start)
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=False):
+        np.testing.assert_allclose(a, b, atol=2e-6)
+    for name, value in expected.items():
+        np.testing.assert_allclose(history[name], value, rtol=1e-4, atol=1e-6)
 
 
 def test_distributed_evaluation_is_the_classifiers_own(strategy):

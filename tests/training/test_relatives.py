@@ -87,17 +87,17 @@ def network():
     x = keras.Input((4,))
     h = layers.Dense(5, name="embed")(x)
     t = layers.Dense(6, "tanh", name="encode")(h)
-    model = keras.Model(x, layers.Dense(3, "softmax", name="top")(t))
+    model = keras.Model(x, layers.Dense(3, "softmax", name="top", dtype="float32")(t))
     model.set_weights(WEIGHTS)
     return model
 
 
-def stepped(policy, mode=MODES["eager"], weight=WEIGHT, build=network):
+def stepped(policy, mode=MODES["eager"], weight=WEIGHT, build=network, optimizer=None):
     """The weights after one step, and what it reports."""
     classifier = build()
     model = keras_amp.MixupAMPModel(classifier, "embed", policy)
     model.compile(
-        keras.optimizers.SGD(RATE),
+        optimizer or keras.optimizers.SGD(RATE),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
         **mode,
@@ -414,6 +414,61 @@ def test_a_box_is_one_box_of_the_size_it_says(shape):
     np.testing.assert_array_equal(boxes, sides)
     assert not cut[-1].any()  # lambda 1
     assert cut[100].any()
+
+
+# === Precision, accumulation ===
+
+
+class KnownBox(type(injected(keras_amp.CutMix))):
+    def box(self, lam, shape, seed=None):
+        stays = ops.arange(5) > ops.expand_dims(ops.arange(6) % 4, 1)
+        return ops.cast(stays, "float32")
+
+
+def known():
+    """Policies without a random number of their own."""
+    mixup = injected(keras_amp.Mixup)
+    return {
+        "against labels": keras_amp.AdversarialTraining(0.5, mixup=mixup, ascent_steps=2),
+        "against predictions": FixedNoise(0.5, against="predictions", mixup=mixup),
+        "cutmix": KnownBox(),
+    }
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_updates_as_float32_does(precision):
+    """With float16 the loss is scaled; the gradient that delta goes up is not."""
+    for name, policy in known().items():
+        expected, report = stepped(policy)
+        optimizer = keras.optimizers.SGD(RATE)
+        if precision == "mixed_float16":  # which overflows here at Keras' own first scale
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, 256.0)
+        keras.config.set_dtype_policy(precision)
+        try:
+            actual, logs = stepped(policy, optimizer=optimizer)
+        finally:
+            keras.config.set_dtype_policy("float32")
+        np.testing.assert_allclose(logs["loss"], report["loss"], rtol=0.02, err_msg=name)
+        for measured in {"delta_norm", "divergence"} & set(report):
+            value = report[measured]
+            np.testing.assert_allclose(logs[measured], value, rtol=0.1, err_msg=name)
+        for before, a, b in zip(WEIGHTS, actual, expected, strict=True):
+            scale = np.abs(b - before).max()
+            np.testing.assert_allclose(a, b, atol=0.05 * scale, err_msg=name)
+
+
+def test_accumulated_gradients_are_averaged():
+    """Two steps on the same batch are one; the second search finds the same."""
+    for policy in known().values():
+        expected, _ = stepped(policy)
+        classifier = network()
+        model = keras_amp.MixupAMPModel(classifier, "embed", policy)
+        optimizer = keras.optimizers.SGD(RATE, gradient_accumulation_steps=2)
+        loss = "sparse_categorical_crossentropy"
+        model.compile(optimizer, loss, run_eagerly=True)
+        for weights in (WEIGHTS, expected):
+            model.train_on_batch(X, Y, sample_weight=WEIGHT)
+            assert_same(classifier.get_weights(), weights)
 
 
 # === Near partners, probability per example ===
