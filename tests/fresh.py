@@ -12,6 +12,7 @@ import sys
 import tempfile
 import traceback
 import warnings
+from pathlib import Path
 
 
 class FreshProcesses:
@@ -29,12 +30,15 @@ class FreshProcesses:
         self.pipe = ours.makefile("rw")
         ours.close()
 
-    def run(self, program, *arguments, folder, **variables):
-        """Run a program in a folder; return what it prints to its standard output."""
+    def run(self, program, *arguments, folder, status=0, **variables):
+        """Run a program in a folder; return what it prints to its standard output.
+
+        It has to end with a status, that of `os.waitpid`.
+        """
         request = [program, list(map(str, arguments)), str(folder), variables]
         print(json.dumps(request), file=self.pipe, flush=True)
-        status, out, errors = json.loads(self.pipe.readline())
-        assert status == 0, errors
+        ended, out, errors = json.loads(self.pipe.readline())
+        assert ended == status, errors
         return out
 
     def close(self):
@@ -89,3 +93,9 @@ def fork():
     """Fork, though imports have started threads: the child uses none of them."""
     with warnings.catch_warnings(action="ignore"):
         return os.fork()
+
+
+def children(pid):
+    """The processes that a process has started, and theirs."""
+    own = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [*map(int, own), *(p for child in own for p in children(int(child)))]

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 
@@ -19,9 +20,6 @@ from rich.console import Console
 from keras_amp import cli
 from keras_amp.cli.grid import _is_off
 from keras_amp.experiments import (
-    Cell,
-    Method,
-    Settings,
     load_grid,
     parse_grid,
     read_records,
@@ -155,23 +153,6 @@ def test_a_seed_s_cells_begin_alike(by_command, ran):
     )
 
 
-def test_a_local_ray(by_command, ran, tmp_path, console):
-    pytest.importorskip("ray", reason='pip install "keras-amp[cluster]"')
-    grid = load_grid(by_command[0])
-    mixup = grid.cells[0]
-    broken = Cell(Settings(data="missing.csv"), Method("none"), None, 0)
-    grid.cells[1:] = [broken]
-    records = run_grid(
-        grid, tmp_path / "out", cluster="local", jobs=1, threads=1, console=console
-    )
-    assert [r["status"] for r in records.values()] == ["finished", "failed"]
-    assert records[broken.key]["error"]["type"] == "FileNotFoundError"
-    # The same cell as by processes.
-    here, there = ran[mixup.key]["result"], records[mixup.key]["result"]
-    assert there["test_error"] == here["test_error"]
-    assert read_records([tmp_path / "out"]).keys() == records.keys()
-
-
 # Cells run again: the same machine comes to the same, what was changed is found.
 
 
@@ -188,10 +169,12 @@ def test_a_record_holds_what_it_rests_on(folder):
 
 
 def test_the_same_machine_comes_to_the_same(folder):
+    """By a local Ray, where there is one: as by the processes that ran the cells."""
+    cluster = "local" if find_spec("ray") else None
     before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.rglob("*.*")}
     console = Console(file=StringIO(), width=200)
     grid = load_grid(folder)
-    repeated = verify(grid, folder, 5, jobs=1, console=console)
+    repeated = verify(grid, folder, 5, jobs=1, cluster=cluster, console=console)
     assert {r.kept["key"] for r in repeated} == {cell.key for cell in grid.cells}
     assert all(r.same and r.conditions == {} for r in repeated)
     assert [r.apart("test_error") for r in repeated] == [0, 0]

@@ -3,7 +3,7 @@
 import functools
 import json
 import runpy
-import subprocess
+import signal
 import sys
 import time
 from io import StringIO
@@ -430,16 +430,17 @@ def test_workers_take_turns_with_the_gpus(monkeypatch):
     logger = SimpleNamespace(setLevel=lambda level: chosen.update(logged=level))
     monkeypatch.setattr(worker.tf, "get_logger", lambda: logger)
     monkeypatch.setattr(worker.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(worker, "_end_with_parent", lambda: chosen.update(watch=True))
     for name, gpu in (("LokyProcess-4", "first"), ("LokyProcess-7", "second")):
         monkeypatch.setattr(worker, "_prepared", [])
         process = SimpleNamespace(name=name)
         monkeypatch.setattr(
             worker.multiprocessing, "current_process", lambda p=process: p
         )
-        worker.prepare_process(3, shares_gpu=True)
+        worker.prepare_process(3, shares_gpu=True, watch=True)
         assert chosen == {
             "intra": 3, "inter": 3, "gpu": gpu, "kind": "GPU", "grows": (gpu, True),
-            "logged": "ERROR",
+            "logged": "ERROR", "watch": True,
         }  # fmt: skip
 
 
@@ -594,27 +595,61 @@ def test_cores_are_divided_among_jobs(monkeypatch):
             share_cores(**wrong)
 
 
+# The processes import no TensorFlow: they watch the grid's, and cells are no trainings.
+KILLED = """
+import json, os, signal, sys, threading, time
+from pathlib import Path
+from types import SimpleNamespace
+root, tests, config, out = sys.argv[1:]
+sys.path[:0] = [root, tests]
+from fresh import children
+import cloudpickle
+from keras_amp.experiments import Cell, executors, load_grid, run_grid, worker
+from keras_amp.experiments.summary.means import QUANTITIES
+
+RESULT = {"dev_error": 1.0} | {quantity: 1.0 for quantity, *_ in QUANTITIES}
+
+def as_plain(cell):
+    return SimpleNamespace, (), {"key": cell.key, "config": cell.config}
+
+def prepare(threads, shares_gpu, watch, variables, begin=worker._end_with_parent):
+    if watch:
+        begin()
+
+def run_cell(cell, data_dir):
+    time.sleep(0.5)
+    record = {"key": cell.key, "config": cell.config, "status": "finished"}
+    return record | {"result": RESULT, "curves": {}, "seconds": 0.5}
+
+def kill():
+    while len([*Path(out).glob("cells/*.json")]) < 2:
+        time.sleep(0.05)
+    Path(out, "processes").write_text(json.dumps(children(os.getpid())))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+cloudpickle.register_pickle_by_value(worker)
+Cell.__reduce__, executors._prepare, worker.run_cell = as_plain, prepare, run_cell
+threading.Thread(target=kill).start()
+run_grid(load_grid(config), out, jobs=1, threads=1)
+"""
+
+
 def test_a_killed_grid_loses_the_cells_in_flight_alone(
-    tmp_path, console, in_this_process, untrained
+    tmp_path, console, in_this_process, untrained, fresh
 ):
     config, out = tmp_path / "small.toml", tmp_path / "out"
     config.write_text(
         SMALL.format(seeds=8, steps=5).replace('["none", "word"]', '"none"')
     )
     keys = {cell.key for cell in load_grid(config).cells}
-    command = [sys.executable, "-m", "keras_amp", "grid", config, "--out", out]
-    command += ["--jobs", "1", "--threads", "1"]
-    grid = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    wait_for(lambda: len(cells_in(out)) >= 2)
-    assert grid.poll() is None  # it has not come to its end
-    workers = children(grid.pid)
-    assert len(workers) >= 2
-    grid.kill()  # SIGKILL
-    grid.wait()
+    arguments = ROOT, ROOT / "tests", config, out
+    fresh.run(KILLED, *arguments, folder=tmp_path, status=signal.SIGKILL)
     kept = cells_in(out)
     for content in kept.values():
         assert json.loads(content)["status"] == "finished"  # whole
     # Nobody trains on for a grid that is gone.
+    workers = json.loads((out / "processes").read_text())
+    assert len(workers) >= 2
     wait_for(lambda: not any(map(alive, workers)))
     assert cells_in(out) == kept
     assert 2 <= len(kept) < len(keys)
@@ -625,14 +660,29 @@ def test_a_killed_grid_loses_the_cells_in_flight_alone(
     assert set(cells_in(out)) == {f"{key}.json" for key in keys}
 
 
+def test_a_cluster_gets_what_there_is_to_run(tmp_path, console, untrained, monkeypatch):
+    """test_finished_grid.py has a cluster in earnest."""
+    pytest.importorskip("ray", reason='pip install "keras-amp[cluster]"')
+    seen = []
+
+    def on_cluster(cells, *how):
+        seen.append(how)
+        return map(worker.run_cell, cells)
+
+    monkeypatch.setattr("keras_amp.experiments.grid_run.on_cluster", on_cluster)
+    grid = small()
+    broken = Cell(Settings(data="missing.csv"), Method("none"), None, 0)
+    grid.cells[1:] = [broken]
+    out = tmp_path / "out"
+    records = run_grid(grid, out, cluster="c", jobs=3, threads=2, console=console)
+    assert seen == [("c", 2, None, None, 3)]
+    assert [r["status"] for r in records.values()] == ["finished", "failed"]
+    assert records[broken.key]["error"]["type"] == "FileNotFoundError"
+    assert read_records([out]).keys() == records.keys()
+
+
 def cells_in(out):
     return {path.name: path.read_text() for path in (out / "cells").glob("*.json")}
-
-
-def children(pid):
-    """The processes that a process has started, and theirs."""
-    own = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [*map(int, own), *(p for child in own for p in children(int(child)))]
 
 
 def alive(pid):

@@ -470,7 +470,7 @@ import json, sys
 data, *folders = sys.argv[1:]
 sys.path[:0] = folders
 sys.modules["keras_hub"] = None  # as if it were not installed
-import conftest, keras_amp, numpy as np, test_saving
+import keras_amp, numpy as np, test_saving
 keras_amp.backbones.text_cnn(30, 3, 7)
 data = np.load(data)
 model = test_saving.make(seed=3, policy=test_saving.SEARCH)
