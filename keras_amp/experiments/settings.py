@@ -169,6 +169,11 @@ class Settings:
             return self.loss
         return "double-softmax" if method.mix == "none" else "binary"
 
+    def learns_unlabeled(self, method, policy):
+        """Whether a method, with its policy, learns from texts without labels."""
+        able = method.mix != "none" and policy.needs.learns_unlabeled
+        return self.unlabeled and able
+
     def number_of_folds(self, dataset):
         """How many test sets each seed has on a ``keras_amp.data.Dataset``."""
         return self.folds_of(dataset.test is not None, dataset.folds)

@@ -142,7 +142,7 @@ def fit_and_test(
             settings, method, policy, seed, examples, steps
         )
     train_batches = data.batches(*examples.train, settings.batch_size, seed=seed)
-    if _learns_unlabeled(method, policy, examples):
+    if examples.unlabeled is not None and settings.learns_unlabeled(method, policy):
         size = len(keras.tree.flatten(examples.unlabeled)[0])
         # Nothing is read before the training: the order stays that of other methods.
         train_batches = with_unlabeled_of(
@@ -257,7 +257,7 @@ def _compiled(settings, method, policy, seed, examples, steps):
         own, schedules = _scheduled(settings, policy, steps)
         model = MixupAMPModel(classifier, method.mix_at(classifier), own, seed=seed)
     # Texts without labels have weight 0, and no label to be right about.
-    unlabeled = _learns_unlabeled(method, policy, examples)
+    unlabeled = settings.learns_unlabeled(method, policy)
     counted = "weighted_metrics" if unlabeled else "metrics"
     model.compile(
         keras.optimizers.Adam(
@@ -273,12 +273,6 @@ def _compiled(settings, method, policy, seed, examples, steps):
     return classifier, model, schedules
 
 
-def _learns_unlabeled(method, policy, examples):
-    """Whether there are texts without labels, and the method learns from them."""
-    learns = method.mix != "none" and policy.needs.learns_unlabeled
-    return learns and examples.unlabeled is not None
-
-
 def _hparams(settings, method, policy, result):
     """The settings by which a user compares runs."""
     names = ("data", "backbone", "vectors", "train_fraction", "train_per_class")
@@ -291,7 +285,7 @@ def _hparams(settings, method, policy, result):
         "method": method.name,
         **{name: getattr(settings, name) for name in names},
         **{name: value for name, value in arguments.items() if name not in how},
-        "unlabeled": settings.unlabeled or None,  # only where there are such
+        "unlabeled": settings.learns_unlabeled(method, policy) or None,
         "seed": result.seed,
         "fold": result.fold,
     }

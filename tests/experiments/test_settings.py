@@ -251,6 +251,18 @@ def test_texts_without_labels_are_those_that_are_left_out():
     assert not (inputs == UNKNOWN).any()
 
 
+def test_a_method_that_needs_labels_has_no_cell_of_its_own_with_texts_without():
+    text = "[settings]\nmix = ['none', 'word']\npolicy = ['mixup', 'vat']\n"
+    text += "train_fraction = 0.5\nunlabeled = [false, true]"
+    cells = experiments.parse_grid(text, "mine").cells
+    assert list(label_cells(cells).values()) == [
+        "none", "WordMixup", "WordVAT", "WordVAT, unlabeled yes"
+    ]  # fmt: skip
+    groups = [Group([Trial(c.values, None, c.key)]) for c in cells]
+    assert all(vat.extends(other) for vat in groups[2:] for other in groups[:2])
+    assert len({cell.examples_key for cell in cells[:3]}) == 1
+
+
 def test_methods_share_what_their_policies_share():
     policy = keras_amp.AdversarialMixing(0.4, 0.1, noise="shared", probability=0.5)
     config = policy.get_config()
