@@ -16,6 +16,24 @@ from keras_amp.validation import check_count, check_number, check_one_of
 class AdversarialMixing(Mixup):
     """The Adversarial Mixing Policy: RandOp, then MaxOp, then MinOp.
 
+    Of each example the larger one of two mixup losses is minimised: at the drawn lambda,
+    and at
+
+        lambda' = lambda + step_size * clip(dL/dlambda, -max_gradient, max_gradient)
+
+    by which the hidden states are mixed, while the labels keep lambda.
+
+    **When to use it.** To repeat or vary the paper. In the package's own studies its
+    defaults gained nothing over mixup; a lambda for each dimension
+    (``step_per="dimension"``, ``normalize=True``) gained where labels are few.
+
+    **What it costs.** Three passes above the mix point instead of one, of which one is
+    trained on, and a gradient; two with ``noise="independent"``, or without MinOp.
+    Each further ascent step is another.
+
+    **Traps.** Those of mixup. With ``noise="independent"`` MinOp mostly chooses between
+    two dropout masks.
+
     Args:
         alpha: Float > 0. The coefficients follow Beta(alpha, alpha); the paper uses 1.
         step_size: Float >= 0, the paper's epsilon; 0 is plain mixup.

@@ -31,7 +31,9 @@ class AdversarialTraining(Policy):
 
         L(h) + weight * KL(p(h) || p(h + delta)),    g the gradient of that KL.
 
-    That KL is flat at h itself: its gradient is taken a small random step away.
+    That KL is flat at h itself: its gradient is taken a small random step away. The
+    compiled loss tells what it is of: of classes; of labels that are each there or not,
+    then it is their mean; of numbers, then it is their mean squared distance.
 
     **When to use it.** Where labels are few: it is what has helped most often in the
     package's own studies. VAT also learns from examples without labels, those of sample
@@ -47,7 +49,8 @@ class AdversarialTraining(Policy):
     norm. If it is too large the example is lost, and the loss does not fall. A layer
     above that connects the examples of a batch (batch normalization) makes an example's
     gradient include the others' losses; batch statistics are those of the last pass, at
-    ``h + delta``.
+    ``h + delta``. Mixed precision rounds VAT's small random step, and its direction with
+    it, the more the larger the hidden state is.
 
     Args:
         radius: Float >= 0, the norm of delta; 0 is plain training on a loss that counts

@@ -25,7 +25,7 @@ class CutMix(Mixup):
 
     **When to use it.** Behind images, and hidden states whose positions mean something.
 
-    **What it costs.** What mixup does.
+    **What it costs.** One pass, as a plain step and mixup.
 
     **Traps.** A class may be told by the very part that is covered. Padding is left out
     of the labels' lambda only where Keras' mask, or a mask that bypasses the mix point,

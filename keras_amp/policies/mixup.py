@@ -16,6 +16,24 @@ from keras_amp.validation import check_number, check_one_of
 class Mixup(Policy):
     """Plain mixup: a random coefficient, a random partner, no adversarial step.
 
+        lambda * L(g, y) + (1 - lambda) * L(g, y'),    lambda ~ Beta(alpha, alpha)
+
+    where g is ``lambda * h + (1 - lambda) * h'``, the mixture of an example's hidden
+    state and its partner's, and y and y' are their labels.
+
+    **When to use it.** As the first of the methods that mix, and as the control of all
+    others. For regression with near partners (C-Mixup): the mean of far labels need not
+    be the label of a mixture.
+
+    **What it costs.** One pass, as a plain step. Near partners compare all pairs of a
+    batch.
+
+    **Traps.** Where labels are few it raises the calibration error: the network is
+    trained on mixtures alone, whose labels are never certain (``RegMixup`` trains on the
+    examples, too). Of examples without labels near partners go by what stands in the
+    labels' place. A ``bandwidth`` far below the labels' distances leaves each example
+    alone.
+
     A variant is a small subclass: override ``draw`` for other coefficients or partners;
     for an adversarial step subclass ``AdversarialMixing`` and override ``perturb``,
     ``select`` or ``example_weights``.

@@ -17,7 +17,7 @@ class RDrop(Policy):
         (L1 + L2) / 2 + weight * (KL(p1 || p2) + KL(p2 || p1)) / 2
 
     L1, p1 and L2, p2 are the losses and predictions of two passes with dropout masks of
-    their own; nothing is held constant.
+    their own; nothing is held constant. KL is that of ``AdversarialTraining``.
 
     **When to use it.** Where dropout, or other noise, lies above the mix point: without
     any it is plain training. The lower the mix point, the more noise lies above it.

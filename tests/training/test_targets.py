@@ -137,7 +137,8 @@ class Target:
         return self._compiled(keras_amp.MixupAMPModel(self.plain, "place", policy))
 
     def _compiled(self, model):
-        metrics = {"metrics": [self.metric], "weighted_metrics": [self.metric]}
+        kind = "metrics" if self.weight is None else "weighted_metrics"
+        metrics = {kind: [self.metric]}
         model.compile(keras.optimizers.SGD(RATE), self.loss, run_eagerly=True, **metrics)
         return model
 
