@@ -126,12 +126,10 @@ class ComparisonRun(Runner):
         with new_folder(self.out):
             names = self.dataset.class_names
             write_json(self.out / "settings.json", resolved(settings, names))
-        length = (
-            f"{settings.steps} steps" if settings.steps else f"{settings.epochs} epochs"
-        )
-        self.display.say(
-            f"{self.dataset!r}\n{len(self.todo)} runs of {length}; results in {self.out}"
-        )
+        by_steps = settings.steps, "step"
+        length = _counted(*(by_steps if settings.steps else (settings.epochs, "epoch")))
+        runs = _counted(len(self.todo), "run")
+        self.display.say(f"{self.dataset!r}\n{runs} of {length}; results in {self.out}")
 
     def execute(self):
         """The records of the runs, as they end."""
@@ -151,6 +149,8 @@ class ComparisonRun(Runner):
         lines = [f"Word vectors: {about['vectors']}"] if "vectors" in about else []
         if not examples.sizes["dev"]:
             lines.append("No development set: the last epoch is tested")
+        if "unlabeled" in examples.sizes:
+            lines.append(self._unlabeled(examples.sizes["unlabeled"]))
         for split, cut in examples.truncated.items():
             if cut:
                 lines.append(
@@ -164,6 +164,16 @@ class ComparisonRun(Runner):
         _, self.epochs, _ = cell.settings.length(examples.sizes["train"])
         self.display.current, self.name = cell.method, _name_of_run(cell)
         self.display.state = f"{self.name}: epoch 1 of {self.epochs}"
+
+    def _unlabeled(self, number):
+        """How many texts have no label, and which methods learn from them."""
+        learning = dict.fromkeys(
+            cell.method
+            for cell in self.todo
+            if cell.policy is not None and cell.policy.needs.learns_unlabeled
+        )
+        by = ", ".join(learning) or "no method of these; the policy vat uses them"
+        return f"{_counted(number, 'training text')} without labels, used by {by}"
 
     def keep(self, record):
         """Writes the tables of all results so far; its own files are written already."""
@@ -244,6 +254,10 @@ def compare(settings, chosen=None, **arguments):
 
 def _name_of_run(cell):
     return f"{cell.method}, {cell.part.replace('-', ' ')}"
+
+
+def _counted(number, noun):
+    return f"{number} {noun}" + "s" * (number != 1)
 
 
 def _default_folder(settings):

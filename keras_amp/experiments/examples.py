@@ -4,6 +4,7 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_amp import data
@@ -42,8 +43,14 @@ class Examples:
 
     @property
     def sizes(self):
-        """Dict of integers, how many examples each split has."""
-        return {name: len(getattr(self, name)[1]) for name in SPLITS}
+        """Dict of integers, how many examples each split has.
+
+        ``"unlabeled"`` is among them where there are texts without labels.
+        """
+        sizes = {name: len(getattr(self, name)[1]) for name in SPLITS}
+        if self.unlabeled is None:
+            return sizes
+        return {**sizes, "unlabeled": len(keras.tree.flatten(self.unlabeled)[0])}
 
     def __repr__(self):
         sizes = ", ".join(f"{name}={size}" for name, size in self.sizes.items())

@@ -268,6 +268,25 @@ def small(tmp_path, **arguments):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("policy", "by"),
+    [
+        (["mixup", "vat"], "WordVAT"),
+        (["mixup"], "no method of these; the policy vat uses them"),
+    ],
+)
+def test_texts_without_labels_are_counted(policy, by, own_data, tmp_path, console):
+    chosen = settings(own_data, unlabeled=True, train_fraction=0.5, dev_fraction=0)
+    run = ComparisonRun(
+        chosen, methods(["word"], policy), out=tmp_path / "out", console=console
+    )
+    examples = experiments.prepare(run.dataset, chosen, 0)
+    assert examples.sizes == {"train": 32, "dev": 0, "test": 16, "unlabeled": 32}
+    run.begin_cell(run.todo[0], examples)
+    shown = console.file.getvalue()
+    assert f"Seed 0: 32 training texts without labels, used by {by}\n" in shown
+
+
 def test_progress_is_plain_lines_where_there_is_no_terminal(compared):
     out, results, shown = compared
     assert "\x1b" not in shown

@@ -96,7 +96,7 @@ def test_the_wheel_trains_away_from_the_source_tree(environment, tmp_path):
     lines, errors = run(command, tmp_path)
     assert errors == ""
     assert lines[0].startswith("Dataset('questions'")
-    assert lines[1].startswith("1 runs of 1 steps")
+    assert lines[1].startswith("1 run of 1 step;")
     assert re.fullmatch(r"WordMixup, seed \d: dev error .* s\)", lines[2])
     assert lines[3].startswith("\N{BOX DRAWINGS HEAVY DOWN AND RIGHT}")
     assert list((tmp_path / "out").rglob("*.html"))
