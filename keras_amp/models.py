@@ -14,19 +14,18 @@ from keras_amp.policies import AdversarialMixing
 from keras_amp.policies.policy import Policy
 from keras_amp.saving.exporting import ExportsClassifier
 from keras_amp.saving.random_states import SavesRandomStates
-from keras_amp.training import input_check, validation
+from keras_amp.training import backend, input_check, validation
 from keras_amp.training.metrics import Reports
 from keras_amp.training.overrides import own_metrics
 from keras_amp.training.step import TrainingStep
-from keras_amp.training.tensorflow import backend
-from keras_amp.training.tensorflow.assertions import as_value_error
-from keras_amp.training.tensorflow.compiled_model import CompilesByDefault
 from keras_amp.typing import Structure, Tensor
 from keras_amp.validation import check_meanings
 
 
 @keras.saving.register_keras_serializable(package="keras_amp")
-class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, keras.Model):
+class MixupAMPModel(
+    backend.BackendModel, SavesRandomStates, ExportsClassifier, keras.Model
+):
     """Trains a classifier by mixup with the Adversarial Mixing Policy.
 
     Wraps a classifier and trains it in place: ``fit`` mixes, ``predict`` and
@@ -286,8 +285,8 @@ class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, ker
         try:
             with input_check.clearer_errors(self.classifier):
                 return super().fit(**given)
-        except tf.errors.InvalidArgumentError as error:
-            raise as_value_error(error) or error from None
+        except Exception as error:
+            raise backend.as_value_error(error) or error from None
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **kwargs: Any
@@ -350,9 +349,15 @@ class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, ker
         else:
             input_check.check_inputs(self.classifier, x, name, y=y)
 
-    def train_step(self, data: Any) -> dict[str, Any]:
-        """One step of mixing, search and descent on a batch; returns what it reports."""
-        return self._training_step(data)
+    def train_step(self, *arguments: Any) -> Any:
+        """One step of mixing, search and descent on a batch; returns what it reports.
+
+        Args:
+            *arguments: The batch ``data``, a tuple ``(x, y)`` or ``(x, y,
+                sample_weight)``. On JAX ``state, data``, and the state after the step is
+                returned, too, as Keras has it there.
+        """
+        return self.run_step(*arguments)
 
     def compute_loss(
         self,
@@ -397,20 +402,20 @@ class MixupAMPModel(CompilesByDefault, SavesRandomStates, ExportsClassifier, ker
             self, x, y, y_pred, sample_weight, training
         )
 
-    def test_step(self, data: Any) -> dict[str, Any]:
+    def test_step(self, *arguments: Any) -> Any:
         """The classifier's evaluation; what only mixing defines is not reported."""
         if is_overridden(self.classifier, "test_step"):
             with self._training_step.overrides.lent(self):
-                return self.classifier.test_step(data)
-        logs = super().test_step(data)
-        return {k: value for k, value in logs.items() if k not in self._means}
+                return self.classifier.test_step(*arguments)
+        result = super().test_step(*arguments)
+        return self.logs_of(result, lambda name: name not in self._means)
 
-    def predict_step(self, data: Any) -> Structure:
+    def predict_step(self, *arguments: Any) -> Structure:
         """The classifier's predictions."""
         if is_overridden(self.classifier, "predict_step"):
             with self._training_step.overrides.lent(self):
-                return self.classifier.predict_step(data)
-        return super().predict_step(data)
+                return self.classifier.predict_step(*arguments)
+        return super().predict_step(*arguments)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments that rebuild this model."""

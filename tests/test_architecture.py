@@ -150,6 +150,17 @@ def test_only_listed_files_import_tensorflow():
     assert not wrong, "\n".join(["", *wrong])
 
 
+def test_one_folder_imports_jax():
+    wrong = [
+        f"{name} imports {module}."
+        for name, source in sources(PACKAGE)
+        for module in imported(name, source)
+        if module.partition(".")[0] == "jax"
+        and not name.startswith("keras_amp/training/jax/")
+    ]
+    assert not wrong, "\n".join(["", *wrong])
+
+
 def test_every_folder_introduces_itself():
     """What lives there, what it may import, and what may import it."""
     wrong = []

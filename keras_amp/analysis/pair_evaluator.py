@@ -20,7 +20,7 @@ from keras_amp.graph.masks import SHARED
 from keras_amp.graph.pairs import Hidden, Pair
 from keras_amp.graph.split import SplitModel
 from keras_amp.models import MixupAMPModel
-from keras_amp.training import input_check, validation
+from keras_amp.training import backend, input_check, validation
 from keras_amp.training.label_checks import LabelChecks
 from keras_amp.training.output_losses import (
     OutputLosses,
@@ -28,7 +28,6 @@ from keras_amp.training.output_losses import (
     outputs_of,
     targets_of,
 )
-from keras_amp.training.tensorflow import side_effects
 from keras_amp.typing import Structure, Tensor
 from keras_amp.validation import check_count, check_meanings
 
@@ -110,8 +109,11 @@ class Mixtures:
             jit = model.compiled and model.jit_compile
             jit = jit and not (mixes and model.compiles_by_default)
             self._below, self._above = (
-                tf.function(part, autograph=False, jit_compile=jit)
-                for part in (self._run_below, self._run_above)
+                backend.compiled_function(run, part, jit)
+                for run, part in (
+                    (self._run_below, self._split.below),
+                    (self._run_above, self._split.above),
+                )
             )
 
     def losses(self) -> np.ndarray:
@@ -165,7 +167,7 @@ class Mixtures:
 
         All of them have the batch as their first axis.
         """
-        hidden = side_effects.without_effect(
+        hidden = backend.without_effect(
             lambda: self._split.run_below(x, training=False), self._split.below
         )
         implicit = [keras_compat.mask_of(tensor) for tensor in hidden.tensors]
@@ -206,7 +208,7 @@ class Mixtures:
         )
         masks = zip(pair.masks, meanings, strict=True)
         pair = pair._replace(masks=[v[0] if m == SHARED else v for v, m in masks])
-        y_pred = side_effects.without_effect(
+        y_pred = backend.without_effect(
             lambda: self._split.run_above(pair, lam, training=False), self._split.above
         )
         own, partner = (
@@ -216,7 +218,7 @@ class Mixtures:
         targets = targets_of(self._loss_container, self._outputs, own)
         losses_of = OutputLosses(targets, alone=True)
         labels = leaves_of(own), leaves_of(partner)
-        return side_effects.without_effect(
+        return backend.without_effect(
             lambda: losses_of.total(losses_of.each(y_pred, *labels, lam)),
             self._split.above,
             losses_of.losses,

@@ -100,8 +100,8 @@ class LossAlongLambda(keras.callbacks.Callback):
         self.data = read_examples(data)
         self.lambdas = checked_lambdas(lambdas)
         # Without pairs, which is allowed here, only the mean is drawn.
-        drawn = np.size(pairs) > 0
-        self.pairs = checked_pairs(pairs, len(self.data[1])) if drawn else ()
+        drawn, number = np.size(pairs) > 0, len(keras.tree.flatten(self.data[1])[0])
+        self.pairs = checked_pairs(pairs, number) if drawn else ()
         self.every = check_count("every", every)
         self.folder = None if log_dir is None else Path(log_dir) / TAG
         self.mix_at = mix_at

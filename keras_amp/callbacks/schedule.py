@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 import keras
 
-from keras_amp.callbacks.steps import steps_taken
+from keras_amp.callbacks.steps import steps_taken, update_variables
+from keras_amp.graph import keras_compat
 
 PER = ("epoch", "step")
 Logs = dict[str, Any] | None
@@ -97,7 +98,7 @@ class MixingSchedule(keras.callbacks.Callback):
                 "Expected a `MixupAMPModel`, whose policy has settings to schedule. "
                 f"Received: {type(model).__name__}"
             )
-        with model.distribute_strategy.scope():
+        with keras_compat.strategy_scope(model):
             if policy.schedule(*self.schedules):
                 model.train_function = None  # so that it is traced again, with them
 
@@ -109,6 +110,7 @@ class MixingSchedule(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Set the step's values."""
         if self.per == "step":
+            update_variables(self.model)
             self._set(steps_taken(self.model.optimizer))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:

@@ -1,8 +1,22 @@
-"""The number of training steps that a model's optimizer has counted."""
+"""The number of steps of a training, and variables that are up to date within it."""
 
 import keras
 
 from keras_amp.graph import keras_compat
+
+
+def update_variables(model: keras.Model) -> None:
+    """Make a model's variables hold what a ``fit`` that is under way has come to.
+
+    On JAX Keras keeps the values elsewhere within an epoch; afterwards it goes on with
+    those of the variables. On TensorFlow there is nothing to do.
+
+    Args:
+        model: The model.
+    """
+    update = getattr(model, "jax_state_sync", None)
+    if update is not None:
+        update()
 
 
 def steps_taken(optimizer: keras.Optimizer) -> int:

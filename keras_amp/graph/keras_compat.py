@@ -10,6 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import keras
+from keras.src.backend.common.masking import get_keras_mask as _get_keras_mask
+from keras.src.backend.common.masking import set_keras_mask as _set_keras_mask
+from keras.src.backend.common.stateless_scope import (
+    get_stateless_scope as _get_stateless_scope,
+)
 from keras.src.losses.loss import apply_mask as _apply_mask
 from keras.src.trainers.compile_utils import CompileLoss as _CompileLoss
 from keras.src.trainers.trainer import model_supports_jit as _model_supports_jit
@@ -111,12 +116,20 @@ def layers_of(model: keras.Model, include_self: bool = True) -> list[keras.layer
 
 def mask_of(x: Any) -> Any:
     """Return the mask that Keras has put on a tensor, or None."""
-    return getattr(x, "_keras_mask", None)
+    return _get_keras_mask(x)
 
 
 def put_mask(x: Any, mask: Any) -> None:
     """Put a mask on a tensor, as a layer does that yields one."""
-    x._keras_mask = mask
+    _set_keras_mask(x, mask)
+
+
+# Scopes.
+
+
+def stateless_scope() -> Any:
+    """Return the innermost ``keras.StatelessScope`` that is open, or None."""
+    return _get_stateless_scope()
 
 
 # What `compile` makes.
@@ -266,7 +279,13 @@ def put_compiled_state(model: keras.Model, state: dict[str, Any]) -> None:
 
 def made_under_a_strategy(model: keras.Model) -> bool:
     """Return whether a model was made in the scope of a ``tf.distribute.Strategy``."""
-    return model._distribute_strategy is not None
+    return getattr(model, "_distribute_strategy", None) is not None
+
+
+def strategy_scope(model: keras.Model) -> contextlib.AbstractContextManager[Any]:
+    """Return the scope of a model's ``tf.distribute.Strategy``; on JAX there is none."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return contextlib.nullcontext() if strategy is None else strategy.scope()
 
 
 def supports_jit(model: keras.Model) -> bool:

@@ -10,6 +10,8 @@ import keras
 from keras_amp.graph.keras_compat import is_of_keras
 
 REFUSED = ("train_step", "compute_metrics")
+# On JAX Keras hands these the values of the variables, in lists that are the model's.
+REFUSED_ON_JAX = ("test_step", "predict_step")
 
 HONOURED = ("compute_loss", "test_step", "predict_step")
 
@@ -37,9 +39,11 @@ def check_overrides(classifier: keras.Model) -> None:
         classifier: A Keras model.
 
     Raises:
-        ValueError: If it overrides ``train_step`` or ``compute_metrics``.
+        ValueError: If it overrides ``train_step`` or ``compute_metrics``; on JAX also if
+            ``test_step`` or ``predict_step``.
     """
-    for name in REFUSED:
+    on_jax = keras.backend.backend() == "jax"
+    for name in REFUSED + REFUSED_ON_JAX * on_jax:
         if is_overridden(classifier, name):
             raise ValueError(
                 f"Expected `classifier` to be trained by Keras' own `{name}()`: it is "
@@ -60,4 +64,6 @@ _INSTEAD = {
         "mixtures' predictions and the labels of the larger share, or pass metrics to "
         "`compile()`; and wrap `keras.Model(classifier.inputs, classifier.outputs)`."
     ),
+    "test_step": "On JAX evaluate the classifier by itself: it is trained in place.",
+    "predict_step": "On JAX predict by the classifier itself: it is trained in place.",
 }

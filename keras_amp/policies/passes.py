@@ -58,6 +58,7 @@ class Pass(NamedTuple):
 
 
 Moved = Literal["lam", "delta"]
+Objective = Callable[[Pass], Tensor]
 
 
 class Passes(Protocol):
@@ -82,7 +83,7 @@ class Passes(Protocol):
         self,
         at: Point,
         of: Moved = "lam",
-        objective: Callable[[Pass], Tensor] | None = None,
+        objective: Objective | None = None,
     ) -> tuple[Pass, Tensor]:
         """Makes the same, and returns the gradients for ``lam`` or ``delta`` as well.
 

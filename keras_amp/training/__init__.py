@@ -15,14 +15,15 @@ In pseudocode, for a batch ``x, y`` and a policy::
     trained = losses(where(mask, v, lam))                         # Eq. 18-20
 
     loss = mean(policy.example_weights(...) * trained)            # losses, overrides
-    weights -= rate * d loss / d weights                          # tensorflow.backend
+    weights -= rate * d loss / d weights                          # backend
     report lam, v - lam, mask, losses(v) - losses(lam)            # metrics
 
 ``step`` is this, in this order; each comment names the file with the rest. A policy says
 what it needs of it (``policies.needs``): plain mixup moves nothing, so that the loop and
 the choice fall away. ``validation``, ``input_check`` and ``label_values`` check what
-comes in; ``mix_points`` picks one of several places; ``tensorflow`` holds what is
-TensorFlow's alone.
+comes in; ``mix_points`` picks one of several places; ``output_losses`` arranges the
+losses of several outputs. ``backend`` is the door to what is TensorFlow's alone
+(``tensorflow``) and what is JAX's (``jax``).
 
 It imports ``keras_amp.graph`` and ``keras_amp.policies``; models and analysis import it.
 """

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from keras import tree
+from keras import ops, tree
 
 from keras_amp.graph import keras_compat
-from keras_amp.training import input_check
+from keras_amp.training import backend, input_check
 from keras_amp.training.label_check import LabelCheck, no_numbers
 from keras_amp.training.output_losses import Leaves, Target, targets_of
 from keras_amp.training.tensorflow import assertions
@@ -138,24 +137,14 @@ class LabelChecks:
             check.check_shape(y, called)
             check.check_weight(weight)
             checked.append((check, y, called))
-        if tf.executing_eagerly():
-            for check, y, called in checked:
-                check.check_values(np.asarray(y), called)
-            return leaves, expected
-        batch_size = expected if expected is not None else tf.shape(inputs)[0]
-        hold = [check.assertion(y, called) for check, y, called in checked]
-        for y in leaves.y:
-            if None in (expected, y.shape[0]):
-                number = tf.shape(y)[0]
-                hold.append(
-                    assertions.holds(
-                        tf.equal(number, batch_size),
-                        "Expected `y` to hold one label for each example of the batch. "
-                        "Received:",
-                        *(number, "labels for", batch_size, "examples."),
-                    )
-                )
-        return leaves._replace(y=[assertions.once(hold, y) for y in leaves.y]), batch_size
+        for check, y, called in checked:
+            values = backend.values_of(y)
+            if values is not None:
+                check.check_values(values, called)
+        batch_size = expected if expected is not None else ops.shape(inputs)[0]
+        return leaves._replace(y=backend.asserted(leaves.y, batch_size, checked)), (
+            batch_size
+        )
 
     def _by_output(
         self, y: Structure, argument: str

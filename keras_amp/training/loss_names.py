@@ -7,6 +7,11 @@ from keras import tree
 
 from keras_amp.graph import keras_compat
 
+ONE_EACH = (
+    "Expected the compiled loss to return one loss per example before its reduction, "
+    "shape (batch_size,): mixup weighs every example's losses by its own lambda."
+)
+
 
 def loss_name(loss: Any) -> str | None:
     """The snake-case name of one of Keras' own losses, else None."""

@@ -35,8 +35,8 @@ from keras import ops
 
 from keras_amp.graph import keras_compat
 from keras_amp.policies import mix
-from keras_amp.training.loss_names import loss_name
-from keras_amp.training.tensorflow.assertions import check_losses
+from keras_amp.training import backend
+from keras_amp.training.loss_names import ONE_EACH, loss_name
 from keras_amp.typing import Tensor
 
 
@@ -78,11 +78,7 @@ class ExampleLoss:
                 of values than there are examples.
         """
         own, partner = (self._of_label(y, y_pred, w) for y, w in (label, partner_label))
-        known = loss_name(self.loss) is not None
-        own_loss, partner_loss = (
-            check_losses(each.loss, lam, self.loss, known) for each in (own, partner)
-        )
-        loss = mix(own_loss, partner_loss, lam)
+        loss = mix(self._one_each(own.loss, lam), self._one_each(partner.loss, lam), lam)
         if own.counts is not None:
             loss = self._averaged(loss, mix(own.counts, partner.counts, lam))
         return loss
@@ -97,10 +93,27 @@ class ExampleLoss:
         Raises:
             ValueError: As ``mixture``.
         """
-        own, known = self._of_label(label[0], y_pred, label[1]), loss_name(self.loss)
-        one_each = ops.ones((ops.shape(y_pred)[0],))
-        loss = check_losses(own.loss, one_each, self.loss, known is not None)
+        own = self._of_label(label[0], y_pred, label[1])
+        loss = self._one_each(own.loss, ops.ones((ops.shape(y_pred)[0],)))
         return loss if own.counts is None else self._averaged(loss, own.counts)
+
+    def _one_each(self, values: Tensor, lam: Tensor) -> Tensor:
+        """The losses, if there is one for each lambda; Keras' own are not asked.
+
+        If their number is known only while a step runs, using them fails there.
+        """
+        received, expected = values.shape[0], lam.shape[0]
+        about = f"{ONE_EACH} Received: loss={self.loss!r}, which returns"
+        hint = (
+            "A loss of some examples only, such as the hardest, can return 0 for others."
+        )
+        if None not in (received, expected):
+            if received != expected:
+                raise ValueError(f"{about} {received} for {expected} examples. {hint}")
+            return values
+        if loss_name(self.loss) is not None:
+            return values
+        return backend.one_loss_each(values, lam, about, hint)
 
     def _averaged(self, loss: Tensor, counts: Tensor) -> Tensor:
         """Divides by the share of what counts: in the batch, or in each example."""

@@ -9,7 +9,7 @@ from keras import tree
 
 from keras_amp.graph import keras_compat
 from keras_amp.graph.split import SplitModel
-from keras_amp.training.tensorflow import backend
+from keras_amp.training import backend
 from keras_amp.typing import Structure, Tensor
 
 

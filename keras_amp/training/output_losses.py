@@ -15,8 +15,8 @@ from keras import ops, tree
 
 from keras_amp.graph import keras_compat
 from keras_amp.graph.lookup import as_function
+from keras_amp.training import backend
 from keras_amp.training.losses import ExampleLoss, averages
-from keras_amp.training.tensorflow import backend
 from keras_amp.typing import Structure, Tensor
 
 

@@ -9,11 +9,11 @@ from keras_amp.graph import keras_compat
 from keras_amp.graph.pairs import Pair, side_by_side
 from keras_amp.graph.split import SplitModel
 from keras_amp.policies import expand_like
-from keras_amp.policies.passes import Draw, Moved, Pass, Point
+from keras_amp.policies.passes import Draw, Moved, Objective, Pass, Point
+from keras_amp.training import backend
 from keras_amp.training.divergence import divergence
 from keras_amp.training.labels import Labels
 from keras_amp.training.output_losses import OutputLosses
-from keras_amp.training.tensorflow import backend
 from keras_amp.typing import Size, Structure, Tensor
 
 
@@ -111,7 +111,7 @@ class Passes(backend.Recorder):
         return side_by_side(values)
 
     def probe_with_gradient(
-        self, at: Point, of: Moved = "lam", objective: backend.Objective | None = None
+        self, at: Point, of: Moved = "lam", objective: Objective | None = None
     ) -> tuple[Pass, Tensor]:
         """Makes a pass that is not trained on; its gradient is 0 at padding."""
         passed, gradient = super().probe_with_gradient(at, of, objective)

@@ -9,7 +9,7 @@ from keras import ops, tree
 from keras_amp.graph import keras_compat
 from keras_amp.graph.split import SplitModel
 from keras_amp.policies.passes import Draw, Searched
-from keras_amp.training import input_check
+from keras_amp.training import backend, input_check
 from keras_amp.training.draw import draw
 from keras_amp.training.label_checks import LabelChecks
 from keras_amp.training.labels import Labels, numbers_of
@@ -25,9 +25,6 @@ from keras_amp.training.output_losses import (
 )
 from keras_amp.training.overrides import Mixture, Overrides
 from keras_amp.training.passes import Passes, Upper
-from keras_amp.training.tensorflow import backend
-from keras_amp.training.tensorflow.compilation import Compilation, is_fixed
-from keras_amp.training.tensorflow.side_effects import Examined
 from keras_amp.typing import Size, Structure, Tensor
 
 
@@ -57,8 +54,8 @@ class TrainingStep:
         self.policy_state, self.reports = policy_state, reports
         self._outputs = outputs_of(model.classifier)
         self.overrides = Overrides()
-        self.compilation = Compilation(model, {"jit_compile": False})
-        self._examined = Examined()
+        self.compilation = backend.Compilation(model, {"jit_compile": False})
+        self._examined = backend.Examined()
 
     @property
     def label_checks(self) -> LabelChecks:
@@ -178,7 +175,7 @@ class TrainingStep:
             warnings.warn("The model does not have any trainable weights.", stacklevel=2)
             return
         self.compilation.apply(
-            model.optimizer, gradients, model.trainable_weights, is_fixed(x)
+            model.optimizer, gradients, model.trainable_weights, backend.is_fixed(x)
         )
 
     def _report(

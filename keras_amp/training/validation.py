@@ -16,12 +16,12 @@ MixAt: TypeAlias = str | tuple[str, ...] | list[str | tuple[str, ...]] | None
 
 
 def check_backend() -> None:
-    """Raises unless Keras runs on TensorFlow, whose gradient tape the step uses."""
-    if keras.backend.backend() != "tensorflow":
+    """Raises unless Keras runs on TensorFlow or JAX, for which there is a step."""
+    if keras.backend.backend() not in ("tensorflow", "jax"):
         raise RuntimeError(
-            "Expected Keras to run on TensorFlow. Received: the backend "
+            "Expected Keras to run on TensorFlow or JAX. Received: the backend "
             f"{keras.backend.backend()!r}. Set the environment variable "
-            "KERAS_BACKEND=tensorflow before Keras is imported."
+            "KERAS_BACKEND=tensorflow, or KERAS_BACKEND=jax, before Keras is imported."
         )
 
 

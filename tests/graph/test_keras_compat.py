@@ -254,6 +254,15 @@ def test_masks_travel_on_tensors():
 # What `compile` makes.
 
 
+def test_the_open_scope():
+    assert compat.stateless_scope() is None
+    variable = keras.Variable(1.0)
+    with keras.StatelessScope([(variable, 2.0)]) as scope:
+        assert compat.stateless_scope() is scope
+        assert float(scope.get_current_value(variable)) == 2.0
+    assert compat.stateless_scope() is None
+
+
 def test_what_compile_makes():
     x, y = batch()
     model = small_model()
@@ -326,6 +335,8 @@ def test_made_under_a_strategy():
     with tf.distribute.OneDeviceStrategy("cpu:0").scope():
         inside = small_model()
     assert compat.made_under_a_strategy(inside)
+    with compat.strategy_scope(inside):
+        assert tf.distribute.get_strategy() is inside.distribute_strategy
     assert not compat.made_under_a_strategy(small_model())
 
 

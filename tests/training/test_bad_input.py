@@ -145,8 +145,8 @@ def test_no_mix_point_or_one_twice(mix_at):
 
 def test_another_backend(monkeypatch):
     classifier = network()
-    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(RuntimeError, match="'jax'.*KERAS_BACKEND=tensorflow"):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(RuntimeError, match="'torch'.*KERAS_BACKEND=tensorflow.*=jax"):
         keras_amp.MixupAMPModel(classifier, "embed")
 
 

@@ -188,12 +188,12 @@ class Derived:
 
 @pytest.mark.parametrize("rewrite", [False, True])
 def test_the_larger_sum_of_the_losses_is_trained_on(rewrite):
-    policy = injected(keras_amp.AdversarialMixing, step_size=0.4, max_gradient=None)
+    policy = injected(keras_amp.AdversarialMixing, step_size=0.1, max_gradient=0.9)
     classifier = network()
     derived, lam = Derived(classifier), LAM.astype("float64")
     kind, size, dg = derived.losses(lam)
     slope = (dg * (derived.h - derived.h[PERMUTATION])).sum(1)
-    moved = lam + 0.4 * slope
+    moved = lam + 0.1 * np.clip(slope, -0.9, 0.9)
     there = derived.losses(moved)
     before, after = kind + FACTOR * size, there[0] + FACTOR * there[1]
     chosen = np.where(after > before, moved, lam)
@@ -268,7 +268,7 @@ def test_an_override_is_given_the_arranged_labels():
     policy = injected(keras_amp.Mixup)
     model = compiled(Penalized(network("dict"), "hidden", policy), "dict")
     model.train_on_batch(X, {"size": SIZES, "kind": KINDS})
-    ((y, y_pred),) = seen
+    y, y_pred = seen[-1]  # on JAX Keras calls it to build the model, too
     larger = np.where(LAM >= 0.5, KINDS, KINDS[PERMUTATION])
     np.testing.assert_array_equal(y["kind"], larger)
     assert set(y_pred) == set(ORDER)

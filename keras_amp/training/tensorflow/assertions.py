@@ -2,19 +2,17 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-import keras
+import numpy as np
 import tensorflow as tf
 
+from keras_amp.training.loss_names import ONE_EACH
 from keras_amp.training.tensorflow.compilation import OWN_ASSERTION
-from keras_amp.typing import Tensor
+from keras_amp.typing import Size, Tensor
 
 JOINED = "one_loss_per_example"  # an operation's name, found in TensorFlow's errors
-ONE_EACH = (
-    "Expected the compiled loss to return one loss per example before its reduction, "
-    "shape (batch_size,): mixup weighs every example's losses by its own lambda."
-)
 
 
 def holds(condition: Tensor, *message: str | Tensor) -> tf.Operation:
@@ -33,36 +31,53 @@ def once(operations: Sequence[tf.Operation], value: Tensor) -> Tensor:
         return tf.identity(value)
 
 
-def check_losses(
-    values: Tensor, lam: Tensor, loss: keras.losses.Loss, known: bool
-) -> Tensor:
-    """Checks that a loss has given one value for each example.
+def values_of(y: Tensor) -> np.ndarray | None:
+    """Returns a tensor's values, or None while a step is traced."""
+    return np.asarray(y) if tf.executing_eagerly() else None
+
+
+def asserted(
+    y: list[Tensor], size: Size, checks: Iterable[tuple[Any, Tensor, str]]
+) -> list[Tensor]:
+    """Returns labels whose use implies that they are right, as far as a step can tell.
 
     Args:
-        values: The losses, a tensor.
-        lam: Tensor ``(batch_size,)``.
-        loss: The loss, for the error.
-        known: Whether the loss is one of Keras', which does so always.
+        y: List of labels, each ``(batch_size, ...)``.
+        size: The number of examples.
+        checks: Tuples of a ``LabelCheck``, labels, and what these are called.
 
     Returns:
-        The losses. If their number is known only while a step runs, using them fails
-        where it is wrong.
-
-    Raises:
-        ValueError: If their number is known, and not that of the examples.
+        The labels.
     """
-    received, expected = values.shape[0], lam.shape[0]
-    message = f"{ONE_EACH} Received: loss={loss!r}, which returns"
-    hint = "A loss of some examples only, such as the hardest, can return 0 for others."
-    if None not in (received, expected):
-        if received != expected:
-            raise ValueError(f"{message} {received} for {expected} examples. {hint}")
-        return values
-    if known:
-        return values
+    if tf.executing_eagerly():
+        return y  # whose values were looked at
+    hold = [check.assertion(labels, called) for check, labels, called in checks]
+    for labels in y:
+        if not isinstance(size, int) or labels.shape[0] is None:
+            number = tf.shape(labels)[0]
+            hold.append(
+                holds(
+                    tf.equal(number, size),
+                    "Expected `y` to hold one label for each example of the batch. "
+                    "Received:",
+                    *(number, "labels for", size, "examples."),
+                )
+            )
+    return [once(hold, labels) for labels in y]
+
+
+def one_loss_each(values: Tensor, lam: Tensor, about: str, hint: str) -> Tensor:
+    """Returns losses whose use fails where they are not as many as the examples.
+
+    Args:
+        values: The losses, a tensor whose length is not known before a step runs.
+        lam: Tensor ``(batch_size,)``.
+        about: How the error begins; it goes on with their number.
+        hint: How it ends.
+    """
     received, expected = tf.shape(values)[0], tf.shape(lam)[0]
     right = tf.equal(received, expected)
-    asserted = holds(right, message, received, "for", expected, f"examples. {hint}")
+    asserted = holds(right, about, received, "for", expected, f"examples. {hint}")
     with tf.control_dependencies([asserted]):
         return _joined(values, lam, tf.identity(right))
 
@@ -94,6 +109,8 @@ def _joined(values: Tensor, lam: Tensor, right: Tensor) -> Tensor:
 
 def as_value_error(error: Exception) -> ValueError | None:
     """Returns the ValueError that a failed assertion stands for, or None."""
+    if not isinstance(error, tf.errors.InvalidArgumentError):
+        return None
     if JOINED in str(error):
         return ValueError(f"{ONE_EACH} Received: a loss that returns another number.")
     found = re.search(r"assertion failed: (\[Expected .*\])", str(error))

@@ -13,13 +13,12 @@ import keras
 import tensorflow as tf
 
 from keras_amp.graph import keras_compat
-from keras_amp.policies.passes import Moved, Pass, Point
+from keras_amp.policies.passes import Moved, Objective, Pass, Point
 from keras_amp.training.tensorflow import side_effects
 from keras_amp.training.tensorflow.side_effects import SideEffects
 from keras_amp.typing import Tensor
 
 Evaluate = Callable[[Point], Pass]
-Objective = Callable[[Pass], Tensor]
 
 
 def loss_and_gradients(
@@ -192,3 +191,16 @@ def outside_the_step() -> Iterator[None]:
     else:
         with tf.init_scope(), tf.variable_creator_scope(unseen):
             yield
+
+
+def compiled_function(
+    function: Callable[..., Any], model: keras.Model, jit_compile: bool
+) -> Callable[..., Any]:
+    """Compiles a function that reads a model's variables and changes none.
+
+    Args:
+        function: Callable from structures of arrays to such a structure.
+        model: The model.
+        jit_compile: Whether by XLA.
+    """
+    return tf.function(function, autograph=False, jit_compile=jit_compile)

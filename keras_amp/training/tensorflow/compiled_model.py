@@ -3,18 +3,20 @@
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
 from keras_amp.training import input_check
-from keras_amp.training.step import TrainingStep
 from keras_amp.training.tensorflow.compilation import Compilation, TrainFunction
 
+if TYPE_CHECKING:
+    from keras_amp.training.step import TrainingStep
 
-class CompilesByDefault(keras.Model):
-    """A base of ``MixupAMPModel``: what ``jit_compile="auto"`` means to it.
+
+class BackendModel(keras.Model):
+    """A base of ``MixupAMPModel``: how TensorFlow runs and compiles its steps.
 
     Its ``_training_step`` holds the ``Compilation``, which says what is compiled.
     """
@@ -22,7 +24,7 @@ class CompilesByDefault(keras.Model):
     classifier: keras.Model
     train_function: Callable[[Any], Any] | None
     jit_compile: bool
-    _training_step: TrainingStep
+    _training_step: "TrainingStep"
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Configures training as ``keras.Model.compile`` does.
@@ -39,6 +41,14 @@ class CompilesByDefault(keras.Model):
         if self._training_step.compilation.step:
             given["jit_compile"] = True
         super().compile(**given)
+
+    def run_step(self, data: Any) -> dict[str, Any]:
+        """Takes one training step."""
+        return self._training_step(data)
+
+    def logs_of(self, logs: dict[str, Any], wanted: Callable[[str], bool]) -> Any:
+        """Returns what a step of an evaluation returned, with some of its reports."""
+        return {name: value for name, value in logs.items() if wanted(name)}
 
     @property
     def compiles_by_default(self) -> bool:
