@@ -115,8 +115,9 @@ def fit_and_test(
     """Trains one classifier, chooses its epoch on the development set and tests it.
 
     For one seed all methods share the development set, the initial weights, the order of
-    the batches and the dropout layers' seeds. Without mixing the classifier is trained by
-    its own ``fit``.
+    the batches and the dropout layers' seeds; but where texts without labels add to the
+    vocabulary, the words' vectors are other ones. Without mixing the classifier is
+    trained by its own ``fit``.
 
     The epoch with the least development error is chosen, of several the one with the
     least development loss, and its weights are restored. Without development examples
@@ -263,7 +264,7 @@ def _compiled(settings, method, policy, seed, examples, steps):
         keras.optimizers.Adam(
             _learning_rate(settings), global_clipnorm=settings.clip_norm
         ),
-        _loss(settings.loss_of(method)),
+        _loss(settings.loss_of(method), unlabeled),
         # A step that makes variables is traced twice: they are made here. By its name a
         # metric would be made in the step.
         **{counted: [keras.metrics.SparseCategoricalAccuracy("accuracy")]},
@@ -291,12 +292,17 @@ def _hparams(settings, method, policy, result):
     }
 
 
-def _loss(name):
-    if name == "binary":
-        return SummedBinaryCrossentropy()
-    if name == "double-softmax":
-        return DoubleSoftmaxCrossentropy()
-    return "sparse_categorical_crossentropy"
+def _loss(name, unlabeled=False):
+    """A loss by its name, averaged over the texts with labels."""
+    kinds = {
+        "binary": SummedBinaryCrossentropy,
+        "double-softmax": DoubleSoftmaxCrossentropy,
+    }
+    if not unlabeled:
+        return kinds[name]() if name in kinds else "sparse_categorical_crossentropy"
+    kind = kinds.get(name, keras.losses.SparseCategoricalCrossentropy)
+    # Over all texts of a batch, the labels would count less the more have none.
+    return kind(reduction="mean_with_sample_weight")
 
 
 def _choice(num_dev, patience):

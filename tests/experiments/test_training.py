@@ -134,6 +134,14 @@ def test_without_a_step_there_is_nothing_to_schedule():
     assert training._scheduled(rising, policy, 7) == (policy, [])
 
 
+@pytest.mark.parametrize("name", ["cross-entropy", "binary", "double-softmax"])
+def test_texts_without_labels_do_not_count_in_the_mean(name):
+    y, p = np.array([2, 1, 0, 0]), keras.ops.softmax(np.eye(4, 3, 1))
+    with_labels = keras.losses.get(training._loss(name))(y[:2], p[:2])
+    among_others = training._loss(name, unlabeled=True)(y, p, np.array([1, 1, 0, 0]))
+    np.testing.assert_allclose(among_others, np.mean(with_labels), rtol=1e-6)
+
+
 def test_the_authors_program_is_a_matter_of_settings(own_data):
     method = experiments.Method("word", "program")
     model = compiled(own_data, method, loss="binary", clip_norm=10.0)
