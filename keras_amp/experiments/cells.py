@@ -65,6 +65,16 @@ class Cell:
     seed: int
     fold: int | None = None
 
+    def __post_init__(self):
+        """Leaves texts without labels out where the method cannot learn from them.
+
+        It is then trained the same with them, and by the same vocabulary.
+        """
+        if self.settings.unlabeled and not self.settings.learns_unlabeled(
+            self.how, self.policy
+        ):
+            object.__setattr__(self, "settings", replace(self.settings, unlabeled=False))
+
     @property
     def method(self):
         """The method's name, such as ``"WordAMP"``."""
@@ -99,8 +109,6 @@ class Cell:
         }
         if not hasattr(self.policy, "step_size"):
             del config["step_schedule"]  # there is no step
-        # Who cannot learn from texts without labels is trained the same with them.
-        config["unlabeled"] = self.settings.learns_unlabeled(self.how, self.policy)
         plain = json.loads(json.dumps(config, default=_plain))
         return json.dumps(_without_later(plain, LATER))
 
@@ -112,9 +120,8 @@ class Cell:
     @cached_property
     def examples_key(self):
         """The same for cells that train on the same examples."""
-        config = {**self.config, "unlabeled": self.settings.unlabeled}
-        of_data = {n: value for n, value in config.items() if n not in OF_THE_TRAINING}
-        return key_of(of_data)
+        config = self.config.items()
+        return key_of({n: value for n, value in config if n not in OF_THE_TRAINING})
 
     @property
     def values(self):

@@ -120,6 +120,11 @@ class ComparisonRun(Runner):
         """The ``Result``s of the runs that are finished; a notebook shows a table."""
         return Results(Result(**record["result"]) for record in self.records.values())
 
+    @property
+    def learning(self):
+        """The methods that learn from texts without labels, as keys of a dict."""
+        return {cell.method: None for cell in self.todo if cell.settings.unlabeled}
+
     def begin(self):
         """Writes the settings, and says what there is to do."""
         settings = self.settings
@@ -130,6 +135,10 @@ class ComparisonRun(Runner):
         length = _counted(*(by_steps if settings.steps else (settings.epochs, "epoch")))
         runs = _counted(len(self.todo), "run")
         self.display.say(f"{self.dataset!r}\n{runs} of {length}; results in {self.out}")
+        if settings.unlabeled and not self.learning:
+            self.display.say(
+                "No method of these uses texts without labels; the policy vat does"
+            )
 
     def execute(self):
         """The records of the runs, as they end."""
@@ -150,7 +159,8 @@ class ComparisonRun(Runner):
         if not examples.sizes["dev"]:
             lines.append("No development set: the last epoch is tested")
         if "unlabeled" in examples.sizes:
-            lines.append(self._unlabeled(examples.sizes["unlabeled"]))
+            number = _counted(examples.sizes["unlabeled"], "training text")
+            lines.append(f"{number} without labels, used by {', '.join(self.learning)}")
         for split, cut in examples.truncated.items():
             if cut:
                 lines.append(
@@ -164,16 +174,6 @@ class ComparisonRun(Runner):
         _, self.epochs, _ = cell.settings.length(examples.sizes["train"])
         self.display.current, self.name = cell.method, _name_of_run(cell)
         self.display.state = f"{self.name}: epoch 1 of {self.epochs}"
-
-    def _unlabeled(self, number):
-        """How many texts have no label, and which methods learn from them."""
-        learning = dict.fromkeys(
-            cell.method
-            for cell in self.todo
-            if cell.policy is not None and cell.policy.needs.learns_unlabeled
-        )
-        by = ", ".join(learning) or "no method of these; the policy vat uses them"
-        return f"{_counted(number, 'training text')} without labels, used by {by}"
 
     def keep(self, record):
         """Writes the tables of all results so far; its own files are written already."""

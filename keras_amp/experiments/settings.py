@@ -45,8 +45,8 @@ class Settings:
         train_per_class: Number of training examples of each class, drawn in the same way.
         unlabeled: Whether methods that can (vat) also learn from the training texts that
             ``train_fraction`` or ``train_per_class`` leaves out, without their labels:
-            one in each batch for each text with a label. The vocabulary and the length
-            come from these texts, too, for every method.
+            one in each batch for each text with a label. Their vocabulary and length
+            come from these texts, too.
         dev_fraction: Share of the training data set aside to choose the epoch by, where
             the data has no development split; 0 sets nothing aside: then the last
             epoch's weights are the result.

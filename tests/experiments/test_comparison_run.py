@@ -268,23 +268,24 @@ def small(tmp_path, **arguments):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("policy", "by"),
-    [
-        (["mixup", "vat"], "WordVAT"),
-        (["mixup"], "no method of these; the policy vat uses them"),
-    ],
-)
-def test_texts_without_labels_are_counted(policy, by, own_data, tmp_path, console):
+def test_texts_without_labels_are_counted(own_data, tmp_path, console):
     chosen = settings(own_data, unlabeled=True, train_fraction=0.5, dev_fraction=0)
-    run = ComparisonRun(
-        chosen, methods(["word"], policy), out=tmp_path / "out", console=console
-    )
-    examples = experiments.prepare(run.dataset, chosen, 0)
-    assert examples.sizes == {"train": 32, "dev": 0, "test": 16, "unlabeled": 32}
-    run.begin_cell(run.todo[0], examples)
-    shown = console.file.getvalue()
-    assert f"Seed 0: 32 training texts without labels, used by {by}\n" in shown
+    words = methods(["none", "word"], ["vat"])
+    run = ComparisonRun(chosen, words, seeds=1, out=tmp_path / "out", console=console)
+    for cell in run.todo:
+        run.begin_cell(cell, worker.examples_of(cell, cell.settings))
+    text = "Seed 0: 32 training texts without labels, used by WordVAT\n"
+    assert console.file.getvalue().count(text) == 1
+    plain, vat = (worker.examples_of(cell, cell.settings).sizes for cell in run.todo)
+    assert vat == {"train": 32, "dev": 0, "test": 16, "unlabeled": 32}
+    assert plain == {"train": 32, "dev": 0, "test": 16}
+
+
+def test_texts_without_labels_that_no_method_uses(own_data, tmp_path, console):
+    chosen = settings(own_data, unlabeled=True, train_fraction=0.5)
+    out = tmp_path / "out"
+    ComparisonRun(chosen, methods(["none"]), out=out, console=console).begin()
+    assert "No method of these uses texts without labels" in console.file.getvalue()
 
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(compared):
