@@ -182,8 +182,8 @@ def flat_values(config):
             values[name] = value
         else:  # a setting of the training goes before an argument of the same name
             values.update({n: v for n, v in value.items() if n not in own})
-    if isinstance(values.get("unlabeled"), str):
-        del values["unlabeled"]  # the policy's; there are none without the setting
+    if values.get("unlabeled") is not True:  # no such texts, or the policy's argument:
+        values.pop("unlabeled", None)  # a method that has them is compared with others
     inside = values.get("mixup")
     if isinstance(inside, dict):  # a step away from mixtures, with their settings
         values.update(inside)

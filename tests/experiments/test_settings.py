@@ -14,6 +14,7 @@ from keras_amp import data, experiments
 from keras_amp.data.text import PADDING, UNKNOWN
 from keras_amp.experiments import Settings
 from keras_amp.experiments.arguments import ARGUMENTS, Program, Relatives
+from keras_amp.experiments.cells import flat_values
 from keras_amp.experiments.examples import divide, prepare, without_labels
 from keras_amp.experiments.recipes import CNN
 from keras_amp.experiments.relatives import CLASSES, sources
@@ -261,6 +262,9 @@ def test_a_method_that_needs_labels_has_no_cell_of_its_own_with_texts_without():
     groups = [Group([Trial(c.values, None, c.key)]) for c in cells]
     assert all(vat.extends(other) for vat in groups[2:] for other in groups[:2])
     assert len({cell.examples_key for cell in cells[:3]}) == 1
+    # So it is for what the runs' folders say, which leave no default out.
+    told = [flat_values({"unlabeled": False, **cell.config}) for cell in cells]
+    assert ["unlabeled" in values for values in told] == [False, False, False, True]
 
 
 def test_methods_share_what_their_policies_share():
