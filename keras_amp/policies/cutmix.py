@@ -31,6 +31,7 @@ class CutMix(Mixup):
     of the labels' lambda only where Keras' mask, or a mask that bypasses the mix point,
     tells it. Behind texts of different lengths many a span lies in the padding: such
     examples are trained on as they are, or lose words and gain none.
+    Where every position has a label of its own, all of them are mixed by the one share.
 
     Args:
         alpha: Float > 0, as ``Mixup``.
