@@ -2,6 +2,7 @@
 
 import gc
 import os
+from types import SimpleNamespace
 
 # What is imported stays until the end: the garbage collector need not look through it.
 gc.disable()
@@ -17,6 +18,7 @@ from fresh import FreshProcesses
 FRESH = FreshProcesses()
 
 from helpers import MODES, traced_nothing
+from keras.src.backend.common import global_state
 from mirror import Mirror
 
 from keras_amp.training.tensorflow import compilation
@@ -38,6 +40,14 @@ def pytest_collection_finish():
 # The files whose tests rest on what TensorFlow's optimizer of graphs may drop or merge:
 # assertions, random operations, side effects, second traces.
 OPTIMIZED = "bad_input compilation label_check noise overrides side_effects".split()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def uncollected():
+    """Have Keras leave garbage to Python, of which it frees memory before a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(global_state, "gc", SimpleNamespace(collect=lambda: 0))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")
