@@ -1,7 +1,9 @@
 """What a user installs: the wheel, the pins, the metadata."""
 
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -92,16 +94,24 @@ def test_the_wheel_trains_away_from_the_source_tree(environment, tmp_path):
     assert Path(place).is_relative_to(environment)
     command = "train cnn --embedding-dim 4 --filters 2 --kernel-sizes 2 --steps 1"
     command += " --mix word --policy mixup --seeds 1 --train-per-class 6 --batch-size 36"
-    command = [environment / "bin" / "keras-amp", *command.split(), "--out", "out"]
-    lines, errors = run(command, tmp_path)
+    command = [*command.split(), "--no-save-curve", "--out", "my runs/first"]
+    lines, errors = run([environment / "bin" / "keras-amp", *command], tmp_path)
     assert errors == ""
     assert lines[0].startswith("Dataset('questions'")
     assert lines[1].startswith("1 run of 1 step;")
-    assert re.fullmatch(r"WordMixup, seed \d: dev error .* s\)", lines[2])
+    assert re.fullmatch(r"WordMixup, seed 0: dev error .* s\)", lines[2])
     assert lines[3].startswith("\N{BOX DRAWINGS HEAVY DOWN AND RIGHT}")
-    assert list((tmp_path / "out").rglob("*.html"))
-    (epochs,) = (tmp_path / "out").rglob("epochs.csv")
-    metrics = epochs.read_text().splitlines()[0].split(",")
+    # The table, the folder of the results, the report, and what took how long.
+    *table, results, report, times = lines
+    assert any("test error %" in line for line in table)
+    assert results == "All results: my runs/first"
+    page = tmp_path / re.fullmatch(r"Report: (my runs/first/report/.*\.html)", report)[1]
+    assert page.read_text().lstrip().lower().startswith("<!doctype html")
+    assert re.fullmatch(r"Time: \d+ s: .*imports \d+.*", times)
+    kept = tmp_path / "my runs" / "first" / "WordMixup" / "seed-0"
+    config = json.loads((kept / "config.json").read_text())
+    assert config["command"] == f"keras-amp {shlex.join(command)}"
+    metrics = (kept / "epochs.csv").read_text().splitlines()[0].split(",")
     assert {"loss", "lam", "lam_delta", "mask_rate"} <= set(metrics)
 
 
