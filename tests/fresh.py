@@ -4,6 +4,7 @@ Each is a fork of one process, as importing Keras takes longer than most program
 process is itself a fork of the one that tests, of when it had imported Keras only.
 """
 
+import contextlib
 import json
 import os
 import socket
@@ -51,8 +52,9 @@ def serve(number):
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(nothing, standard)
-    os.closerange(3, number)
-    os.closerange(number + 1, os.sysconf("SC_OPEN_MAX"))
+    for other in {*map(int, os.listdir("/dev/fd"))} - {0, 1, 2, number}:
+        with contextlib.suppress(OSError):  # the listing's own is closed already
+            os.close(other)
     sys.path[:] = search_path()
     with open(number, "r+b", buffering=0) as pipe:
         for line in pipe:
