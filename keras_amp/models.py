@@ -286,7 +286,10 @@ class MixupAMPModel(
             with input_check.clearer_errors(self.classifier):
                 return super().fit(**given)
         except Exception as error:
-            raise backend.as_value_error(error) or error from None
+            clearer = backend.clearer_error(error)
+            if clearer is None:
+                raise
+            raise clearer from None
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, *args: Any, **kwargs: Any

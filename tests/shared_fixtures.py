@@ -8,6 +8,8 @@ from types import SimpleNamespace
 gc.disable()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["KERAS_BACKEND"] = os.environ.get("BACKEND", "tensorflow")
+# Of JAX, whose devices are made as it is first used, some to train on together.
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
 
 import keras
 import numpy as np

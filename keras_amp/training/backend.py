@@ -10,8 +10,9 @@ import keras
 
 if TYPE_CHECKING or keras.backend.backend() != "jax":
     from keras_amp.training.tensorflow.assertions import (
-        as_value_error,
         asserted,
+        clearer_error,
+        divides_data_sets,
         one_loss_each,
         values_of,
     )
@@ -33,8 +34,9 @@ else:
         Examined,
         Recorder,
         SeedGenerator,
-        as_value_error,
         asserted,
+        clearer_error,
+        divides_data_sets,
         is_fixed,
         loss_and_gradients,
         one_loss_each,
@@ -55,9 +57,10 @@ __all__ = [
     "Examined",
     "Recorder",
     "SeedGenerator",
-    "as_value_error",
     "asserted",
+    "clearer_error",
     "compiled_function",
+    "divides_data_sets",
     "is_fixed",
     "loss_and_gradients",
     "one_loss_each",

@@ -58,7 +58,9 @@ class LabelChecks:
     def check_dataset(self, dataset: tf.data.Dataset, argument: str) -> tf.data.Dataset:
         """Returns the data set with its labels checked as they are read.
 
-        The check runs in the input pipeline, where it works under XLA too.
+        The check runs in the input pipeline, where it works under XLA too. A data set
+        that Keras divides between processes is left as it is: Keras reads off it how
+        large its batches are, which is not seen through a check.
 
         Raises:
             ValueError: If the data set is known to be empty, or its labels' shape to be
@@ -85,7 +87,7 @@ class LabelChecks:
                 raise no_numbers(called, "texts (dtype string)")
             check.check_shape(labels, called)
             asked |= check.asks_of_values(labels)
-        if not asked:
+        if not asked or backend.divides_data_sets():
             return dataset
 
         def checked(x: Any, y: Any, *weight: Any) -> tuple[Any, ...]:

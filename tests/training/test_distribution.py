@@ -215,3 +215,11 @@ def test_automatic_compilation_is_off(strategy):
         model = keras_amp.MixupAMPModel(network(), "embed")
         model.compile("sgd", "sparse_categorical_crossentropy", jit_compile="auto")
     assert not model.jit_compile
+
+
+def test_several_workers_are_refused():
+    with tf.distribute.MultiWorkerMirroredStrategy().scope():
+        model = keras_amp.MixupAMPModel(network(), "embed")
+        model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match=r"issues/20585.* KERAS_BACKEND=jax"):
+        model.fit(X, Y, verbose=0)

@@ -31,6 +31,11 @@ def once(operations: Sequence[tf.Operation], value: Tensor) -> Tensor:
         return tf.identity(value)
 
 
+def divides_data_sets() -> bool:
+    """Whether Keras divides a data set between processes: never here."""
+    return False
+
+
 def values_of(y: Tensor) -> np.ndarray | None:
     """Returns a tensor's values, or None while a step is traced."""
     return np.asarray(y) if tf.executing_eagerly() else None
@@ -107,7 +112,7 @@ def _joined(values: Tensor, lam: Tensor, right: Tensor) -> Tensor:
     return join(values)
 
 
-def as_value_error(error: Exception) -> ValueError | None:
+def clearer_error(error: Exception) -> Exception | None:
     """Returns the ValueError that a failed assertion stands for, or None."""
     if not isinstance(error, tf.errors.InvalidArgumentError):
         return None

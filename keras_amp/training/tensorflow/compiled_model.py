@@ -111,11 +111,22 @@ class BackendModel(keras.Model):
 
     def _check_distributed(self) -> None:
         """Raises what would fail in the middle of the first step."""
+        if isinstance(
+            self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy
+        ):
+            raise ValueError(
+                "Expected training to be distributed over the devices of one machine, by "
+                "tf.distribute.MirroredStrategy: Keras 3 does not train with several "
+                "workers on TensorFlow (github.com/keras-team/keras/issues/20585). "
+                "Received: MultiWorkerMirroredStrategy. Train on JAX, by "
+                "KERAS_BACKEND=jax and keras.distribution; docs/devices.md shows how."
+            )
         replicas = self.distribute_strategy.num_replicas_in_sync
         told = self.jit_compile and not self.compiles_by_default
         if self.compiled and told and replicas > 1:
             raise ValueError(
                 "Expected `jit_compile` to be False or 'auto' where training is "
                 "distributed: TensorFlow does not compile a step whose variables lie on "
-                f"several devices. Received: jit_compile=True with {replicas} replicas."
+                "several devices (github.com/keras-team/keras/issues/17187); JAX does. "
+                f"Received: jit_compile=True with {replicas} replicas."
             )
