@@ -19,16 +19,22 @@ class Case:
     """A backbone with the sizes of its texts.
 
     Attributes:
-        backbone: ``"cnn"``, ``"bilstm"`` or ``"bert"`` (6 layers, 384 wide).
+        backbone: ``"cnn"``, ``"bilstm"`` or ``"bert"``.
         batch_size: Texts a step.
         sequence_length: Words or tokens a text.
         vocabulary_size: Different words.
+        layers: Of BERT, its number of layers.
+        heads: Of BERT, its number of heads.
+        width: Of BERT, its width.
     """
 
     backbone: str
     batch_size: int
     sequence_length: int
     vocabulary_size: int
+    layers: int = 6
+    heads: int = 12
+    width: int = 384
 
     def classifier(self):
         """Builds the classifier with random weights."""
@@ -46,10 +52,10 @@ class Case:
 
         return keras_hub.models.BertBackbone(
             vocabulary_size=self.vocabulary_size,
-            num_layers=6,
-            num_heads=12,
-            hidden_dim=384,
-            intermediate_dim=1536,
+            num_layers=self.layers,
+            num_heads=self.heads,
+            hidden_dim=self.width,
+            intermediate_dim=4 * self.width,
             max_sequence_length=max(512, self.sequence_length),
         )
 
@@ -96,4 +102,5 @@ CASES = {
     "cnn": Case("cnn", 50, 40, 9592),
     "bilstm": Case("bilstm", 50, 40, 9592),
     "bert": Case("bert", 24, 32, 30522),
+    "bert-base": Case("bert", 24, 32, 30522, layers=12, width=768),
 }

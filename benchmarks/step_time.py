@@ -8,6 +8,7 @@ step XLA's own account stands beside: weights, the optimizer's state and all tem
 
     python benchmarks/step_time.py
     python benchmarks/step_time.py --backbone bert --mode xla --out results.csv
+    KERAS_BACKEND=jax python benchmarks/step_time.py --mode xla
 """
 
 import multiprocessing
@@ -17,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
+import keras
 from cases import CASES, METHODS
 from cyclopts import App
 from memory import Peak
@@ -28,7 +30,7 @@ from keras_amp.cli.flags import SEVERAL
 
 app = App(help=__doc__, version_flags=(), default_parameter=SEVERAL)
 # The steps of a round, so that what `fit` does once per call hardly counts.
-STEPS = {"cnn": 60, "bilstm": 6, "bert": 6}
+STEPS = {"cnn": 60, "bilstm": 6, "bert": 6, "bert-base": 6}
 BASES = {"word": "WordMixup", "sentence": "SentMixup"}
 PAPER = ("WordMixup", "WordAMP", "SentMixup", "SentAMP")
 MODES = {"auto": "auto", "graph": False, "xla": True}  # values of `jit_compile`
@@ -37,11 +39,16 @@ MODES = {"auto": "auto", "graph": False, "xla": True}  # values of `jit_compile`
 @app.default
 def measure(
     *,
-    backbone: tuple[Literal["cnn", "bilstm", "bert"], ...] = ("cnn", "bilstm", "bert"),
+    backbone: tuple[Literal["cnn", "bilstm", "bert", "bert-base"], ...] = (
+        "cnn",
+        "bilstm",
+        "bert",
+    ),
     mode: tuple[Literal["auto", "graph", "xla"], ...] = ("auto", "graph", "xla"),
     method: tuple[str, ...] = PAPER,
     rounds: int = 10,
     memory: bool = True,
+    dtype: str = "float32",
     out: Path | None = None,
 ):
     """Measures and prints a table for each backbone.
@@ -54,10 +61,13 @@ def measure(
         method: Names of methods, such as WordAdversarial or SentRDrop; "none", which the
             others are compared with, is measured in any case.
         rounds: Rounds to count.
-        memory: Whether to measure the peak memory, too.
+        memory: Whether to measure the peak memory, too (on TensorFlow).
+        dtype: Keras' policy of dtypes, such as "mixed_bfloat16".
         out: CSV file for the figures.
     """
     rows = []
+    keras.config.set_dtype_policy(dtype)
+    memory = memory and keras.backend.backend() == "tensorflow"
     for name in backbone:
         for way in mode:
             rows += _measure(name, way, _chosen(method), rounds, memory)
@@ -94,6 +104,8 @@ def _measure(backbone, mode, methods, rounds, memory):
     for method in methods:
         mixup = BASES.get(METHODS[method].mix, "none")
         row = {
+            "backend": keras.backend.backend(),
+            "dtype": keras.config.dtype_policy().name,
             "backbone": backbone,
             "mode": mode,
             "method": method,
@@ -146,7 +158,7 @@ def _show(backbone, mode, rows):
     case = CASES[backbone]
     title = (
         f"{backbone}, batch {case.batch_size}, length {case.sequence_length}, "
-        f"{case.vocabulary_size:,} words, {mode}; "
+        f"{case.vocabulary_size:,} words, {mode}, {keras.backend.backend()}; "
         f"{machine()}"
     )
     shown = [r for r in rows if (r["backbone"], r["mode"]) == (backbone, mode)]
