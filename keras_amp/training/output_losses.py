@@ -147,7 +147,7 @@ class OutputLosses:
     """
 
     def __init__(self, targets: list[Target], alone: bool = False) -> None:
-        self.targets = targets
+        self.targets, self.alone = targets, alone
         self._losses = [ExampleLoss(target.loss, alone) for target in targets]
         self._averages = [averages(target.loss) for target in targets]
         unreduced = [each.reduction in ("none", None) for each in self._losses]
@@ -202,7 +202,7 @@ class OutputLosses:
         ):
             if target.factor is not None:
                 value = value * target.factor
-            if mixed_kinds and not is_averaged:
+            if mixed_kinds and not is_averaged and not self.alone:
                 number = ops.shape(value)[0] * backend.replicas()
                 value = value * ops.cast(number, value.dtype)
             total = value if total is None else total + value
