@@ -26,6 +26,7 @@ def grid(
     cluster: str | None = None,
     gpus_per_cell: float | None = None,
     data_dir: Path | None = None,
+    seeds_at_once: Annotated[tuple[int, ...] | None, Parameter(negative=())] = None,
     verify: tuple[str, ...] = (),
     verify_seed: int = 0,
     tolerance: float | None = None,
@@ -52,6 +53,8 @@ def grid(
             this machine.
         gpus_per_cell: Share of a GPU that a cell needs, such as 0.25.
         data_dir: Folder with public data sets.
+        seeds_at_once: Whether to train the seeds of a kind of cell as one program, on
+            JAX, and how many: without a number as many as fit into the memory.
         verify: How many finished cells to draw and run again, or keys of cells, which
             their files are named by.
         verify_seed: Number to draw them by.
@@ -64,13 +67,21 @@ def grid(
             out = Path(config)
         how = jobs, threads
         where = cluster, gpus_per_cell, data_dir
+        if verify and seeds_at_once is not None:
+            raise ValueError(
+                "Expected --verify or --seeds-at-once. Received: both; a cell is run "
+                "again by itself."
+            )
         if verify:
             folder = Path("runs") / chosen.name if out is None else out
             prepared = Verification(
                 chosen, folder, _cells_meant(verify), verify_seed, *how, *where
             )
         else:
-            prepared = GridRun(chosen, out, *how, retry, reuse, *where)
+            together = _seeds_meant(seeds_at_once)
+            prepared = GridRun(
+                chosen, out, *how, retry, reuse, *where, seeds_at_once=together
+            )
     # Not guarded: an error of the training is not the user's, and keeps its traceback.
     ended = prepared.run()
     if verify:
@@ -84,6 +95,18 @@ def _cells_meant(words):
     if len(words) == 1 and words[0].isdecimal() and len(words[0]) < KEY_LENGTH:
         return check_count("verify", int(words[0]))
     return list(words)
+
+
+def _seeds_meant(words):
+    """What ``GridRun`` is told: False, True, or how many seeds."""
+    if words is None:
+        return False
+    if len(words) > 1:
+        raise ValueError(
+            "Expected at most one number with --seeds-at-once. Received: "
+            f"{' '.join(map(str, words))}"
+        )
+    return check_count("seeds_at_once", words[0]) if words else True
 
 
 def _is_off(repeated, tolerance):

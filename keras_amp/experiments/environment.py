@@ -5,6 +5,7 @@ import functools
 import os
 import platform
 import subprocess
+from importlib import metadata
 from pathlib import Path
 
 import keras
@@ -16,6 +17,7 @@ from tensorflow.python.util import _pywrap_util_port  # whether oneDNN is on
 from keras_amp.validation import check_count
 from keras_amp.version import __version__
 
+BACKEND = keras.backend.backend()
 ENVIRONMENT = "environment.json"  # in a run's folder
 PACKAGE = Path(__file__).parent.parent
 DETERMINISTIC = "TF_DETERMINISTIC_OPS"
@@ -42,9 +44,10 @@ def environment(jit_compile=None):
     Example:
     >>> from keras_amp.experiments.environment import environment
     >>> list(environment())
-    ['versions', 'source', 'machine', 'jit_compile']
+    ['backend', 'versions', 'source', 'machine', 'jit_compile']
     """
     return {
+        "backend": BACKEND,
         "versions": versions(),
         "source": source(),
         "machine": machine(),
@@ -53,17 +56,19 @@ def environment(jit_compile=None):
 
 
 def versions():
-    """Returns the versions of what a result depends on, by name.
+    """Returns the versions of what a result depends on, by name; JAX's where it trains.
 
     Example:
     >>> from keras_amp.experiments.environment import versions
     >>> list(versions())
     ['keras_amp', 'keras', 'tensorflow', 'numpy', 'python']
     """
+    jax = {"jax": metadata.version("jax")} if BACKEND == "jax" else {}
     return {
         "keras_amp": __version__,
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
+        **jax,
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
@@ -99,7 +104,7 @@ def source(folder=PACKAGE):
 def machine():
     """Returns what this process computes with: processor, threads, kernels, system.
 
-    ``threads`` is None where TensorFlow uses as many as there are cores. ``onednn`` and
+    ``threads`` is None where as many are used as there are cores. ``onednn`` and
     ``deterministic`` say whether TensorFlow takes oneDNN's and deterministic kernels,
     ``variables`` what the environment holds for it, and ``extensions`` which instructions
     on vectors the processor has.
@@ -111,14 +116,12 @@ def machine():
     >>> list(machine())[5:]
     ['extensions', 'onednn', 'deterministic', 'variables']
     """
-    gpus = tf.config.get_visible_devices("GPU")
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
     about = _about_processor()
     return {
         "processor": about.get("model name") or platform.processor(),
         "cores": cores(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or None,
-        "gpu": details[0].get("device_name") if details else None,
+        "gpu": _gpu(),
         "system": f"{platform.system()} {platform.machine()}",
         "extensions": _extensions(about),
         "onednn": bool(_pywrap_util_port.IsMklEnabled()),
@@ -159,7 +162,7 @@ def deterministic_operations():
     (True, False)
     """
     left = DETERMINISTIC in os.environ or tf_config.is_op_determinism_enabled()
-    if left or tf.config.get_visible_devices("GPU"):
+    if left or _gpu():
         yield
         return
     tf.config.experimental.enable_op_determinism()
@@ -170,7 +173,7 @@ def deterministic_operations():
 
 
 def use_threads(number):
-    """Fixes how many threads TensorFlow computes with, before it begins to.
+    """Fixes how many threads TensorFlow or JAX computes with, before it begins to.
 
     What XLA compiles rounds otherwise with another number.
 
@@ -182,6 +185,8 @@ def use_threads(number):
             another one.
     """
     check_count("threads", number)
+    if BACKEND == "jax":  # which reads it when it begins to compute
+        os.environ["NPROC"] = os.environ["PJRT_NPROC"] = str(number)
     try:
         tf.config.threading.set_intra_op_parallelism_threads(number)
         tf.config.threading.set_inter_op_parallelism_threads(number)
@@ -197,6 +202,17 @@ def cores():
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _gpu():
+    """The name of the first GPU that trains, or None."""
+    if BACKEND == "jax":
+        from keras_amp.training.jax.devices import gpu
+
+        return gpu()
+    gpus = tf.config.get_visible_devices("GPU")
+    details = [tf.config.experimental.get_device_details(each) for each in gpus]
+    return details[0].get("device_name") if details else None
 
 
 @functools.cache

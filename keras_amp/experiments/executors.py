@@ -1,19 +1,33 @@
 """Where cells run: in this process, in others of this machine, or on a Ray cluster."""
 
 from concurrent.futures import FIRST_COMPLETED, wait
+from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 from joblib.executor import get_memmapping_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from keras_amp.experiments import worker
 from keras_amp.experiments.interruption import Interruption
+from keras_amp.experiments.seeds_at_once import groups_of
 from keras_amp.runtime import process
 from keras_amp.runtime.extras import require
 
 # What libraries read before they start threads; joblib sets them, too.
 LIBRARIES = ("BLIS", "MKL", "NUMBA", "NUMEXPR", "OMP", "OPENBLAS")
 THREADS = (*(f"{name}_NUM_THREADS" for name in LIBRARIES), "VECLIB_MAXIMUM_THREADS")
+ON_JAX = {"KERAS_BACKEND": "jax"}
+
+
+class Together(NamedTuple):
+    """Seeds are trained at once.
+
+    Attributes:
+        most: Integer, seeds at a time; None for as many as fit into the memory.
+    """
+
+    most: int | None = None
 
 
 def in_this_process(cells, folder_of, follower, command=None):
@@ -38,7 +52,13 @@ def in_this_process(cells, folder_of, follower, command=None):
 
 
 def on_this_machine(
-    cells, jobs, threads, data_dir=None, gpus_per_cell=None, variables=None
+    cells,
+    jobs,
+    threads,
+    data_dir=None,
+    gpus_per_cell=None,
+    variables=None,
+    together=None,
 ):
     """Runs cells in other processes, those of joblib.
 
@@ -56,22 +76,28 @@ def on_this_machine(
             TensorFlow.
         variables: Dict of additional environment variables of the processes, where the
             user has not set them; see ``keras_amp.runtime.process``.
+        together: ``Together``, by which seeds are trained at once on JAX; None trains
+            each cell by itself.
 
     Yields:
         Records, as cells end; see ``run_cell``.
     """
-    left = {cell.key: cell for cell in cells}
-    how = threads, data_dir, gpus_per_cell, variables
+    units = [[cell] for cell in cells]
+    if together is not None:
+        units = groups_of(cells, together.most)
+        variables = {**(variables or {}), **ON_JAX}
+    left = {unit[0].key: unit for unit in units}
+    how = threads, data_dir, gpus_per_cell, variables, together
     while left:
         dispatched = []
         try:
             noting = _noting(left.values(), dispatched)
-            for record in _in_processes(noting, min(jobs, len(left)), *how):
-                del left[record["key"]]
-                yield record
+            for records in _in_processes(noting, min(jobs, len(left)), *how):
+                del left[records[0]["key"]]
+                yield from records
         except TerminatedWorkerError:
             for key in [key for key in dispatched if key in left]:
-                yield _alone(left.pop(key), *how)
+                yield from _alone(left.pop(key), *how)
 
 
 def on_cluster(
@@ -135,8 +161,8 @@ def on_cluster(
         ray.shutdown()
 
 
-def _in_processes(cells, jobs, threads, data_dir, gpus_per_cell, variables):
-    """The records of an iterator's cells, as they end; that many run at a time."""
+def _in_processes(units, jobs, threads, data_dir, gpus_per_cell, variables, together):
+    """The records of each of an iterator's units; that many run at a time."""
     # With other arguments, and so with other variables, joblib starts other processes.
     how = threads, bool(gpus_per_cell), True, tuple((variables or {}).items())
     # ``Parallel`` would run a single job in this process, which must survive it.
@@ -148,36 +174,43 @@ def _in_processes(cells, jobs, threads, data_dir, gpus_per_cell, variables):
             env=dict.fromkeys(THREADS, str(threads)),
         )
         try:
-            running = _submit(pool, cells, jobs, data_dir)
+            running = _submit(pool, units, jobs, data_dir, together)
             while running:
                 ended, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:
                     yield future.result()
-                running |= _submit(pool, cells, len(ended), data_dir)
+                running |= _submit(pool, units, len(ended), data_dir, together)
         except BaseException:  # Ctrl-C, too, which the processes ignore
             pool.terminate(kill_workers=True)
             raise
 
 
-def _submit(pool, cells, number, data_dir):
-    """Hands out the next cells."""
-    work = worker.run_cell
-    return {pool.submit(work, cell, data_dir) for cell in islice(cells, number)}
+def _submit(pool, units, number, data_dir, together):
+    """Hands out the next lists of cells."""
+    if together is None:
+        work = partial(_each, worker.run_cell, data_dir)
+    else:
+        work = partial(worker.run_cells_together, data_dir=data_dir, most=together.most)
+    return {pool.submit(work, unit) for unit in islice(units, number)}
 
 
-def _alone(cell, *how):
+def _each(run, data_dir, cells):
+    return [run(cell, data_dir) for cell in cells]
+
+
+def _alone(cells, *how):
     try:
-        (record,) = _in_processes(iter([cell]), 1, *how)
+        (records,) = _in_processes(iter([cells]), 1, *how)
     except TerminatedWorkerError as error:
-        record = worker.died(cell, str(error))
-    return record
+        records = [worker.died(cell, str(error)) for cell in cells]
+    return records
 
 
-def _noting(cells, dispatched):
-    """The cells, whose keys are noted as they are handed out."""
-    for cell in list(cells):
-        dispatched.append(cell.key)
-        yield cell
+def _noting(units, dispatched):
+    """The units, whose first cells' keys are noted as they are handed out."""
+    for unit in list(units):
+        dispatched.append(unit[0].key)
+        yield unit
 
 
 def _prepare(threads, shares_gpu, watch, variables):

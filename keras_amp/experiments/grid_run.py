@@ -1,12 +1,14 @@
 """Grids: their cells run in processes or on a cluster, and go on where they were."""
 
+import os
 import shlex
 from pathlib import Path
 
 from keras_amp.experiments.config import FILE
-from keras_amp.experiments.executors import on_cluster, on_this_machine
+from keras_amp.experiments.executors import Together, on_cluster, on_this_machine
 from keras_amp.experiments.results import errors_text
 from keras_amp.experiments.runner import Runner, share_cores, try_cells
+from keras_amp.experiments.seeds_at_once import why_not
 from keras_amp.experiments.store import (
     CELLS,
     FAILED,
@@ -17,6 +19,7 @@ from keras_amp.experiments.store import (
 from keras_amp.experiments.summary.labels import label_cells
 from keras_amp.runtime.extras import require
 from keras_amp.runtime.files import whole_file
+from keras_amp.validation import check_count
 
 
 class GridRun(Runner):
@@ -41,6 +44,9 @@ class GridRun(Runner):
         gpus_per_cell: Float > 0, the share of a GPU that a cell needs; None leaves GPUs
             to TensorFlow.
         data_dir: Folder with public data sets; see ``keras_amp.data.load``.
+        seeds_at_once: Integer, the seeds that are trained as one program, on JAX; True
+            for as many as fit into the memory, by an estimate; False for each by itself.
+            Processes of their own have that backend; ``jobs`` is then 1 by default.
         console: A ``rich.console.Console``; None for standard output.
 
     Attributes:
@@ -68,9 +74,13 @@ class GridRun(Runner):
         gpus_per_cell=None,
         data_dir=None,
         console=None,
+        seeds_at_once=False,
     ):
         self.cluster, self.data_dir = cluster, data_dir
         out = Path("runs") / grid.name if out is None else Path(out)
+        self.together = _together(seeds_at_once, cluster)
+        if self.together is not None:
+            jobs = jobs or 1
         self.jobs, self.threads = share_cores(jobs, threads, gpus_per_cell)
         self.gpus_per_cell = gpus_per_cell
         if cluster is not None:
@@ -84,6 +94,8 @@ class GridRun(Runner):
             if key in keys and record["status"] == FINISHED
         }
         todo = [cell for cell in missing if cell.key not in self.others]
+        if self.together is not None:
+            _check_together(todo)
         self.names = label_cells(grid.cells)
         super().__init__(grid, out, records, todo, self.names, "cells", console)
         if cluster is None:
@@ -111,7 +123,7 @@ class GridRun(Runner):
         """The records of the cells to be run, as they end."""
         how = self.threads, self.data_dir, self.gpus_per_cell
         if self.cluster is None:
-            return on_this_machine(self.todo, self.jobs, *how)
+            return on_this_machine(self.todo, self.jobs, *how, None, self.together)
         return on_cluster(self.todo, self.cluster, *how, self.jobs)
 
     def keep(self, record):
@@ -193,6 +205,37 @@ def name_of(cell, names):
     """
     fold = "" if cell.fold is None else f", fold {cell.fold}"
     return f"{names[cell.key]}, seed {cell.seed}{fold}"
+
+
+def _together(seeds_at_once, cluster):
+    """How seeds are trained at once, or None; raises where they cannot be."""
+    if seeds_at_once is False:
+        return None
+    if seeds_at_once is not True:
+        check_count("seeds_at_once", seeds_at_once)
+    if cluster is not None:
+        raise ValueError(
+            "Expected no `cluster` with `seeds_at_once`, which trains in processes of "
+            f"this machine. Received: cluster={cluster!r}"
+        )
+    require("jax", "jax")
+    backend = os.environ.get("KERAS_BACKEND", "jax")
+    if backend != "jax":
+        raise ValueError(
+            "Expected KERAS_BACKEND to be unset or jax with `seeds_at_once`, which "
+            f"trains on JAX. Received: KERAS_BACKEND={backend}"
+        )
+    return Together(None if seeds_at_once is True else seeds_at_once)
+
+
+def _check_together(cells):
+    """Raises if a cell has a setting with which it is trained by itself alone."""
+    reasons = dict.fromkeys(filter(None, map(why_not, cells)))
+    if reasons:
+        raise ValueError(
+            "Expected settings with which seeds are trained at once. Received: "
+            f"{', '.join(reasons)}. Without `seeds_at_once` all cells run."
+        )
 
 
 def _is_missing(record, retry):

@@ -81,7 +81,7 @@ class Settings:
             every epoch, for ``best_test_error`` and ``test_curve.csv``; None measures it
             after epochs alone.
         jit_compile: Whether the step is compiled by XLA; "auto" compiles where that has
-            been measured to pay.
+            been measured to pay. On JAX it always is.
         save_classifier: Whether a run keeps its trained classifier, for
             ``keras_amp.load_run``.
         save_curve: Whether a run evaluates the test loss along lambda, at the words and

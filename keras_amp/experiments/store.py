@@ -36,7 +36,7 @@ def read_records(folders):
     Returns:
         A dict from keys of cells to records: dicts with ``key``, ``config``, ``status``
         (``"finished"`` or ``"failed"``), ``result`` and ``curves`` or ``error``,
-        ``versions``, ``source``, ``machine``, ``jit_compile`` (see
+        ``backend``, ``versions``, ``source``, ``machine``, ``jit_compile`` (see
         ``experiments.environment``; cells of before it have less), ``started`` and
         ``seconds``.
 
@@ -90,4 +90,6 @@ def _read(path):
         raise ValueError(f"no status {record['status']!r}")
     record["result" if record["status"] == FINISHED else "error"]  # KeyError: damaged
     config = with_defaults(record["config"])
+    # Before JAX there was TensorFlow alone.
+    record = {"backend": "tensorflow", **record}
     return {**record, "config": config, "key": key_of(config)}

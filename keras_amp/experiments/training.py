@@ -1,6 +1,5 @@
 """The one training path: every recipe and every cell of a comparison runs through it."""
 
-import math
 import time
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
 from keras_amp.callbacks.hparams import write_hparams
 from keras_amp.data.unlabeled import with_unlabeled_of
 from keras_amp.experiments.cells import flat_values, policy_arguments
+from keras_amp.experiments.choosing import choosing
 from keras_amp.experiments.environment import (
     ENVIRONMENT,
     deterministic_operations,
@@ -32,6 +32,7 @@ from keras_amp.models import MixupAMPModel
 from keras_amp.paper import DoubleSoftmaxCrossentropy, SummedBinaryCrossentropy
 from keras_amp.runs import RESULT, save_run
 
+BACKEND = keras.backend.backend()
 EVALUATION_BATCH = 250
 TENSORBOARD = "tensorboard"
 MEASURED = ("macro_f1", "nll", "ece", "dev_error", "test_error")  # beside the settings
@@ -139,7 +140,7 @@ def fit_and_test(
     times = times or Times()
     _, epochs, steps = settings.length(len(examples.train[1]))
     with times.part(TRACING):
-        classifier, model, schedules = _compiled(
+        classifier, model, schedules = compiled(
             settings, method, policy, seed, examples, steps
         )
     train_batches = data.batches(*examples.train, settings.batch_size, seed=seed)
@@ -157,7 +158,7 @@ def fit_and_test(
     test = data.batches(*examples.test, EVALUATION_BATCH)
     num_dev = len(examples.dev[1])
     dev = data.batches(*examples.dev, EVALUATION_BATCH) if num_dev else None
-    choice = _choice(num_dev, settings.patience or epochs)
+    choice = choosing(num_dev, settings.patience or epochs)
     test_curve = _TestCurve(test, examples.test[1], settings.test_every, times)
     log = _EpochsLog()
     with deterministic_operations():
@@ -185,25 +186,32 @@ def fit_and_test(
             probabilities = model.predict(test, verbose=0)
             dev_error = _dev_error(model, dev, examples.dev[1])
         about = environment(bool(model.jit_compile))
-    scores = evaluate(probabilities, examples.test[1])
     result = Result(
         method=method.name,
         seed=seed,
         fold=fold,
         dev_error=dev_error,
-        test_error=scores["error"],
         best_test_error=min(test_curve.errors + list(test_curve.by_step.values())),
-        macro_f1=scores["macro_f1"],
-        nll=scores["nll"],
-        ece=scores["ece"],
         epoch=choice[-1].best_epoch + 1 if choice else len(test_curve.errors),
         epochs=len(test_curve.errors),
         steps=steps,
         seconds=seconds,
+        **test_scores(probabilities, examples.test[1]),
     )
     return Trained(
         result, classifier, probabilities, log.epochs, test_curve.by_step, about
     )
+
+
+def test_scores(probabilities, labels):
+    """Returns the fields of a ``Result`` that come from the predictions of the test set.
+
+    Args:
+        probabilities: Float array ``(num_test, num_classes)``.
+        labels: Integer array ``(num_test,)``.
+    """
+    scores = evaluate(probabilities, labels)
+    return {"test_error": scores.pop("error"), **scores}
 
 
 def save_artefacts(folder, trained, settings, method, policy, examples):
@@ -248,8 +256,21 @@ def save_artefacts(folder, trained, settings, method, policy, examples):
     return along
 
 
-def _compiled(settings, method, policy, seed, examples, steps):
-    """The classifier, the model that trains it, and what moves the policy's settings."""
+def compiled(settings, method, policy, seed, examples, steps):
+    """Builds a seed's classifier and compiles the model that trains it.
+
+    Args:
+        settings: ``Settings``.
+        method: ``Method``.
+        policy: The method's policy (ignored without mixing).
+        seed: Integer >= 0.
+        examples: ``Examples`` of that seed.
+        steps: Integer, the steps of the training.
+
+    Returns:
+        A tuple of the classifier, the model, which is the classifier without mixing, and
+        the list of callbacks that move the policy's settings.
+    """
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(settings, examples, seed)
@@ -268,7 +289,8 @@ def _compiled(settings, method, policy, seed, examples, steps):
         # A step that makes variables is traced twice: they are made here. By its name a
         # metric would be made in the step.
         **{counted: [keras.metrics.SparseCategoricalAccuracy("accuracy")]},
-        jit_compile=settings.jit_compile,
+        # JAX has no graphs: what is not compiled runs one operation after the other.
+        jit_compile=settings.jit_compile if BACKEND == "tensorflow" else "auto",
     )
     model.optimizer.build(model.trainable_variables)
     return classifier, model, schedules
@@ -305,16 +327,9 @@ def _loss(name, unlabeled=False):
     return kind(reduction="mean_with_sample_weight")
 
 
-def _choice(num_dev, patience):
-    """The callbacks that choose the epoch; none without development examples."""
-    if not num_dev:
-        return []
-    return [
-        _Choice(num_dev),
-        keras.callbacks.EarlyStopping(
-            _Choice.NAME, mode="max", patience=patience, restore_best_weights=True
-        ),
-    ]
+def error_of(accuracy, size):
+    """Returns the error in percent by an accuracy of float32, which Keras computes in."""
+    return float(100 * (1 - round(size * accuracy) / size))
 
 
 def _dev_error(model, dev, labels):
@@ -372,26 +387,6 @@ class _StopAfter(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-class _Choice(keras.callbacks.Callback):
-    """Logs the quantity that the epoch is chosen by: the greater, the better.
-
-    It is the development accuracy, less a part that is smaller than one example's share
-    and grows with the development loss: the loss decides between equal errors.
-    """
-
-    NAME = "val_choice"
-
-    def __init__(self, num_dev):
-        super().__init__()
-        self.num_dev = num_dev
-
-    def on_epoch_end(self, epoch, logs):
-        """Combines the two."""
-        loss = logs["val_loss"]
-        part = loss / (1 + loss) if math.isfinite(loss) else 1.0  # in [0, 1]
-        logs[self.NAME] = logs["val_accuracy"] - part / (2 * self.num_dev)
-
-
 class _TestCurve(keras.callbacks.Callback):
     """Logs the test accuracy of every epoch, and takes the test error between.
 
@@ -428,9 +423,7 @@ class _TestCurve(keras.callbacks.Callback):
         with self.times.part(EVALUATION):
             scores = self.model.evaluate(self.batches, verbose=0, return_dict=True)
         logs["test_accuracy"] = scores["accuracy"]
-        # Keras computes in float32.
-        right = round(len(self.labels) * scores["accuracy"])
-        self.errors.append(self._error(right))
+        self.errors.append(error_of(scores["accuracy"], len(self.labels)))
 
     def _error(self, right):
         return float(100 * (1 - right / len(self.labels)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from keras_amp.experiments.environment import DETERMINISTIC
+from keras_amp.experiments.environment import BACKEND, DETERMINISTIC
 from keras_amp.experiments.executors import on_cluster, on_this_machine
 from keras_amp.experiments.grid_run import name_of
 from keras_amp.experiments.runner import share_cores, try_cells
@@ -18,6 +18,7 @@ KEY_LENGTH = 16
 ERRORS = ("test_error", "dev_error")
 # Where a record holds the conditions that a cell was run under, by their names.
 CONDITIONS = {
+    "backend": ("backend",),
     "commit": ("source", "commit"),
     "changed files": ("source", "changed"),
     "processor": ("machine", "processor"),
@@ -119,10 +120,11 @@ class Repeated:
 class Verification:
     """Finished cells of a grid, ready to be run again and compared with their records.
 
-    Nothing in the grid's folder is changed. Each cell has the threads and the variables
-    of TensorFlow that its record names, unless ``threads`` or the user's environment say
-    otherwise; cells that were run before these were recorded run without deterministic
-    operations, as they did then. Other differences, such as the processor, are reported.
+    Nothing in the grid's folder is changed. Each cell has the backend, the threads and
+    the variables of TensorFlow that its record names, unless ``threads`` or the user's
+    environment say otherwise; cells that were run before these were recorded run without
+    deterministic operations, as they did then. Other differences, such as the processor,
+    are reported.
 
     Args:
         grid: ``Grid``.
@@ -308,6 +310,8 @@ def _alike(kept, keys, threads, default):
         variables = dict(machine.get("variables", {}))
         if not machine.get("deterministic") and not machine.get("gpu"):
             variables.setdefault(DETERMINISTIC, "0")
+        if kept[key]["backend"] != BACKEND:
+            variables["KERAS_BACKEND"] = kept[key]["backend"]
         of_cell = threads or machine.get("threads") or default
         how = of_cell, tuple(sorted(variables.items()))
         groups.setdefault(how, []).append(key)

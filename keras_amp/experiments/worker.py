@@ -9,6 +9,7 @@ import traceback
 from collections import OrderedDict
 from datetime import UTC, datetime
 
+import keras
 import tensorflow as tf
 
 from keras_amp import data
@@ -17,6 +18,7 @@ from keras_amp.callbacks import MixingTensorBoard
 from keras_amp.experiments.environment import environment, use_threads
 from keras_amp.experiments.examples import prepare
 from keras_amp.experiments.results import about_run, new_folder, write_json
+from keras_amp.experiments.seeds_at_once import fit_and_test_together
 from keras_amp.experiments.store import FAILED, FINISHED
 from keras_amp.experiments.times import WRITING
 from keras_amp.experiments.training import TENSORBOARD, fit_and_test, save_artefacts
@@ -62,6 +64,41 @@ def run_cell(cell, data_dir=None):
     except Exception as error:  # whatever it is, the other cells go on
         outcome = _failure(type(error).__name__, str(error), traceback.format_exc())
     return _record(cell, outcome, started, time.perf_counter() - start)
+
+
+def run_cells_together(cells, data_dir=None, most=None):
+    """Trains and tests the classifiers of several seeds as one program, on JAX.
+
+    An exception of the training is part of the records of all cells that it has kept from
+    ending; it is not raised.
+
+    Args:
+        cells: List of ``Cell``s that differ by seed and fold alone.
+        data_dir: Folder with public data sets, or None.
+        most: Integer, seeds at a time; None for as many as fit into the memory.
+
+    Returns:
+        A list of records as of ``run_cell``, in which ``seconds`` are a cell's share, and
+        ``seeds_at_once`` says how many there were.
+    """
+    started, start = _now(), time.perf_counter()
+    outcomes = {}
+    try:
+        settings = cells[0].settings_with(data_dir)
+        examples = [examples_of(cell, settings, kept=len(cells)) for cell in cells]
+        for place, trained, number in fit_and_test_together(
+            cells, settings, examples, most
+        ):
+            own, curve = examples[place], settings.save_curve
+            along = curve_columns(trained.classifier, *own.test) if curve else None
+            outcomes[place] = _finished(trained, own, along) | {"seeds_at_once": number}
+    except Exception as error:  # whatever it is, the other cells go on
+        failure = _failure(type(error).__name__, str(error), traceback.format_exc())
+        outcomes = dict.fromkeys(range(len(cells)), failure) | outcomes
+    share = (time.perf_counter() - start) / len(cells)
+    return [
+        _record(cell, outcomes[place], started, share) for place, cell in enumerate(cells)
+    ]
 
 
 def run_cell_into(folder, cell, follower, command=None):
@@ -129,7 +166,9 @@ def prepare_process(threads, shares_gpu=False, watch=False):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     use_threads(threads)
     gpus = tf.config.list_physical_devices("GPU")
-    if gpus and shares_gpu:
+    if gpus and keras.backend.backend() == "jax":
+        tf.config.set_visible_devices([], "GPU")  # it makes batches alone
+    elif gpus and shares_gpu:
         chosen = gpus[_worker_number() % len(gpus)]
         tf.config.set_visible_devices(chosen, "GPU")
         tf.config.experimental.set_memory_growth(chosen, True)
@@ -196,18 +235,20 @@ def _nine_digits(columns):
     return {name: [float(f"{v:.9g}") for v in column] for name, column in columns.items()}
 
 
-def examples_of(cell, settings):
+def examples_of(cell, settings, kept=KEPT):
     """Returns the cell's ``Examples``; those of the last cells are there already.
 
     Args:
         cell: ``Cell``.
         settings: Its ``Settings``, with the folder of the data.
+        kept: Integer, the sets of examples that are there afterwards, at least ``KEPT``.
     """
     key = cell.examples_key, settings.data_dir
     return _remembered(
         _examples,
         key,
         lambda: prepare(dataset_of(settings), settings, cell.seed, cell.fold or 0),
+        kept,
     )
 
 
@@ -217,10 +258,10 @@ def dataset_of(settings):
     return _remembered(_datasets, key, lambda: data.load(*key))
 
 
-def _remembered(memory, key, make):
+def _remembered(memory, key, make, kept=KEPT):
     if key not in memory:
         memory[key] = make()
-        while len(memory) > KEPT:
+        while len(memory) > max(KEPT, kept):
             memory.popitem(last=False)
     memory.move_to_end(key)
     return memory[key]

@@ -293,6 +293,11 @@ def supports_jit(model: keras.Model) -> bool:
     return bool(_model_supports_jit(model))
 
 
+def symbolic_build(model: keras.Model, batch: tuple[Any, ...]) -> None:
+    """Make the variables of a compiled model that ``fit`` would make by a first batch."""
+    model._symbolic_build(data_batch=batch)
+
+
 # Losses.
 
 

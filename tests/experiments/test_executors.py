@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
 
-from keras_amp.experiments.executors import on_this_machine
+from keras_amp.experiments.executors import Together, on_this_machine
 
 
 @pytest.fixture
@@ -84,3 +84,17 @@ def test_processes_end_where_the_others_cells_are_not_wanted(started):
     for process in processes(started):
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)
+
+
+def test_seeds_are_trained_at_once_in_a_process_on_jax(started, monkeypatch):
+    def run(cells, data_dir, most):
+        backend = os.environ["KERAS_BACKEND"]
+        return [{"key": c.key, "with": len(cells), "on": (backend, most)} for c in cells]
+
+    monkeypatch.delenv("KERAS_BACKEND")
+    monkeypatch.setattr("keras_amp.experiments.worker.run_cells_together", run)
+    together = Together(most=2)
+    records = list(on_this_machine(cells(0, 0, 0), 1, threads=1, together=together))
+    assert [record["key"] for record in records] == ["0", "1", "2"]
+    assert [record["with"] for record in records] == [2, 2, 1]
+    assert {record["on"] for record in records} == {("jax", 2)}

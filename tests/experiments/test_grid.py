@@ -498,6 +498,20 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.txt"]
 
 
+def test_what_seeds_at_once_cannot_do_is_refused_by_name(tmp_path, monkeypatch):
+    pytest.importorskip("jax")
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    with pytest.raises(ValueError, match="Received: KERAS_BACKEND=tensorflow"):
+        run_grid(small(), tmp_path, seeds_at_once=True)
+    monkeypatch.delenv("KERAS_BACKEND")
+    with pytest.raises(ValueError, match="Received: test_every=2. Without"):
+        run_grid(small(more="test_every = 2"), tmp_path, seeds_at_once=4)
+    for wrong, name in ((0, "seeds_at_once"), (True, "cluster")):
+        with pytest.raises(ValueError, match=name):
+            run_grid(small(), tmp_path, seeds_at_once=wrong, cluster="local")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_cannot_be_trained_is_found_before_anything_is(tmp_path):
     grid = parse_grid("[settings]\ndata = 'missing.csv'", "mine")
     with pytest.raises(FileNotFoundError, match="missing.csv"):
@@ -552,6 +566,8 @@ def test_the_command_runs_a_file_and_goes_on_with_its_folder(
         (["tabel2"], "Did you mean table2"),
         (["quick", "--jobs", "0"], "`jobs`"),
         (["quick", "--gpus-per-cell", "-1"], "`gpus_per_cell`"),
+        (["quick", "--seeds-at-once", "2", "3"], "at most one number"),
+        (["quick", "--seeds-at-once", "--verify", "2"], "--verify or --seeds-at-once"),
         (["quick", "--reuse", "nowhere"], "nowhere, which is no folder"),
         (["quick", "--out", "there.txt"], "which is a file"),
         (["wrong.toml"], "In wrong.toml: expected the name of a setting"),

@@ -11,6 +11,7 @@ from comparing import HALVES, PUBLISHED, TINY, quiet, rows_of, settings
 import keras_amp
 from keras_amp import experiments
 from keras_amp.experiments import compare, methods, training
+from keras_amp.experiments.choosing import Chosen, choosing
 from keras_amp.paper import AuthorsProgram, SummedBinaryCrossentropy
 
 
@@ -24,7 +25,7 @@ def compiled(own_data, method, **changes):
     """The model of a method, before any step."""
     chosen, examples = prepared(own_data, **changes)
     policy = method.policy_of(keras_amp.AdversarialMixing())
-    return training._compiled(chosen, method, policy, 0, examples, 12)[1]
+    return training.compiled(chosen, method, policy, 0, examples, 12)[1]
 
 
 class Model:
@@ -42,7 +43,7 @@ class Model:
 
 def chosen_epoch(logs, num_dev=10, patience=9):
     """The epoch that is chosen, from 0, and the number of epochs trained."""
-    callbacks, model = training._choice(num_dev, patience), Model()
+    callbacks, model = choosing(num_dev, patience), Model()
     for callback in callbacks:
         callback.set_model(model)
         callback.on_train_begin()
@@ -56,6 +57,10 @@ def chosen_epoch(logs, num_dev=10, patience=9):
     for callback in callbacks:
         callback.on_train_end()
     assert model.restored == callbacks[-1].best_epoch
+    beside = Chosen(num_dev, patience)  # of a seed that is trained beside others
+    for accuracy, loss in logs:
+        beside.ends(val_accuracy=accuracy, val_loss=loss)
+    assert (beside.best, len(beside.epochs)) == (model.restored, epoch + 1)
     return model.restored, epoch + 1
 
 
@@ -68,7 +73,7 @@ def test_the_least_error_decides_and_of_equal_ones_the_least_loss():
 
 def test_patience_ends_a_training_that_does_not_improve():
     assert chosen_epoch([(0.5, 1.0)] * 30, patience=2) == (0, 3)
-    assert training._choice(0, 2) == []  # nothing to choose by
+    assert choosing(0, 2) == []  # nothing to choose by
 
 
 def test_the_learning_rate_warms_up(own_data):

@@ -99,6 +99,15 @@ def test_no_other_file_of_the_package_touches_them():
     assert len(list(uses_of_insides(Path(compat.__file__), known))) > 20
 
 
+def test_what_fit_would_make_is_made_before():
+    """The variables of the metrics, which a first batch decides on."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(loss="mse", metrics=["mae"])
+    assert len(model.metrics_variables) == 2  # the loss'
+    compat.symbolic_build(model, (np.ones((4, 3)), np.ones((4, 2))))
+    assert len(model.metrics_variables) == 4
+
+
 def test_every_function_has_a_test_here():
     names = [
         name
