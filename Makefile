@@ -21,7 +21,7 @@ help: ## Show this list.
 train: $(VENV)/ready ## Compare the methods on DATA (questions; trec; a file) and report.
 	$(BIN)/python recipes/$(RECIPE).py --data $(DATA) $(ARGS)
 
-test: $(VENV)/ready ## Run the tests; ARGS are pytest's.
+test: $(VENV)/ready ## Run the tests; ARGS are pytest's, BACKEND=jax has them run on JAX.
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/ready ## Check style, formatting and types.

@@ -1,5 +1,6 @@
 """What begins the tests: which come first, and where the others' fixtures are."""
 
+import jax_lane
 import pytest
 
 # The files that take longest, which begin first: so several workers end together.
@@ -19,8 +20,14 @@ def pytest_configure(config):
         config.pluginmanager.import_plugin("shared_fixtures")
 
 
+def pytest_ignore_collect(collection_path):
+    """Collect on JAX the engine's tests only."""
+    return jax_lane.ignores(collection_path) or None
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Put the tests of the longest files first."""
+    jax_lane.select(config, items)
     place = {f"test_{name}": i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.module.__name__.split(".")[-1], 99))

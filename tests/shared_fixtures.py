@@ -9,7 +9,12 @@ gc.disable()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["KERAS_BACKEND"] = os.environ.get("BACKEND", "tensorflow")
 # Of JAX, whose devices are made as it is first used, some to train on together.
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+FLAGS = "--xla_force_host_platform_device_count=4"
+if os.environ["KERAS_BACKEND"] == "jax":  # a step runs for too short to be optimized
+    FLAGS += (
+        " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    )
+os.environ.setdefault("XLA_FLAGS", FLAGS)
 
 import keras
 import numpy as np

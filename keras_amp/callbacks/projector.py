@@ -98,7 +98,11 @@ def write_checkpoint(
 
 
 def _variable(embeddings: Any) -> tf.Variable:
-    """Return a layer's embeddings as a variable; a copy if the layer computes them."""
-    if isinstance(embeddings, keras.Variable):
-        return embeddings.value
-    return tf.Variable(embeddings, trainable=False)
+    """Return a layer's embeddings as a variable of TensorFlow, if need be by a copy.
+
+    They are none where the layer computes them, and on JAX.
+    """
+    value = embeddings.value if isinstance(embeddings, keras.Variable) else embeddings
+    if isinstance(value, tf.Variable):
+        return value
+    return tf.Variable(keras.ops.convert_to_numpy(value), trainable=False)

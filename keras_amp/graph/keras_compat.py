@@ -389,6 +389,36 @@ class ExportedByAnother:
         """Ignore Keras' own notes of what the model was built with."""
 
 
+class TrainedOnJAX(keras.Model):
+    """A base of models that Keras' trainer for JAX trains, without two of its faults.
+
+    What does not fit in the first batch is an error of ``check_first``, which a subclass
+    defines, rather than one of the losses that Keras builds by that batch. Where the
+    first step of a ``fit`` raises, the variables keep what they held: Keras restores what
+    a step has returned.
+    """
+
+    def check_first(self, batch: Any) -> None:
+        """Raise if the first batch does not fit."""
+        raise NotImplementedError
+
+    def _symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        losses = loss_container(self)
+        if losses is not None and not losses.built:
+            if data_batch is None:
+                _, _, batches = next(iter(iterator))
+                several = isinstance(batches, (list, tuple))
+                data_batch = batches[0] if several else next(batches)
+            self.check_first(data_batch)
+        super()._symbolic_build(iterator=iterator, data_batch=data_batch)
+
+    def _get_jax_state(self, **wanted: bool) -> Any:
+        state = super()._get_jax_state(**wanted)
+        if wanted.pop("purge_model_variables", False):
+            self._jax_state = dict(zip(wanted, state, strict=True))
+        return state
+
+
 class TensorBoard(keras.callbacks.TensorBoard):
     """Keras' callback, with its writer and the steps that a subclass replaces."""
 

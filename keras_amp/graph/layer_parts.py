@@ -72,8 +72,15 @@ def _is_plain_lstm(layer: keras.Operation) -> bool:
         and layer.recurrent_activation is keras.activations.sigmoid
         and not (layer.dropout or layer.recurrent_dropout)
         and not (layer.stateful or layer.return_state or layer.unroll)
-        and not (layer.use_cudnn and keras.distribution.list_devices("gpu"))
+        and not (layer.use_cudnn and _has_gpu())
     )
+
+
+def _has_gpu() -> bool:
+    try:
+        return bool(keras.distribution.list_devices("gpu"))
+    except RuntimeError:  # of JAX, where there is none
+        return False
 
 
 def _is_plain(layer: keras.layers.Layer) -> bool:

@@ -84,6 +84,10 @@ class TrainingStep:
         self._update(result.gradients, x)
         return self._report(result, batch, batch_size)
 
+    def check(self, data: Any) -> None:
+        """Raises if a batch is none that the step takes."""
+        self._checked(*keras.utils.unpack_x_y_sample_weight(data))
+
     def _checked(
         self, x: Structure, y: Structure, sample_weight: Structure
     ) -> tuple[OutputLosses, Leaves, Size]:

@@ -155,7 +155,7 @@ def test_a_step_trains_the_original_in_place_below_and_above(name):
     model.compile(
         keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy", run_eagerly=True
     )
-    start = [w.numpy() for w in classifier.trainable_weights]
+    start = [np.array(w) for w in classifier.trainable_weights]
     before = prediction(classifier, x)
     logs = model.train_on_batch(x, Y, return_dict=True)
     assert np.isfinite(list(logs.values())).all()
@@ -327,9 +327,9 @@ def test_an_opened_model_trains_or_infers_as_the_closed_one(called_with, trainin
     statistics = inner.get_layer("statistics").non_trainable_weights
     results = []
     for model in (network, mixed):
-        start = [v.numpy() for v in (noise, *statistics)]
+        start = [np.array(v) for v in (noise, *statistics)]
         results.append([np.asarray(model(x, training=training))])
-        results[-1] += [v.numpy() for v in (noise, *statistics)]
+        results[-1] += [np.array(v) for v in (noise, *statistics)]
         for variable, value in zip((noise, *statistics), start, strict=True):
             variable.assign(value)
     for expected, actual in zip(*results, strict=True):

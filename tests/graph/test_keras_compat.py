@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from backends import JAX
 from keras import ops
 
 import keras_amp
@@ -457,6 +458,35 @@ def test_is_seed_state():
 
 
 # Classes that Keras asks by private names.
+
+
+def test_a_fit_that_fails_leaves_the_variables_as_they_were():
+    class Failing(compat.TrainedOnJAX):
+        first = ()
+
+        def __init__(self):
+            super().__init__()
+            self.inner = small_model()
+
+        def call(self, x):
+            return self.inner(x)
+
+        def check_first(self, batch):
+            self.first = [np.shape(part) for part in batch[:2]]
+
+        def compute_loss(self, *args, training=True, **kwargs):
+            if training:
+                raise ValueError("mine")
+            return super().compute_loss(*args, training=training, **kwargs)
+
+    model = Failing()
+    model.compile("adam", "mse", run_eagerly=True)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="mine"):
+        model.fit(np.ones((5, 3)), np.ones((5, 2)), batch_size=3, verbose=0)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert model.first == ([(3, 3), (3, 2)] if JAX else ())
 
 
 def test_a_model_is_exported_by_another(tmp_path):

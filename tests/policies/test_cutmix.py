@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from helpers import injected
 from keras import layers, ops
 
@@ -18,9 +17,9 @@ LAM = np.array([0.2, 0.9, 0.5, 0.7], "float32")
 
 
 def hidden(*shape, mask=None):
-    x = tf.constant(RNG.normal(size=(4, *shape)), "float32")
+    x = ops.convert_to_tensor(RNG.normal(size=(4, *shape)), "float32")
     if mask is not None:
-        keras_compat.put_mask(x, tf.constant(mask))
+        keras_compat.put_mask(x, ops.convert_to_tensor(mask))
     return x
 
 
@@ -45,10 +44,10 @@ def test_a_mask_is_that_of_the_example_at_each_position(name, meaning):
     shape, of_mask, having = MASKS[name]
     h, mask, stays = hidden(*shape), booleans(*of_mask), booleans(*(shape[:-1] or shape))
     wide = stays if len(shape) == 1 else stays[..., None]
-    joined = tf.constant(np.broadcast_to(wide, h.shape), "float32")
+    joined = ops.convert_to_tensor(np.broadcast_to(wide, h.shape), "float32")
     expected = np.where(stays[having], mask, mask[PARTNER])
     for dtype in ("bool", "int32"):
-        state = Hidden([h], [tf.cast(mask, dtype)], [meaning])
+        state = Hidden([h], [ops.cast(mask, dtype)], [meaning])
         (actual,) = state.pair(LAM, PARTNER, joined).masks
         np.testing.assert_array_equal(np.array(actual) != 0, expected)
         assert actual.dtype == dtype
@@ -59,7 +58,7 @@ def test_the_first_channels_of_images():
     try:
         stays, mask = booleans(1, 3, 2), booleans(3, 2)
         h = hidden(4, 3, 2, mask=mask)
-        joined = tf.constant(np.broadcast_to(stays, h.shape), "float32")
+        joined = ops.convert_to_tensor(np.broadcast_to(stays, h.shape), "float32")
         pair = Hidden([h], [], []).pair(LAM, PARTNER, joined)
         expected = np.where(stays[:, 0], mask, mask[PARTNER])
         np.testing.assert_array_equal(pair.implicit_masks[0], expected)
@@ -74,8 +73,8 @@ def test_the_first_channels_of_images():
 def test_other_masks_are_united():
     """What picks words out, and what is about none of the positions."""
     h, picked, other = hidden(7, 3), booleans(7), booleans(2)
-    stays = tf.constant(np.broadcast_to(booleans(7, 1), h.shape), "float32")
-    masks = [tf.constant(picked), tf.constant(other)]
+    stays = ops.convert_to_tensor(np.broadcast_to(booleans(7, 1), h.shape), "float32")
+    masks = [ops.convert_to_tensor(picked), ops.convert_to_tensor(other)]
     pair = Hidden([h], masks, ["select", "keep"]).pair(LAM, PARTNER, stays)
     for actual, mask in zip(pair.masks, (picked, other), strict=True):
         np.testing.assert_array_equal(actual, mask | mask[PARTNER])
@@ -87,8 +86,8 @@ def test_several_hidden_states_have_a_mask_each():
     (place,) = places_of(mask, [numbers, words])
     assert (place.state, place.first, place.axes) == (1, 1, [1])
     stays = [booleans(7), np.broadcast_to(booleans(7, 1), words.shape)]
-    joined = side_by_side([tf.constant(s, "float32") for s in stays])
-    state = Hidden([numbers, words], [tf.constant(mask)], ["keep"])
+    joined = side_by_side([ops.convert_to_tensor(s, "float32") for s in stays])
+    state = Hidden([numbers, words], [ops.convert_to_tensor(mask)], ["keep"])
     pair = state.pair(LAM, PARTNER, joined)
     expected = np.where(stays[1][..., 0], mask, mask[PARTNER])
     np.testing.assert_array_equal(pair.masks[0], expected)

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from backends import run_as
+from keras import ops
 from scipy import stats
 
 import keras_amp
@@ -25,16 +27,14 @@ def drawing_beta(alpha, how, n):
     def draw():
         return symmetric_beta((n,), alpha, generator)
 
-    if how != "eager":
-        draw = tf.function(draw, jit_compile=how == "xla")
-    return draw, generator
+    return run_as(how, draw, generator), generator
 
 
 def beta_draws(alpha, how="eager", n=N, seed=3):
     """Draws in float64, made in the given way."""
     draw, generator = drawing_beta(alpha, how, n)
     generator.state.assign(keras.random.SeedGenerator(seed).state)
-    return draw().numpy().astype("float64")
+    return np.array(draw()).astype("float64")
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,11 @@ def test_the_ends_of_the_uniform_draws_are_harmless(monkeypatch, alpha):
     u, v = [0.0, 1e-38, 0.5, 1 - 2**-24], [0.0, 0.25, 0.5, 0.75, 1 - 2**-24]
     uniform = iter(np.meshgrid(u, v))  # each with each
     monkeypatch.setattr(
-        keras.random, "uniform", lambda *_, **__: tf.constant(next(uniform), "float32")
+        keras.random,
+        "uniform",
+        lambda *_, **__: ops.convert_to_tensor(next(uniform), "float32"),
     )
-    lam = symmetric_beta((5, 4), alpha).numpy()
+    lam = np.array(symmetric_beta((5, 4), alpha))
     assert lam.shape == (5, 4)
     assert ((lam >= 0) & (lam <= 1)).all()
 
@@ -135,7 +137,7 @@ def test_the_same_seed_draws_the_same(how):
 
 def test_a_generator_moves_on():
     generator = keras.random.SeedGenerator(7)
-    first, second = (symmetric_beta((50,), 1.0, generator).numpy() for _ in range(2))
+    first, second = (np.array(symmetric_beta((50,), 1.0, generator)) for _ in range(2))
     assert (first != second).all()
 
 
@@ -147,11 +149,12 @@ def test_a_generator_moves_on():
 def test_all_permutations_of_four_are_equally_likely(how, most_ranked, monkeypatch):
     monkeypatch.setattr(random, "MOST_RANKED", most_ranked)
     generator = keras.random.SeedGenerator(5)
-    draw = tf.function(
-        lambda: tf.stack([uniform_permutation(4, generator) for _ in range(5)]),
-        jit_compile=how == "xla",
+    draw = run_as(
+        how,
+        lambda: ops.stack([uniform_permutation(4, generator) for _ in range(5)]),
+        generator,
     )
-    rounds = [draw().numpy() for _ in range(600)]
+    rounds = [np.array(draw()) for _ in range(600)]
     counts = Counter(map(tuple, np.concatenate(rounds).tolist()))
     assert set(counts) == set(permutations(range(4)))
     assert stats.chisquare(list(counts.values())).pvalue > 0.001
@@ -163,10 +166,7 @@ def test_all_permutations_of_four_are_equally_likely(how, most_ranked, monkeypat
 )
 def test_a_permutation_of_any_size(size, how):
     generator = keras.random.SeedGenerator(5)
-    draw = lambda: uniform_permutation(size, generator)  # noqa: E731
-    if how != "eager":
-        draw = tf.function(draw, jit_compile=how == "xla")
-    permutation = draw()
+    permutation = run_as(how, lambda: uniform_permutation(size, generator), generator)()
     assert permutation.dtype == "int32"
     np.testing.assert_array_equal(np.sort(permutation), np.arange(size))
 
@@ -175,15 +175,15 @@ def test_a_size_known_only_while_running():
     generator = keras.random.SeedGenerator(5)
     draw = tf.function(lambda size: uniform_permutation(size, generator))
     for size in (1, 6, 9):
-        drawn = draw(tf.constant(size))
+        drawn = draw(ops.convert_to_tensor(size))
         np.testing.assert_array_equal(np.sort(drawn), np.arange(size))
 
 
 @pytest.mark.parametrize("draws", [[0.5] * 5, [0.2, 0.9, 0.2, 0.9, 0.1]])
 def test_tied_draws_still_make_a_permutation(monkeypatch, draws):
-    uniform = lambda *_, **__: tf.constant(draws, "float32")  # noqa: E731
+    uniform = lambda *_, **__: ops.convert_to_tensor(draws, "float32")  # noqa: E731
     monkeypatch.setattr(keras.random, "uniform", uniform)
-    permutation = uniform_permutation(5).numpy()
+    permutation = np.array(uniform_permutation(5))
     np.testing.assert_array_equal(permutation, np.argsort(np.argsort(draws, stable=True)))
 
 
@@ -209,8 +209,8 @@ HOWS = ["eager", "graph", "graph, unknown size", "xla, unknown size"]
 
 def drawing(size, how, generator):
     """A callable that draws a permutation of `size`, in the given way."""
-    if how == "eager":
-        return lambda: uniform_permutation(size, generator)
+    if how in ("eager", "graph"):
+        return run_as(how, lambda: uniform_permutation(size, generator), generator)
     signature = tf.TensorSpec((None if "unknown" in how else size,), "bool")
     draw = tf.function(
         lambda batch: uniform_permutation(
@@ -233,10 +233,10 @@ def drawing(size, how, generator):
 def test_a_large_permutation_is_one_and_repeats_by_its_seed(how):
     size = 30_000  # all pairs would take 4 GB
     generator = keras.random.SeedGenerator(5)
-    draw, start = drawing(size, how, generator), generator.state.numpy()
-    first, other = draw().numpy(), draw().numpy()
+    draw, start = drawing(size, how, generator), np.array(generator.state)
+    first, other = np.array(draw()), np.array(draw())
     generator.state.assign(start)
-    again = draw().numpy()
+    again = np.array(draw())
     np.testing.assert_array_equal(np.sort(first), np.arange(size))
     np.testing.assert_array_equal(first, again)
     assert (first != other).mean() > 0.99
@@ -249,14 +249,14 @@ def test_up_to_some_thousand_positions_get_the_ranks_of_float32_draws(how, monke
     if how != "eager":  # a mode does not depend on how many there are
         monkeypatch.setattr(random, "MOST_RANKED", 200)
     size, generator = random.MOST_RANKED, keras.random.SeedGenerator(5)
-    start = generator.state.numpy()
-    drawn = drawing(size, how, generator)().numpy()
+    start = np.array(generator.state)
+    drawn = np.array(drawing(size, how, generator)())
     generator.state.assign(start)
     draw = tf.function(
         lambda: keras.random.uniform((size,), seed=generator),
         jit_compile=how.startswith("xla"),
     )
-    ranks = np.argsort(np.argsort(draw().numpy(), kind="stable"), kind="stable")
+    ranks = np.argsort(np.argsort(np.array(draw()), kind="stable"), kind="stable")
     np.testing.assert_array_equal(drawn, ranks)
 
 
@@ -290,7 +290,7 @@ def test_the_fixed_points_of_large_permutations_follow_poissons_law(monkeypatch)
     size = 500
     monkeypatch.setattr(random, "MOST_RANKED", size - 1)
     draw = drawing(size, "graph", keras.random.SeedGenerator(3))
-    fixed = [int((draw().numpy() == np.arange(size)).sum()) for _ in range(1000)]
+    fixed = [int((np.array(draw()) == np.arange(size)).sum()) for _ in range(1000)]
     observed = np.bincount(np.minimum(fixed, 4), minlength=5)
     expected = [*stats.poisson(1).pmf(range(4)), stats.poisson(1).sf(3)]
     assert stats.chisquare(observed, 1000 * np.array(expected)).pvalue > 0.001
@@ -299,10 +299,10 @@ def test_the_fixed_points_of_large_permutations_follow_poissons_law(monkeypatch)
 def test_tied_draws_of_one_sort_are_ordered_by_the_other(monkeypatch):
     monkeypatch.setattr(random, "MOST_RANKED", 3)
     first, second = [0.5, 0.1, 0.3, 0.2], [0.4, 0.4, 0.4, 0.1]
-    uniform = lambda *_, **__: tf.constant([*first, *second], "float32")  # noqa: E731
+    uniform = lambda *_, **__: ops.convert_to_tensor([*first, *second], "float32")  # noqa: E731
     monkeypatch.setattr(keras.random, "uniform", uniform)
     # By the first draws: 1, 3, 2, 0; of these places the last comes first by the second.
-    assert uniform_permutation(4).numpy().tolist() == [0, 1, 3, 2]
-    tied = lambda *_, **__: tf.constant([*first, *[0.4] * 4], "float32")  # noqa: E731
+    assert np.array(uniform_permutation(4)).tolist() == [0, 1, 3, 2]
+    tied = lambda *_, **__: ops.convert_to_tensor([*first, *[0.4] * 4], "float32")  # noqa: E731
     monkeypatch.setattr(keras.random, "uniform", tied)
-    assert uniform_permutation(4).numpy().tolist() == [1, 3, 2, 0]
+    assert np.array(uniform_permutation(4)).tolist() == [1, 3, 2, 0]

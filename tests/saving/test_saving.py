@@ -91,8 +91,8 @@ def assert_equal_state(model, other):
     for group in (model.variables, model.optimizer.variables):
         assert group
     pairs = [(model.get_weights(), other.get_weights())]
-    pairs.append([[v.numpy() for v in m.optimizer.variables] for m in (model, other)])
-    pairs.append([[v.numpy() for v in states(m)] for m in (model, other)])
+    pairs.append([[np.array(v) for v in m.optimizer.variables] for m in (model, other)])
+    pairs.append([[np.array(v) for v in states(m)] for m in (model, other)])
     for ours, others in pairs:
         for a, b in zip(ours, others, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -453,7 +453,7 @@ def test_the_learning_rate_scheduler_sets_the_rate(one_batch):
     after_first = []
     note = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: after_first.append(
-            [w.numpy() for w in model.trainable_weights]
+            [np.array(w) for w in model.trainable_weights]
         )
     )
     history = train(model, one_batch, 3, callbacks=[rates, note])

@@ -11,6 +11,7 @@ from helpers import LAM, MODES, PERMUTATION, injected
 from keras import layers, ops
 
 import keras_amp
+from keras_amp.graph import keras_compat
 from keras_amp.training.losses import ExampleLoss
 
 IGNORED = -100
@@ -31,7 +32,7 @@ def own_mask(y, p):
     """A user's loss that leaves labels out by itself, as a function."""
     counts = ops.not_equal(y, IGNORED)
     loss = ops.sparse_categorical_crossentropy(ops.where(counts, y, 0), p)
-    loss._keras_mask = counts
+    keras_compat.put_mask(loss, counts)
     return loss
 
 
@@ -260,7 +261,7 @@ def assert_a_step_is_that_of_numpy(
     task, policy="shared noise", reduction="mean", weight=None, padded=False, **how
 ):
     classifier = network(task, padded)
-    kernel = classifier.get_layer("logits").kernel.numpy()
+    kernel = np.array(classifier.get_layer("logits").kernel)
     step = NumpyStep(task, kernel, weight, padded, reduction)
     before = after = step.losses(step.lam)
     lam = step.lam
@@ -286,7 +287,7 @@ def assert_a_step_is_that_of_numpy(
     np.testing.assert_allclose(logs["loss"], total, rtol=1e-5)
     np.testing.assert_allclose(logs["loss_gap"], (after - before).mean(), atol=2e-6)
     gradient = step.kernel_gradient(weigh)
-    actual = (kernel - classifier.get_layer("logits").kernel.numpy()) / 0.5
+    actual = (kernel - np.array(classifier.get_layer("logits").kernel)) / 0.5
     np.testing.assert_allclose(
         actual, gradient, atol=2e-6 * max(1, np.abs(gradient).max())
     )
@@ -358,7 +359,7 @@ def test_a_pair_s_loss_along_lambda_is_its_own(padded):
         for size in (1, 64)
     ]
     np.testing.assert_allclose(*curves, rtol=1e-5, atol=1e-7)
-    kernel = model.get_layer("logits").kernel.numpy().astype("float64")
+    kernel = np.array(model.get_layer("logits").kernel).astype("float64")
     y, counts = np.maximum(Y["tags"], 0), Y["tags"] != IGNORED
     mask = words(X["tags"]) if padded else np.ones_like(counts)
     expected = np.zeros((12, 3))
@@ -389,7 +390,7 @@ class Remapped(keras.losses.SparseCategoricalCrossentropy):
 
     def call(self, y_true, y_pred):
         loss = super().call(ops.maximum(y_true, 0), y_pred)
-        loss._keras_mask = y_true >= 0
+        keras_compat.put_mask(loss, y_true >= 0)
         return loss
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from backends import JAX, gradients
 from helpers import LAM, MODES, PERMUTATION, injected
 from keras import ops
 
@@ -137,7 +138,7 @@ def check_alike(models, rtol=2e-5, epochs=1, evaluated=True):
     plain, ours = models
     for a, b in zip(plain.get_weights(), ours.classifier.get_weights(), strict=True):
         np.testing.assert_allclose(b, a, rtol=50 * rtol, atol=rtol)
-    if plain.run_eagerly:
+    if plain.run_eagerly or JAX:
         expected, got = (model.predict(X, verbose=0) for model in models)
     else:
         expected, got = (model.predict_step((tf.constant(X),)) for model in models)
@@ -225,7 +226,7 @@ class Confident(keras_amp.MixupAMPModel):
     ],
 )
 def test_the_gradient_of_a_mixture(overriding, noise, mode):
-    """Compare with a tape over the layers, with hidden states mixed by hand."""
+    """Compare with a gradient through the layers, with hidden states mixed by hand."""
     kind = Everything if overriding == "both" else keras.Model
     policy = injected(keras_amp.AdversarialMixing, step_size=0.0, noise=noise)
     layers = {"dropout": 0.0}
@@ -237,28 +238,35 @@ def test_the_gradient_of_a_mixture(overriding, noise, mode):
     _, hidden, _, top = plain.layers
     lam = LAM[:, None]
     major = np.where(LAM >= 0.5, y, y[PERMUTATION])
-    with tf.GradientTape() as tape:
+
+    def predicted():
         h = hidden(x)
-        y_pred = top(lam * h + (1 - lam) * tf.gather(h, PERMUTATION))
-        losses = -tf.math.log(y_pred)
+        return top(lam * h + (1 - lam) * ops.take(h, PERMUTATION, axis=0))
+
+    def total():
+        y_pred = predicted()
         own, partner = (
-            tf.gather(losses, v, axis=1, batch_dims=1) for v in (y, y[PERMUTATION])
+            -ops.log(ops.sum(y_pred * np.eye(3, dtype="float32")[v], axis=1))
+            for v in (y, y[PERMUTATION])
         )
         loss = LAM * weight * own + (1 - LAM) * weight[PERMUTATION] * partner
         # Keras divides a layer's activity by the batch size.
-        activity = 0.01 * tf.reduce_sum(y_pred**2) / 6
-        total = tf.reduce_mean(loss) + 0.01 * tf.reduce_sum(hidden.kernel**2) + activity
+        activity = 0.01 * ops.sum(y_pred**2) / 6
+        total = ops.mean(loss) + 0.01 * ops.sum(hidden.kernel**2) + activity
         if overriding == "both":
-            entropy = tf.reduce_sum(y_pred * tf.math.log(y_pred + 1e-6), axis=1)
-            size = tf.reduce_mean(hidden.kernel**2) + x[0, 0]
-            total = 0.5 * total + 0.3 * tf.reduce_mean(entropy) + 0.01 * size
-        total = 2.0 * total + 0.3 * tf.reduce_mean(y_pred[:, 0] * x[:, 1])
-    weights = [v.value for v in plain.trainable_variables]
+            entropy = ops.sum(y_pred * ops.log(y_pred + 1e-6), axis=1)
+            size = ops.mean(hidden.kernel**2) + x[0, 0]
+            total = 0.5 * total + 0.3 * ops.mean(entropy) + 0.01 * size
+        return 2.0 * total + 0.3 * ops.mean(y_pred[:, 0] * x[:, 1])
+
+    weights = plain.trainable_variables
+    loss, y_pred = float(total()), np.array(predicted())
     expected = [
-        v - g for v, g in zip(weights, tape.gradient(total, weights), strict=True)
+        np.array(v) - g
+        for v, g in zip(weights, gradients(total, variables=weights), strict=True)
     ]
     logs = model.train_on_batch(x, y, weight, return_dict=True)
-    np.testing.assert_allclose(logs["loss"], total, rtol=1e-5)
+    np.testing.assert_allclose(logs["loss"], loss, rtol=1e-5)
     accuracy = np.average(np.argmax(y_pred, axis=1) == major)
     np.testing.assert_allclose(logs["accuracy"], accuracy, rtol=1e-6)
     for value, got in zip(expected, model.trainable_variables, strict=True):
@@ -361,8 +369,8 @@ def test_what_cannot_be_mixed_is_refused(kind, model_class, message):
 
 def test_what_would_be_lost_is_refused():
     class OwnStep(keras.Model):
-        def train_step(self, data):
-            return super().train_step(data)
+        def train_step(self, *arguments):
+            return super().train_step(*arguments)
 
     class OwnMetrics(keras.Sequential):
         def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -373,7 +381,7 @@ def test_what_would_be_lost_is_refused():
         with pytest.raises(ValueError, match=message):
             keras_amp.MixupAMPModel(network(kind), "hidden")
     patched = network(keras.Model)
-    patched.train_step = lambda data: {}
+    patched.train_step = lambda *_: {}
     with pytest.raises(ValueError, match="train_step"):
         keras_amp.MixupAMPModel(patched, "hidden")
     # It only reads the network.

@@ -23,6 +23,7 @@ from keras_amp.training.jax.scopes import (
     with_values,
     without_masks,
 )
+from keras_amp.training.tensorflow import assertions
 from keras_amp.typing import Tensor
 
 SeedGenerator = keras.random.SeedGenerator
@@ -164,6 +165,8 @@ def _constant(passed: Pass) -> Pass:
 
 def switch(index: Tensor, branches: Sequence[Callable[[], Any]]) -> Any:
     """Runs the branch of that index; all yield tensors alike, and change variables."""
+    if not isinstance(index, jax.core.Tracer):  # eagerly: JAX would compile all of them
+        return branches[int(index)]()
 
     def pure(branch: Callable[[], Any]) -> Callable[[], Any]:
         def run() -> Any:
@@ -247,10 +250,13 @@ def one_loss_each(values: Tensor, lam: Tensor, about: str, hint: str) -> Tensor:
 
 
 def clearer_error(error: Exception) -> Exception | None:
-    """Returns an error that says that another process has ended, if one has; or None."""
+    """Returns an error that says that another process has ended, if one has.
+
+    Else that of wrong labels in a data set, which TensorFlow reads here, too; or None.
+    """
     said = str(error)
     if jax.process_count() == 1 or not any(part in said for part in _LOST):
-        return None
+        return assertions.clearer_error(error)
     return RuntimeError(
         "Expected all processes of the distributed training to go on. Received: one that "
         f"has ended, as its connection tells ({said.strip().splitlines()[0][:200]}). "

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import keras
 
+from keras_amp.graph import keras_compat
 from keras_amp.training.jax.backend import Compilation
 from keras_amp.training.jax.scopes import Scope, current, with_values
 from keras_amp.typing import Tensor
@@ -14,7 +15,7 @@ from keras_amp.typing import Tensor
 State = tuple[list[Tensor], ...]
 
 
-class BackendModel(keras.Model):
+class BackendModel(keras_compat.TrainedOnJAX):
     """A base of ``MixupAMPModel``: how JAX runs its steps.
 
     Keras hands over the values of all variables as lists, and takes those after the step
@@ -59,6 +60,11 @@ class BackendModel(keras.Model):
         with with_values(variables, values) as scope:
             logs = self._training_step(data)
         return logs, tuple([scope.state_mapping[id(v)] for v in each] for each in lists)
+
+    def check_first(self, batch: Any) -> None:
+        """Raises if the first batch does not fit."""
+        with Scope():
+            self._training_step.check(batch)
 
     def logs_of(self, result: Any, wanted: Callable[[str], bool]) -> Any:
         """Returns what a step of an evaluation returned, with some of its reports."""
