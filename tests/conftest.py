@@ -5,7 +5,7 @@ import pytest
 
 # The files that take longest, which begin first: so several workers end together.
 LONGEST = """
-    finished_grid grid compilation cli models bert noise saving training tensorboard
+    jax finished_grid grid compilation cli models bert noise saving training tensorboard
     comparison_run runs notebook guides packaging schedule side_effects affine overrides
 """.split()
 

@@ -14,6 +14,7 @@ EACH_PATH = os.environ.get("LANE") == "each path"
 
 ENGINE = """
     policies graph training saving callbacks analysis/test_curve.py test_layers.py
+    experiments/test_seeds_at_once.py
 """.split()
 
 # Files, tests, or tests with their parameters, one a line, by the reason.
@@ -30,6 +31,7 @@ TENSORFLOWS_OWN = {
         test_a_policys_draw_for_a_large_batch
         test_the_compiled_step_sorts_nothing
         test_made_under_a_strategy
+        test_below_is_computed_once_an_example_and_nothing_is_traced_anew
         test_a_model_is_exported_by_another
         test_texts_of_unknown_length
         test_a_large_permutation_is_one_and_repeats_by_its_seed[graph, unknown size]
@@ -119,6 +121,8 @@ PATHS = set(
     test_counts_are_those_of_numpy
     test_the_projector_reads_embeddings_at_any_depth
     test_the_loss_along_lambda_of_both
+    test_four_devices_train_as_one
+    test_a_convolution_is_a_sum_of_products
     test_a_fit_that_fails_leaves_the_variables_as_they_were
     """.split()
 )

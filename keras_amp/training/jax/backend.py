@@ -235,8 +235,16 @@ def divides_data_sets() -> bool:
 
 
 def values_of(y: Tensor) -> np.ndarray | None:
-    """Returns a tensor's values, or None while a step is traced."""
-    return None if isinstance(y, jax.core.Tracer) else np.asarray(y)
+    """Returns a tensor's values, or None while a step is traced.
+
+    And None where another process has a part of them.
+    """
+    traced = isinstance(y, jax.core.Tracer)
+    return np.asarray(y) if not traced and _is_here(y) else None
+
+
+def _is_here(y: Tensor) -> bool:
+    return getattr(y, "is_fully_addressable", True)
 
 
 def asserted(y: list[Tensor], size: Any, checks: Any) -> list[Tensor]:
