@@ -34,7 +34,10 @@ def cells(own_data, method, seeds, **changes):
 
 @pytest.fixture(scope="module")
 def together(own_data):
-    return run_cells_together(cells(own_data, Method("word", "amp"), range(2)))
+    """At once, as on a GPU; without mixing one after the other, as on a CPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("keras_amp.training.jax.seeds.one_by_one", lambda: False)
+        return run_cells_together(cells(own_data, Method("word", "amp"), range(2)))
 
 
 def test_they_come_to_what_each_comes_to_alone(own_data, together):
@@ -60,8 +63,9 @@ def test_a_record_is_as_any_other(own_data, together):
     assert "jax" in together[0]["versions"]
 
 
-def test_without_mixing_or_a_development_set(own_data):
-    """With steps of two sizes, and a last epoch of one step."""
+def test_without_mixing_or_a_development_set(own_data, monkeypatch):
+    """With steps and batches of two sizes, and a last epoch of one step."""
+    monkeypatch.setattr("keras_amp.experiments.seeds_at_once.EVALUATION_BATCH", 10)
     changes = {"dev_fraction": 0, "patience": None, "batch_size": 30, "steps": 3}
     changes["backbone_arguments"] = {**TINY, "dropout": 0.0}  # compiled sooner
     (alone,) = cells(own_data, Method("none"), [1], **changes)

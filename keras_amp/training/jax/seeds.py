@@ -1,7 +1,8 @@
 """Models of several seeds, trained as one program: everything is stacked on a first axis.
 
 One model says what a step computes; the values of all variables, and the examples, are
-handed over for all seeds at once. XLA compiles an epoch as a whole.
+handed over for all seeds. XLA compiles an epoch as a whole: a loop over steps, in which
+``jax.vmap`` has each operation work on all seeds at once; on a CPU a loop over seeds.
 """
 
 from collections.abc import Callable, Sequence
@@ -121,7 +122,7 @@ class TrainedTogether:
         """Predicts as ``keras.Model.predict`` does; ``(seeds, num_examples, ...)``."""
         batches = in_order(tree.flatten(inputs)[0].shape[1], batch_size)
         full, rest = jax.device_get(self._predicted(weights, inputs, *batches))
-        parts = [] if full is None else list(full)
+        parts = [] if full is None else [full.reshape(len(full), -1, full.shape[-1])]
         return np.concatenate(parts + ([] if rest is None else [rest]), axis=1)
 
     def choose(
@@ -140,40 +141,45 @@ class TrainedTogether:
     def _train(
         self, state: Stacked, examples: Any, full: Any, rest: Any
     ) -> tuple[Any, Stacked]:
-        state = state._replace(metrics=jax.vmap(self._fresh_metrics)(state.metrics))
+        def train(state: Any, examples: Any, full: Any, rest: Any) -> tuple[Any, Any]:
+            def step(state: Any, chosen: Any) -> tuple[Any, Any]:
+                logs, state = self.model.train_step(state, _taken(examples, chosen))
+                return state, logs
 
-        def step(state: Stacked, chosen: Any) -> tuple[Stacked, Any]:
-            logs, state = self._step(tuple(state), _taken(examples, chosen))
-            return Stacked(*state), logs
+            state = *state[:3], self._fresh_metrics(state[3])
+            state, logs = _last(*_over(step, state, full, rest))
+            return logs, state
 
-        state, logs, last = _over(step, state, full, rest)
-        logs = tree.map_structure(lambda log: log[-1], logs) if last is None else last
-        return logs, state
-
-    def _step(self, state: Any, batch: Any) -> Any:
-        return jax.vmap(self.model.train_step)(state, batch)
+        logs, state = self._of_each(train)(tuple(state), examples, full, rest)
+        return logs, Stacked(*state)
 
     def _test(self, state: Stacked, examples: Any, full: Any, rest: Any) -> Any:
+        def test(trainable: Any, non_trainable: Any, metrics: Any, examples: Any) -> Any:
+            def step(metrics: Any, chosen: Any) -> tuple[Any, Any]:
+                state = trainable, non_trainable, metrics
+                logs, state = self.model.test_step(state, _taken(examples, chosen))
+                return state[-1], logs
+
+            return _last(*_over(step, self._fresh_metrics(metrics), full, rest))[1]
+
         trainable, non_trainable, _, metrics = state
-        metrics = jax.vmap(self._fresh_metrics)(metrics)
-
-        def step(metrics: Any, chosen: Any) -> tuple[Any, Any]:
-            state = trainable, non_trainable, metrics
-            batch = _taken(examples, chosen)
-            logs, state = jax.vmap(self.model.test_step)(state, batch)
-            return state[-1], logs
-
-        _, logs, last = _over(step, metrics, full, rest)
-        return tree.map_structure(lambda log: log[-1], logs) if last is None else last
+        return self._of_each(test)(trainable, non_trainable, metrics, examples)
 
     def _predict(self, weights: Any, inputs: Any, full: Any, rest: Any) -> Any:
-        def step(none: Any, chosen: Any) -> tuple[Any, Any]:
-            batch = (_taken(inputs, chosen),)
-            found, _ = jax.vmap(self.model.predict_step)(tuple(weights), batch)
-            return none, found
+        def predict(weights: Any, inputs: Any) -> Any:
+            def step(none: Any, chosen: Any) -> tuple[Any, Any]:
+                batch = (_taken(inputs, chosen),)
+                return none, self.model.predict_step(tuple(weights), batch)[0]
 
-        _, full, rest = _over(step, None, full, rest)
-        return full, rest
+            return _over(step, None, full, rest)[1:]
+
+        return self._of_each(predict)(weights, inputs)
+
+    def _of_each(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Has a function of one seed work on all: at once, or one after the other."""
+        if not one_by_one():
+            return jax.vmap(function)
+        return lambda *stacked: jax.lax.map(lambda each: function(*each), stacked)
 
     def _fresh_metrics(self, values: list[Tensor]) -> list[Tensor]:
         variables = self.model.metrics_variables
@@ -229,6 +235,14 @@ def most_seeds(model: keras.Model, batch_size: int, examples: Sequence[Any]) -> 
     return max(1, int(SHARE * _free_memory() / each))
 
 
+def one_by_one() -> bool:
+    """Whether one program trains seeds one after the other: on a CPU.
+
+    It is busy with one seed, whose weights fit into its cache better than those of all.
+    """
+    return jax.default_backend() == "cpu"
+
+
 def _size_of_output(layer: keras.layers.Layer) -> int:
     try:
         outputs = tree.flatten(layer.output)
@@ -251,11 +265,11 @@ def _free_memory() -> float:
 
 
 def _in_two(orders: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
-    """The steps of full size, stacked, and the last one, if it is smaller."""
+    """The steps of full size ``(seeds, steps, ...)``, and the last one, if smaller."""
     *whole, last = orders
     if not whole or last.shape == whole[0].shape:
-        return np.stack(orders), None
-    return np.stack(whole), last
+        return np.stack(orders, axis=1), None
+    return np.stack(whole, axis=1), last
 
 
 def _over(
@@ -270,13 +284,13 @@ def _over(
     return state, found, last
 
 
+def _last(state: Any, found: Any, last: Any) -> tuple[Any, Any]:
+    """The state, and what the last step has yielded."""
+    return state, tree.map_structure(lambda log: log[-1], found) if last is None else last
+
+
 def _taken(examples: Any, chosen: Any) -> Any:
-    """The chosen examples of each seed."""
-    axis = 0 if chosen.ndim == 2 else None
-    take: Callable[..., Any] = jax.vmap(
-        lambda values, places: values[places], in_axes=(0, axis)
-    )
-    return tree.map_structure(lambda values: take(values, chosen), examples)
+    return tree.map_structure(lambda values: values[chosen], examples)
 
 
 def _where(second: Any, first: Any, mask: Any) -> Any:
