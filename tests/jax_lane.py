@@ -1,4 +1,6 @@
-"""Which tests run on JAX: `make test BACKEND=jax` runs them, and `test_jax.py` a few.
+"""Which tests run on JAX: `make test BACKEND=jax` runs all, `test_jax.py` two lanes of them.
+
+One lane holds a test for each path of the engine, the other all that are of JAX alone.
 
 Tests know nothing of this; here stands which of them are TensorFlow's own, and why.
 """
@@ -11,12 +13,15 @@ import pytest
 TESTS = Path(__file__).parent
 ON_JAX = os.environ.get("BACKEND") == "jax"
 EACH_PATH = os.environ.get("LANE") == "each path"
+ALONE = os.environ.get("LANE") == "jax alone"
 
 ENGINE = """
     policies graph training saving callbacks analysis/test_curve.py test_layers.py
     experiments/test_seeds_at_once.py
 """.split()
 
+# Files that have nothing to run on TensorFlow.
+JAXS_OWN = ("training/test_devices.py", "experiments/test_seeds_at_once.py")
 # Files, tests, or tests with their parameters, one a line, by the reason.
 TENSORFLOWS_OWN = {
     "it is about TensorFlow's functions, assertions, replicas or variables": """
@@ -68,7 +73,7 @@ TENSORFLOWS_OWN = {
 }
 
 
-# With `LANE="each path"` these alone, each with its first parameters.
+# With `LANE="each path"`, these alone, each with its first parameters.
 PATHS = set(
     """
     test_mix_weighs_every_example_by_its_own_lambda
@@ -121,8 +126,6 @@ PATHS = set(
     test_counts_are_those_of_numpy
     test_the_projector_reads_embeddings_at_any_depth
     test_the_loss_along_lambda_of_both
-    test_four_devices_train_as_one
-    test_a_convolution_is_a_sum_of_products
     test_a_fit_that_fails_leaves_the_variables_as_they_were
     """.split()
 )
@@ -151,6 +154,8 @@ def select(config, items):
     kept = {}
     for item in items:
         names = _names(item)
+        if ALONE and names[0] not in JAXS_OWN:
+            continue
         reason = next((reasons[name] for name in names if name in reasons), None)
         if reason:
             item.add_marker(pytest.mark.skip(reason=reason))

@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["KERAS_BACKEND"] = os.environ.get("BACKEND", "tensorflow")
 # Of JAX, whose devices are made as it is first used, some to train on together.
 FLAGS = "--xla_force_host_platform_device_count=4"
-if os.environ.get("LANE"):  # of few steps on JAX, which are not worth optimizing
+if os.environ.get("LANE") == "each path":  # of few steps, not worth optimizing for
     FLAGS += (
         " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     )

@@ -1,6 +1,6 @@
-"""The engine on JAX: a test for each path of the code, in a process of its own.
+"""The engine on JAX, in processes of its own; see ``jax_lane.py``.
 
-`make test BACKEND=jax` runs all that there are for JAX; see ``jax_lane.py``.
+`make test BACKEND=jax` runs all that there are for JAX.
 """
 
 import os
@@ -9,30 +9,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
-def test_each_path_of_the_engine_on_jax():
-    ours = {"BACKEND": "jax", "LANE": "each path"}
+
+@pytest.mark.parametrize(("lane", "least"), [("each path", 50), ("jax alone", 7)])
+def test_on_jax(lane, least):
+    """A test for each path of the code; and those that TensorFlow has no part in."""
     others = {
         name: value
         for name, value in os.environ.items()
         if name != "XLA_FLAGS" and not name.startswith("PYTEST_")
     }
+    options = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:xdist",
-            "-p",
-            "no:cacheprovider",
-        ],
+        [sys.executable, "-m", "pytest", *options],
         cwd=Path(__file__).parents[1],
-        env={**others, **ours},
+        env={**others, "BACKEND": "jax", "LANE": lane},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    passed = int(re.search(r"(\d+) passed", done.stdout)[1])
-    assert passed > 50
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) >= least
