@@ -1,4 +1,4 @@
-"""Which tests run on JAX: `make test BACKEND=jax` runs all, `test_jax.py` two lanes of them.
+"""Which tests run on JAX: by `make test BACKEND=jax` all, by `test_jax.py` two lanes.
 
 One lane holds a test for each path of the engine, the other all that are of JAX alone.
 
