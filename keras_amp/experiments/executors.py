@@ -188,14 +188,14 @@ def _in_processes(units, jobs, threads, data_dir, gpus_per_cell, variables, toge
 def _submit(pool, units, number, data_dir, together):
     """Hands out the next lists of cells."""
     if together is None:
-        work = partial(_each, worker.run_cell, data_dir)
+        run = worker.run_cell
+
+        def work(cells):
+            return [run(cell, data_dir) for cell in cells]
+
     else:
         work = partial(worker.run_cells_together, data_dir=data_dir, most=together.most)
     return {pool.submit(work, unit) for unit in islice(units, number)}
-
-
-def _each(run, data_dir, cells):
-    return [run(cell, data_dir) for cell in cells]
 
 
 def _alone(cells, *how):
