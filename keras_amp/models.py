@@ -353,12 +353,10 @@ class MixupAMPModel(
             input_check.check_inputs(self.classifier, x, name, y=y)
 
     def train_step(self, *arguments: Any) -> Any:
-        """One step of mixing, search and descent on a batch; returns what it reports.
+        """One step of mixing, search and descent; returns what it reports.
 
-        Args:
-            *arguments: The batch ``data``, a tuple ``(x, y)`` or ``(x, y,
-                sample_weight)``. On JAX ``state, data``, and the state after the step is
-                returned, too, as Keras has it there.
+        It is given a batch ``(x, y)`` or ``(x, y, sample_weight)``; on JAX the state and
+        the batch, and it returns the state after the step as well.
         """
         return self.run_step(*arguments)
 

@@ -54,7 +54,7 @@ TENSORFLOW = (
     "data/",  # tf.data, and words of texts by tf.strings
     "callbacks/",  # TensorBoard
     "experiments/",  # threads and devices of a process, and what it runs on
-    "analysis/pair_evaluator.py",  # a compiled function of many pairs
+    "analysis/examples.py",  # data sets of pairs
     "models.py",  # the decorators of Keras' trainer for TensorFlow
     "runtime/notes.py",  # imports it while its notes are hidden
 )

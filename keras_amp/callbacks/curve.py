@@ -13,12 +13,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from keras_amp.analysis.curve import LambdaCurve
-from keras_amp.analysis.pair_evaluator import (
-    Mixtures,
-    checked_lambdas,
-    checked_pairs,
-    read_examples,
-)
+from keras_amp.analysis.examples import read_examples
+from keras_amp.analysis.pair_evaluator import Mixtures, checked_lambdas, checked_pairs
 from keras_amp.runtime.extras import require
 from keras_amp.runtime.files import whole_file, write_columns
 from keras_amp.validation import check_count
