@@ -1,6 +1,5 @@
 """Checks of labels of all outputs: before training, and of batches in the step."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -10,7 +9,7 @@ from keras import ops, tree
 from keras_amp.graph import keras_compat
 from keras_amp.training import backend, input_check
 from keras_amp.training.label_check import LabelCheck, no_numbers
-from keras_amp.training.output_losses import Leaves, Target, targets_of
+from keras_amp.training.output_losses import Leaves, Target, leaves_of, targets_of
 from keras_amp.training.tensorflow import assertions
 from keras_amp.typing import Size, Structure
 
@@ -29,8 +28,7 @@ class LabelChecks:
         self, classifier: keras.Model, outputs: Structure, container: Any, loss: Any
     ) -> None:
         self.classifier, self.outputs = classifier, outputs
-        # Another one, so that no wrong label decides what the model's losses are.
-        self.container, self.loss = keras_compat.losses_like(container), loss
+        self.container, self.loss = container, loss
         self._several = len(classifier.outputs) > 1
 
     def check_arrays(self, x: Any, y: Any, argument: str = "`y`") -> None:
@@ -52,8 +50,9 @@ class LabelChecks:
         if y is None:
             return
         input_check.check_no_list(y, argument)
-        for check, labels, called in self._by_output(y, argument):
-            check.check_arrays(x, labels, called)
+        labels = leaves_of(y).y
+        for check, place, called in self._by_output(y, argument):
+            check.check_arrays(x, labels[place], called)
 
     def check_dataset(self, dataset: tf.data.Dataset, argument: str) -> tf.data.Dataset:
         """Returns the data set with its labels checked as they are read.
@@ -79,24 +78,18 @@ class LabelChecks:
             return dataset
         if not self._several and len(leaves) != 1:
             return dataset
-        asked = False
-        for check, labels, called in self._by_output(
-            spec[1], f"the labels of {argument}"
-        ):
-            if labels.dtype == tf.string:
+        by_output = self._by_output(spec[1], f"the labels of {argument}")
+        for check, place, called in by_output:
+            if leaves[place].dtype == tf.string:
                 raise no_numbers(called, "texts (dtype string)")
-            check.check_shape(labels, called)
-            asked |= check.asks_of_values(labels)
+            check.check_shape(leaves[place], called)
+        asked = any(check.asks_of_values(leaves[i]) for check, i, _ in by_output)
         if not asked or backend.divides_data_sets():
             return dataset
 
         def checked(x: Any, y: Any, *weight: Any) -> tuple[Any, ...]:
-            hold = [
-                check.assertion(labels, called)
-                for check, labels, called in self._by_output(
-                    y, f"the labels of {argument}"
-                )
-            ]
+            labels = tree.flatten(y)
+            hold = [check.assertion(labels[i], called) for check, i, called in by_output]
             y = tree.map_structure(lambda leaf: assertions.once(hold, leaf), y)
             return x, y, *weight
 
@@ -150,15 +143,16 @@ class LabelChecks:
 
     def _by_output(
         self, y: Structure, argument: str
-    ) -> Iterator[tuple[LabelCheck, Any, str]]:
-        """Yields the check of each loss, its labels, and what these are called."""
+    ) -> list[tuple[LabelCheck, int, str]]:
+        """The check of each loss, the place of its labels, and what these are called."""
         if not self._several:
-            yield LabelCheck(self.classifier, self.loss), tree.flatten(y)[0], argument
-            return
-        leaves = [leaf for leaf in tree.flatten(y) if leaf is not None]
-        for target in targets_of(self.container, self.outputs, y):
-            called = self._called(argument, target.output)
-            yield self._check_of(target), leaves[target.label], called
+            return [(LabelCheck(self.classifier, self.loss), 0, argument)]
+        # Another one, so that no wrong label decides what the model's losses are.
+        container = keras_compat.losses_like(self.container)
+        return [
+            (self._check_of(each), each.label, self._called(argument, each.output))
+            for each in targets_of(container, self.outputs, y)
+        ]
 
     def _check_of(self, target: Target) -> LabelCheck:
         if not self._several:
