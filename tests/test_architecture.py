@@ -139,24 +139,17 @@ def test_imports_run_one_way(folder):
     assert not wrong, "\n".join(["", *wrong])
 
 
-def test_only_listed_files_import_tensorflow():
+@pytest.mark.parametrize(
+    ("backend", "listed"),
+    [("tensorflow", TENSORFLOW), ("jax", ("training/jax/",))],
+)
+def test_only_listed_files_import_a_backend(backend, listed):
     wrong = [
-        f"{name} imports {module}, and is not listed in TENSORFLOW."
+        f"{name} imports {module}, and is not listed."
         for name, source in sources(PACKAGE)
         for module in imported(name, source)
-        if module.partition(".")[0] == "tensorflow"
-        and not name.removeprefix("keras_amp/").startswith(TENSORFLOW)
-    ]
-    assert not wrong, "\n".join(["", *wrong])
-
-
-def test_one_folder_imports_jax():
-    wrong = [
-        f"{name} imports {module}."
-        for name, source in sources(PACKAGE)
-        for module in imported(name, source)
-        if module.partition(".")[0] == "jax"
-        and not name.startswith("keras_amp/training/jax/")
+        if module.partition(".")[0] == backend
+        and not name.removeprefix("keras_amp/").startswith(listed)
     ]
     assert not wrong, "\n".join(["", *wrong])
 

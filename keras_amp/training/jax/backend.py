@@ -28,6 +28,8 @@ from keras_amp.typing import Tensor
 
 SeedGenerator = keras.random.SeedGenerator
 Evaluate = Callable[[Point], Pass]
+# What JAX says of a process that it cannot reach any more.
+LOST = ("Gloo", "NCCL", "Connection reset", "Connection closed", "coordination service")
 
 
 class NotRecorded:
@@ -235,16 +237,13 @@ def divides_data_sets() -> bool:
 
 
 def values_of(y: Tensor) -> np.ndarray | None:
-    """Returns a tensor's values, or None while a step is traced.
+    """Returns a tensor's values, or None where they are not known.
 
-    And None where another process has a part of them.
+    That is while a step is traced, and where another process has a part of them.
     """
-    traced = isinstance(y, jax.core.Tracer)
-    return np.asarray(y) if not traced and _is_here(y) else None
-
-
-def _is_here(y: Tensor) -> bool:
-    return getattr(y, "is_fully_addressable", True)
+    if isinstance(y, jax.core.Tracer) or not getattr(y, "is_fully_addressable", True):
+        return None
+    return np.asarray(y)
 
 
 def asserted(y: list[Tensor], size: Any, checks: Any) -> list[Tensor]:
@@ -263,17 +262,13 @@ def clearer_error(error: Exception) -> Exception | None:
     Else that of wrong labels in a data set, which TensorFlow reads here, too; or None.
     """
     said = str(error)
-    if jax.process_count() == 1 or not any(part in said for part in _LOST):
+    if jax.process_count() == 1 or not any(part in said for part in LOST):
         return assertions.clearer_error(error)
     return RuntimeError(
         "Expected all processes of the distributed training to go on. Received: one that "
         f"has ended, as its connection tells ({said.strip().splitlines()[0][:200]}). "
         "Find its error, and start all of them again: with "
         "`keras.callbacks.BackupAndRestore(folder, double_checkpoint=True)`, a folder "
-        "each, they go on from the last whole epoch. This "
-        "process ends as soon as JAX has noticed, too, at most 100 seconds from now."
+        "each, they go on from the last whole epoch. This process ends as soon as JAX "
+        "has noticed, too, at most 100 seconds from now."
     )
-
-
-# What JAX says of a process that it cannot reach any more.
-_LOST = ("Gloo", "NCCL", "Connection reset", "Connection closed", "coordination service")

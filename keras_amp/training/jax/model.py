@@ -8,6 +8,7 @@ import jax
 import keras
 
 from keras_amp.graph import keras_compat
+from keras_amp.training.compiled_again import CompiledAgain
 from keras_amp.training.jax.backend import Compilation
 from keras_amp.training.jax.scopes import Scope, current, with_values
 from keras_amp.typing import Tensor
@@ -15,7 +16,7 @@ from keras_amp.typing import Tensor
 State = tuple[list[Tensor], ...]
 
 
-class BackendModel(keras_compat.TrainedOnJAX):
+class BackendModel(CompiledAgain, keras_compat.TrainedOnJAX):
     """A base of ``MixupAMPModel``: how JAX runs its steps.
 
     Keras hands over the values of all variables as lists, and takes those after the step
@@ -24,7 +25,6 @@ class BackendModel(keras_compat.TrainedOnJAX):
 
     classifier: keras.Model
     compiles_by_default = False
-    _training_step: Any
     _reports: Any
     policy: Any
 
@@ -33,19 +33,6 @@ class BackendModel(keras_compat.TrainedOnJAX):
         given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
         self._training_step.compilation = Compilation(self, given)
         super().compile(**given)
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """Returns the arguments of ``compile`` for a saved model."""
-        config = super().get_compile_config()
-        if config and self._training_step.compilation.auto:
-            # Where the model is loaded, it may mean another thing.
-            config["jit_compile"] = "auto"
-        return config
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles a loaded model as the saved one was."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def run_step(self, state: State, data: Any) -> tuple[dict[str, Tensor], State]:
         """Takes one training step."""
@@ -78,15 +65,12 @@ class BackendModel(keras_compat.TrainedOnJAX):
         These are the histograms and the settings of the policy that are scheduled.
         """
         counted = [v for c in self._reports.histograms.values() for v in c.variables]
-        settings = [v for v in vars(self.policy).values() if _is_variable(v)]
-        return [*super().metrics_variables, *counted, *settings]
+        settings = vars(self.policy).values()
+        scheduled = [v for v in settings if isinstance(v, keras.Variable)]
+        return [*super().metrics_variables, *counted, *scheduled]
 
     def _check_distributed(self) -> None:
         """Does nothing: ``keras.distribution`` divides a step's arrays, not the step."""
-
-
-def _is_variable(value: Any) -> bool:
-    return isinstance(value, keras.Variable)
 
 
 def compiled_function(

@@ -3,19 +3,17 @@
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_amp.training import input_check
+from keras_amp.training.compiled_again import CompiledAgain
 from keras_amp.training.tensorflow.compilation import Compilation, TrainFunction
 
-if TYPE_CHECKING:
-    from keras_amp.training.step import TrainingStep
 
-
-class BackendModel(keras.Model):
+class BackendModel(CompiledAgain):
     """A base of ``MixupAMPModel``: how TensorFlow runs and compiles its steps.
 
     Its ``_training_step`` holds the ``Compilation``, which says what is compiled.
@@ -24,7 +22,6 @@ class BackendModel(keras.Model):
     classifier: keras.Model
     train_function: Callable[[Any], Any] | None
     jit_compile: bool
-    _training_step: "TrainingStep"
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Configures training as ``keras.Model.compile`` does.
@@ -95,19 +92,6 @@ class BackendModel(keras.Model):
 
     def _compile_no_more(self) -> None:
         self._training_step.compilation.step = self.jit_compile = False
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """Returns the arguments of ``compile`` for a saved model."""
-        config = super().get_compile_config()
-        if config and self._training_step.compilation.auto:
-            # Where the model is loaded, it may mean another thing.
-            config["jit_compile"] = "auto"
-        return config
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles a loaded model as the saved one was."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
 
     def _check_distributed(self) -> None:
         """Raises what would fail in the middle of the first step."""
