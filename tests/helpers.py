@@ -1,6 +1,7 @@
 """Small models and policies with injected draws."""
 
 import contextlib
+import re
 from types import SimpleNamespace
 
 import keras
@@ -20,6 +21,11 @@ MODES = {
 }
 LAM = np.array([0.3, 0.9, 0.55, 0.2, 0.75, 0.5], "float32")
 PERMUTATION = np.array([2, 0, 1, 5, 4, 3], "int32")
+
+
+def warned_at(caught, message):
+    """The files at whose lines it was warned so: not those of others' warnings."""
+    return [w.filename for w in caught if re.search(message, str(w.message))]
 
 
 @contextlib.contextmanager
