@@ -27,6 +27,7 @@ FRESH = FreshProcesses()
 from helpers import MODES, traced_nothing
 from keras.src.backend.common import global_state
 from mirror import Mirror
+from tensorflow.python import pywrap_tfe
 
 from keras_amp.training.tensorflow import compilation
 
@@ -51,9 +52,14 @@ OPTIMIZED = "bad_input compilation label_check noise overrides side_effects".spl
 
 @pytest.fixture(autouse=True, scope="session")
 def uncollected():
-    """Have Keras leave garbage to Python, of which it frees memory before a run."""
+    """Have Keras leave garbage to Python, of which it frees memory before a run.
+
+    And TensorFlow its kernels, which it throws away as seeds are set: to make one takes
+    longer than to run it. Keras' random operations have no state in theirs.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(global_state, "gc", SimpleNamespace(collect=lambda: 0))
+        patch.setattr(pywrap_tfe, "TFE_ContextClearCaches", lambda context: None)
         yield
 
 
