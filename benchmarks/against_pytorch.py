@@ -16,7 +16,7 @@ from cases import CASES, NUM_CLASSES
 from cyclopts import App
 from rich.console import Console
 from rich.table import Table
-from timing import interleave, machine, write_csv
+from timing import fitted, interleave, machine, write_csv
 
 from keras_amp.cli.flags import SEVERAL
 
@@ -90,7 +90,7 @@ def _keras(model, batches, steps):
     one = batches.take(1)
     return (
         lambda: model.fit(one, verbose=0, shuffle=False),
-        lambda: model.fit(batches, verbose=0, shuffle=False),
+        lambda: fitted(model, batches),
         steps,
     )
 

@@ -14,7 +14,7 @@ from cases import CASES
 from cyclopts import App
 from rich.console import Console
 from rich.table import Table
-from timing import interleave, machine, write_csv
+from timing import fitted, interleave, machine, write_csv
 
 app = App(help=__doc__, version_flags=())
 SIZES = {
@@ -55,7 +55,7 @@ def _grow(name, sizes, method, rounds, steps):
         one = batches.take(1)
         variants[size] = (
             lambda model=model, one=one: model.fit(one, verbose=0, shuffle=False),
-            lambda model=model, b=batches: model.fit(b, verbose=0, shuffle=False),
+            lambda model=model, b=batches: fitted(model, b),
             steps,
         )
     times = interleave(variants, rounds)

@@ -15,7 +15,7 @@ from cases import CASES
 from cyclopts import App
 from rich.console import Console
 from rich.table import Table
-from timing import interleave, machine
+from timing import fitted, interleave, machine
 
 from keras_amp.cli.flags import SEVERAL
 
@@ -67,7 +67,7 @@ def _measure(backbone, jit_compile, rounds):
                 return model.fit(one, verbose=0, shuffle=False)
 
         def run(model=model):
-            return model.fit(batches, verbose=0, shuffle=False)
+            return fitted(model, batches)
 
         variants[forward] = first, run, steps
     times = interleave(variants, rounds)

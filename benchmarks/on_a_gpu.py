@@ -58,7 +58,8 @@ def parts(folder, small):
         step("bilstm", 90, "--backbone", "bilstm"),
         step("bert-bfloat16", 150, "--backbone", large, "--dtype", "mixed_bfloat16"),
         step("cnn-graph", 40, "--backbone", "cnn", mode="graph"),
-        Part("engine", ("-m", "pytest", "-q", *tests, *ENGINE), 150),
+        Part("a-call-of-fit", (str(HERE / "outside.py"), "--backbone", "cnn"), 30),
+        Part("engine", ("-m", "pytest", "-q", *tests, *ENGINE), 130),
     ]
 
 

@@ -3,13 +3,15 @@
 Profiles one epoch of `fit` on the WordAMP step of each backbone: the share of the time in
 which Python does not wait for the traced function, which takes the batch and the step:
 Keras' loop, its callbacks, what `fit` does once. Beside it the time that the input
-pipeline takes by itself, which runs ahead in threads of its own.
+pipeline takes by itself, which runs ahead in threads of its own; and what a call of `fit`
+takes beyond its steps, without mixing and with it, the median of nine.
 
     python benchmarks/outside.py
 """
 
 import cProfile
 import pstats
+import statistics
 import time
 from typing import Literal
 
@@ -17,7 +19,7 @@ from cases import CASES
 from cyclopts import App
 from rich.console import Console
 from rich.table import Table
-from timing import machine
+from timing import Clock, machine
 
 from keras_amp.cli.flags import SEVERAL
 
@@ -36,7 +38,8 @@ def measure(
     Args:
         backbone: The backbones.
     """
-    table = Table("backbone", "steps", "seconds", "outside %", "pipeline alone %")
+    headings = ("seconds", "outside %", "pipeline alone %", "a call ms", "without ms")
+    table = Table("backbone", "steps", *headings)
     for name in backbone:
         case, steps = CASES[name], STEPS[name]
         model, batches = case.model("WordAMP", "auto"), case.batches(steps)
@@ -55,8 +58,20 @@ def measure(
             f"{steps}",
             f"{seconds:.1f}",
             *(f"{100 * share / seconds:.2f}" for share in shares),
+            f"{_call(model, batches):.1f}",
+            f"{_call(case.model('none', 'auto'), batches):.1f}",
         )
     Console().print(machine(), table)
+
+
+def _call(model, batches):
+    """What a call of `fit` takes beyond its steps, in ms: the median of nine."""
+    batches, clock, taken = batches.take(3), Clock(), []
+    for _ in range(10):
+        start = time.perf_counter()
+        model.fit(batches, verbose=0, shuffle=False, callbacks=[clock])
+        taken.append(time.perf_counter() - start - 3 * clock.seconds)
+    return 1000 * statistics.median(taken[1:])
 
 
 def _seconds(stats, name):

@@ -1,10 +1,11 @@
 """What a training step costs: mixup and adversarial mixing over the plain step.
 
 Random texts; all methods are trained in turn, a few steps at a time and in random order,
-so that whatever else the machine does falls on all alike. The figures to quote are the
-ratios of the medians; the least times tell how much the machine disturbed. Peak memory is
-that of a process of its own for each method, with what compiling it took; of a compiled
-step XLA's own account stands beside: weights, the optimizer's state and all temporaries.
+so that whatever else the machine does falls on all alike. What `fit` does once a call
+does not count: see `outside.py`. The figures to quote are the ratios of the medians; the
+least times tell how much the machine disturbed. Peak memory is that of a process of its
+own for each method, with what compiling it took; of a compiled step XLA's own account
+stands beside: weights, the optimizer's state and all temporaries.
 
     python benchmarks/step_time.py
     python benchmarks/step_time.py --backbone bert --mode xla --out results.csv
@@ -24,12 +25,12 @@ from cyclopts import App
 from memory import Peak
 from rich.console import Console
 from rich.table import Table
-from timing import interleave, machine, write_csv
+from timing import fitted, interleave, machine, write_csv
 
 from keras_amp.cli.flags import SEVERAL
 
 app = App(help=__doc__, version_flags=(), default_parameter=SEVERAL)
-# The steps of a round, so that what `fit` does once per call hardly counts.
+# The steps of a round.
 STEPS = {"cnn": 60, "bilstm": 6, "bert": 6, "bert-base": 6}
 BASES = {"word": "WordMixup", "sentence": "SentMixup"}
 PAPER = ("WordMixup", "WordAMP", "SentMixup", "SentAMP")
@@ -96,7 +97,7 @@ def _measure(backbone, mode, methods, rounds, memory):
         model = case.model(method, MODES[mode])
         variants[method] = (
             lambda model=model: model.fit(one, verbose=0, shuffle=False),
-            lambda model=model: model.fit(batches, verbose=0, shuffle=False),
+            lambda model=model: fitted(model, batches),
             steps,
         )
     times = interleave(variants, rounds)

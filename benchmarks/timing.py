@@ -5,6 +5,7 @@ import dataclasses
 import statistics
 import time
 
+import keras
 import numpy as np
 
 from keras_amp.experiments import environment
@@ -33,12 +34,39 @@ class Times:
         return min(self.rounds)
 
 
+class Clock(keras.callbacks.Callback):
+    """Times the steps of a call of `fit`, without what it does before and after them."""
+
+    async_safe = True  # is called in Keras' thread for callbacks, as without it
+
+    def on_train_begin(self, logs=None):
+        """Begins anew."""
+        self.ended = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        """A step has ended: its numbers are here."""
+        self.ended.append(time.perf_counter())
+
+    @property
+    def seconds(self):
+        """Mean time of the steps from the second on."""
+        return (self.ended[-1] - self.ended[0]) / (len(self.ended) - 1)
+
+
+def fitted(model, batches):
+    """Trains on batches once; returns the mean time of a step."""
+    clock = Clock()
+    model.fit(batches, verbose=0, shuffle=False, callbacks=[clock])
+    return clock.seconds
+
+
 def interleave(variants, rounds, seed=0):
     """Times variants in turn, in an order drawn anew in every round.
 
     Args:
         variants: Dict of tuples ``(first, step, steps)``: a callable for the first step
-            alone, a callable that takes ``steps`` steps, and their number.
+            alone, a callable that takes ``steps`` steps, and their number. Where the
+            latter returns the mean time of a step, as ``fitted``, that one counts.
         rounds: Integer, rounds to count; one more, not counted, warms up.
         seed: Integer that determines the orders.
 
@@ -55,9 +83,11 @@ def interleave(variants, rounds, seed=0):
         for name in rng.permutation(list(variants)):
             _, run, steps = variants[name]
             start = time.perf_counter()
-            run()
+            seconds = run()
+            if not isinstance(seconds, float):
+                seconds = (time.perf_counter() - start) / steps
             if round_:
-                times[name].rounds.append((time.perf_counter() - start) / steps)
+                times[name].rounds.append(seconds)
     return times
 
 

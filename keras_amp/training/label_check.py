@@ -147,10 +147,14 @@ class LabelCheck:
         if kind is None:
             return tf.no_op()
         labels = tf.cast(y, "float32")
+        # What is shown of integers is int32, for which TensorFlow traces no condition.
+        shown_as = "int32" if y.dtype.is_integer else "float32"
+        lowest = tf.cast(tf.reduce_min(y), shown_as)
+        highest = tf.cast(tf.reduce_max(y), shown_as)
         return assertions.holds(
             tf.reduce_all(self._allowed(labels, kind, tf.floor)),
             f"{self._expectation(y, argument)} Received: values from",
-            *(tf.reduce_min(labels), "to", tf.reduce_max(labels)),
+            *(lowest, "to", highest),
         )
 
     def asks_of_values(self, y: Any) -> bool:

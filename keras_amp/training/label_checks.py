@@ -87,6 +87,8 @@ class LabelChecks:
         if not asked or backend.divides_data_sets():
             return dataset
 
+        # What AutoGraph would find nothing to convert in, for longer than tracing takes.
+        @tf.autograph.experimental.do_not_convert
         def checked(x: Any, y: Any, *weight: Any) -> tuple[Any, ...]:
             labels = tree.flatten(y)
             hold = [check.assertion(labels[i], called) for check, i, called in by_output]
