@@ -127,6 +127,7 @@ PATHS = set(
     test_the_projector_reads_embeddings_at_any_depth
     test_the_loss_along_lambda_of_both
     test_a_fit_that_fails_leaves_the_variables_as_they_were
+    test_each_batch_is_laid_out
     """.split()
 )
 

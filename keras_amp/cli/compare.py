@@ -50,6 +50,7 @@ def comparing(recipe, command):
         first_seed: int = 0,
         fold: Annotated[tuple[int, ...], Parameter(show_default=False)] = (),
         threads: int | None = None,
+        devices: int | None = None,
         out: Path | None = None,
         report: bool = True,
         settings: Annotated[kind, flattened("Training")] = recipe.settings,
@@ -72,6 +73,8 @@ def comparing(recipe, command):
             fold: Parts of a cross-validation to test on, from 0; by default all.
             threads: Threads to compute with; by default as many as there are cores. To
                 repeat a run to the last digit takes as many as it had.
+            devices: Devices that share each batch, the first ones: GPUs, or CPUs where
+                there are none; by default the backend's choice.
             out: Folder for the results; by default one below runs/.
             report: Whether to write an HTML page about the results, in report/ below
                 them.
@@ -99,6 +102,7 @@ def comparing(recipe, command):
                 program=program,
                 relatives=relatives,
                 times=times,
+                devices=devices,
             )
         records = comparison.run()
         if report:

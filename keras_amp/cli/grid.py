@@ -27,6 +27,7 @@ def grid(
     gpus_per_cell: float | None = None,
     data_dir: Path | None = None,
     seeds_at_once: Annotated[tuple[int, ...] | None, Parameter(negative=())] = None,
+    devices: int | None = None,
     verify: tuple[str, ...] = (),
     verify_seed: int = 0,
     tolerance: float | None = None,
@@ -55,6 +56,8 @@ def grid(
         data_dir: Folder with public data sets.
         seeds_at_once: Whether to train the seeds of a kind of cell as one program, on
             JAX, and how many: without a number as many as fit into the memory.
+        devices: Devices that share each batch of a cell, the first ones: GPUs, or CPUs
+            where there are none; by default the backend's choice.
         verify: How many finished cells to draw and run again, or keys of cells, which
             their files are named by.
         verify_seed: Number to draw them by.
@@ -67,11 +70,12 @@ def grid(
             out = Path(config)
         how = jobs, threads
         where = cluster, gpus_per_cell, data_dir
-        if verify and seeds_at_once is not None:
-            raise ValueError(
-                "Expected --verify or --seeds-at-once. Received: both; a cell is run "
-                "again by itself."
-            )
+        for flag, given in (("seeds-at-once", seeds_at_once), ("devices", devices)):
+            if verify and given is not None:
+                raise ValueError(
+                    f"Expected --verify or --{flag}. Received: both; a cell is run again "
+                    "by itself, on the devices that its record names."
+                )
         if verify:
             folder = Path("runs") / chosen.name if out is None else out
             prepared = Verification(
@@ -80,7 +84,14 @@ def grid(
         else:
             together = _seeds_meant(seeds_at_once)
             prepared = GridRun(
-                chosen, out, *how, retry, reuse, *where, seeds_at_once=together
+                chosen,
+                out,
+                *how,
+                retry,
+                reuse,
+                *where,
+                seeds_at_once=together,
+                devices=devices,
             )
     # Not guarded: an error of the training is not the user's, and keeps its traceback.
     ended = prepared.run()

@@ -8,6 +8,7 @@ import keras
 
 from keras_amp.experiments.cells import Cell
 from keras_amp.experiments.config import Grid
+from keras_amp.experiments.devices import check_devices
 from keras_amp.experiments.executors import in_this_process
 from keras_amp.experiments.results import (
     Result,
@@ -56,6 +57,7 @@ class ComparisonRun(Runner):
         relatives: Mapping, the arguments that only policies beside the paper's have;
             see ``keras_amp.experiments.arguments.Relatives``.
         times: ``Times``, which go on counting; None begins now.
+        devices: As ``GridRun``.
 
     Attributes:
         times: Where the time goes, ``Times``.
@@ -82,8 +84,10 @@ class ComparisonRun(Runner):
         program=PROGRAM,
         relatives=RELATIVES,
         times=None,
+        devices=None,
     ):
         self.times, self.command, self.settings = times or Times(), command, settings
+        self.devices = devices
         check_count("seeds", seeds)
         check_count("first_seed", first_seed, least=0)
         chosen = list(dict.fromkeys(methods() if chosen is None else chosen))
@@ -105,6 +109,7 @@ class ComparisonRun(Runner):
             for part in folds
             for how in chosen
         ]
+        check_devices(devices, todo)
         out = _default_folder(settings) if out is None else Path(out)
         check_new_folder(out)
         grid = Grid(out.name, repr(self.dataset), todo, {}, "")

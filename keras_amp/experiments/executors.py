@@ -9,6 +9,7 @@ from joblib.executor import get_memmapping_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from keras_amp.experiments import worker
+from keras_amp.experiments.devices import VARIABLES
 from keras_amp.experiments.interruption import Interruption
 from keras_amp.experiments.seeds_at_once import groups_of
 from keras_amp.runtime import process
@@ -59,6 +60,7 @@ def on_this_machine(
     gpus_per_cell=None,
     variables=None,
     together=None,
+    devices=None,
 ):
     """Runs cells in other processes, those of joblib.
 
@@ -78,6 +80,8 @@ def on_this_machine(
             user has not set them; see ``keras_amp.runtime.process``.
         together: ``Together``, by which seeds are trained at once on JAX; None trains
             each cell by itself.
+        devices: Integer, how many devices each cell is trained on, or None; see
+            ``keras_amp.experiments.devices``.
 
     Yields:
         Records, as cells end; see ``run_cell``.
@@ -86,8 +90,10 @@ def on_this_machine(
     if together is not None:
         units = groups_of(cells, together.most)
         variables = {**(variables or {}), **ON_JAX}
+    if devices is not None:
+        variables = {**VARIABLES, **(variables or {})}
     left = {unit[0].key: unit for unit in units}
-    how = threads, data_dir, gpus_per_cell, variables, together
+    how = threads, data_dir, gpus_per_cell, variables, together, devices
     while left:
         dispatched = []
         try:
@@ -161,10 +167,12 @@ def on_cluster(
         ray.shutdown()
 
 
-def _in_processes(units, jobs, threads, data_dir, gpus_per_cell, variables, together):
+def _in_processes(
+    units, jobs, threads, data_dir, gpus_per_cell, variables, together, devices
+):
     """The records of each of an iterator's units; that many run at a time."""
     # With other arguments, and so with other variables, joblib starts other processes.
-    how = threads, bool(gpus_per_cell), True, tuple((variables or {}).items())
+    how = threads, bool(gpus_per_cell), True, tuple((variables or {}).items()), devices
     # ``Parallel`` would run a single job in this process, which must survive it.
     with process.variables(variables):
         pool = get_memmapping_executor(
@@ -174,24 +182,24 @@ def _in_processes(units, jobs, threads, data_dir, gpus_per_cell, variables, toge
             env=dict.fromkeys(THREADS, str(threads)),
         )
         try:
-            running = _submit(pool, units, jobs, data_dir, together)
+            running = _submit(pool, units, jobs, data_dir, together, devices)
             while running:
                 ended, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:
                     yield future.result()
-                running |= _submit(pool, units, len(ended), data_dir, together)
+                running |= _submit(pool, units, len(ended), data_dir, together, devices)
         except BaseException:  # Ctrl-C, too, which the processes ignore
             pool.terminate(kill_workers=True)
             raise
 
 
-def _submit(pool, units, number, data_dir, together):
+def _submit(pool, units, number, data_dir, together, devices):
     """Hands out the next lists of cells."""
     if together is None:
         run = worker.run_cell
 
         def work(cells):
-            return [run(cell, data_dir) for cell in cells]
+            return [run(cell, data_dir, devices) for cell in cells]
 
     else:
         work = partial(worker.run_cells_together, data_dir=data_dir, most=together.most)
@@ -213,10 +221,10 @@ def _noting(units, dispatched):
         yield unit
 
 
-def _prepare(threads, shares_gpu, watch, variables):
+def _prepare(threads, shares_gpu, watch, variables, devices):
     """Sets a process up."""
     del variables  # it was started with them
-    worker.prepare_process(threads, shares_gpu, watch)
+    worker.prepare_process(threads, shares_gpu, watch, devices)
 
 
 def _run_on_cluster(cell, data_dir, threads, shares_gpu):

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from keras_amp.experiments.config import FILE
+from keras_amp.experiments.devices import check_alone, check_devices
 from keras_amp.experiments.executors import Together, on_cluster, on_this_machine
 from keras_amp.experiments.results import errors_text
 from keras_amp.experiments.runner import Runner, share_cores, try_cells
@@ -47,6 +48,9 @@ class GridRun(Runner):
         seeds_at_once: Integer, the seeds that are trained as one program, on JAX; True
             for as many as fit into the memory, by an estimate; False for each by itself.
             Processes of their own have that backend; ``jobs`` is then 1 by default.
+        devices: Integer, how many devices (the first ones) share each batch of a cell, by
+            ``keras.distribution`` on JAX, by ``tf.distribute.MirroredStrategy`` on
+            TensorFlow; None leaves them to the backend. ``jobs`` is then 1 by default.
         console: A ``rich.console.Console``; None for standard output.
 
     Attributes:
@@ -75,11 +79,16 @@ class GridRun(Runner):
         data_dir=None,
         console=None,
         seeds_at_once=False,
+        devices=None,
     ):
         self.cluster, self.data_dir = cluster, data_dir
         out = Path("runs") / grid.name if out is None else Path(out)
-        self.together = _together(seeds_at_once, cluster)
-        if self.together is not None:
+        if devices is not None:
+            check_alone(
+                cluster=cluster, gpus_per_cell=gpus_per_cell, seeds_at_once=seeds_at_once
+            )
+        self.together, self.devices = _together(seeds_at_once, cluster), devices
+        if self.together is not None or devices is not None:
             jobs = jobs or 1
         self.jobs, self.threads = share_cores(jobs, threads, gpus_per_cell)
         self.gpus_per_cell = gpus_per_cell
@@ -96,6 +105,7 @@ class GridRun(Runner):
         todo = [cell for cell in missing if cell.key not in self.others]
         if self.together is not None:
             _check_together(todo)
+        check_devices(devices, todo)
         self.names = label_cells(grid.cells)
         super().__init__(grid, out, records, todo, self.names, "cells", console)
         if cluster is None:
@@ -123,7 +133,9 @@ class GridRun(Runner):
         """The records of the cells to be run, as they end."""
         how = self.threads, self.data_dir, self.gpus_per_cell
         if self.cluster is None:
-            return on_this_machine(self.todo, self.jobs, *how, None, self.together)
+            return on_this_machine(
+                self.todo, self.jobs, *how, None, self.together, self.devices
+            )
         return on_cluster(self.todo, self.cluster, *how, self.jobs)
 
     def keep(self, record):

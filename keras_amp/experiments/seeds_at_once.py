@@ -163,6 +163,7 @@ class _Group:
 
     def _compiled(self, place):
         cell, examples = self.cells[place], self.examples[place]
+        keras.utils.clear_session()
         return compiled(
             self.settings, cell.how, cell.policy, cell.seed, examples, self.steps
         )

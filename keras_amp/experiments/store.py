@@ -38,7 +38,7 @@ def read_records(folders):
         (``"finished"`` or ``"failed"``), ``result`` and ``curves`` or ``error``,
         ``backend``, ``versions``, ``source``, ``machine``, ``jit_compile`` (see
         ``experiments.environment``; cells of before it have less), ``started`` and
-        ``seconds``.
+        ``seconds``. Those that ran so have ``devices`` or ``seeds_at_once``, how many.
 
     Raises:
         FileNotFoundError: If a folder is missing or is no grid's.

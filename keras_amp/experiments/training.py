@@ -10,9 +10,11 @@ from keras_amp import data
 from keras_amp.analysis.curve import write_curve
 from keras_amp.callbacks import MixingSchedule, MixingTensorBoard
 from keras_amp.callbacks.hparams import write_hparams
+from keras_amp.callbacks.steps import steps_taken
 from keras_amp.data.unlabeled import with_unlabeled_of
 from keras_amp.experiments.cells import flat_values, policy_arguments
 from keras_amp.experiments.choosing import choosing
+from keras_amp.experiments.devices import check_first_batch, evaluation_batch, sharing
 from keras_amp.experiments.environment import (
     ENVIRONMENT,
     deterministic_operations,
@@ -101,6 +103,7 @@ def train(
         A ``Result``.
     """
     times = times or Times()
+    keras.utils.clear_session()
     callbacks = [MixingTensorBoard(folder / TENSORBOARD), *callbacks]
     trained = fit_and_test(
         settings, method, policy, seed, examples, fold, callbacks, times
@@ -143,6 +146,7 @@ def fit_and_test(
         classifier, model, schedules = compiled(
             settings, method, policy, seed, examples, steps
         )
+    check_first_batch(len(examples.train[1]), settings.batch_size)
     train_batches = data.batches(*examples.train, settings.batch_size, seed=seed)
     if examples.unlabeled is not None and settings.learns_unlabeled(method, policy):
         size = len(keras.tree.flatten(examples.unlabeled)[0])
@@ -155,9 +159,10 @@ def fit_and_test(
             ratio=1.0,
             size=min(settings.batch_size, len(examples.train[1])),
         )
-    test = data.batches(*examples.test, EVALUATION_BATCH)
     num_dev = len(examples.dev[1])
-    dev = data.batches(*examples.dev, EVALUATION_BATCH) if num_dev else None
+    test, dev = _to_evaluate(examples.test), None
+    if num_dev:
+        dev = _to_evaluate(examples.dev)
     choice = choosing(num_dev, settings.patience or epochs)
     test_curve = _TestCurve(test, examples.test[1], settings.test_every, times)
     log = _EpochsLog()
@@ -181,7 +186,7 @@ def fit_and_test(
             ],
         )
         seconds = time.perf_counter() - start
-        steps = int(model.optimizer.iterations)
+        steps = steps_taken(model.optimizer)
         with times.part(EVALUATION):
             probabilities = model.predict(test, verbose=0)
             dev_error = _dev_error(model, dev, examples.dev[1])
@@ -271,7 +276,6 @@ def compiled(settings, method, policy, seed, examples, steps):
         A tuple of the classifier, the model, which is the classifier without mixing, and
         the list of callbacks that move the policy's settings.
     """
-    keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     classifier = build_classifier(settings, examples, seed)
     model, schedules = classifier, []
@@ -289,8 +293,7 @@ def compiled(settings, method, policy, seed, examples, steps):
         # A step that makes variables is traced twice: they are made here. By its name a
         # metric would be made in the step.
         **{counted: [keras.metrics.SparseCategoricalAccuracy("accuracy")]},
-        # JAX has no graphs: what is not compiled runs one operation after the other.
-        jit_compile=settings.jit_compile if BACKEND == "tensorflow" else "auto",
+        jit_compile=_jit_compile(settings),
     )
     model.optimizer.build(model.trainable_variables)
     return classifier, model, schedules
@@ -336,6 +339,19 @@ def _dev_error(model, dev, labels):
     if dev is None:
         return None
     return evaluate(model.predict(dev, verbose=0), labels)["error"]
+
+
+def _to_evaluate(split):
+    """The batches of an evaluation."""
+    return data.batches(*split, evaluation_batch(len(split[1]), EVALUATION_BATCH))
+
+
+def _jit_compile(settings):
+    """What ``compile`` is told of XLA."""
+    if BACKEND == "jax":  # without graphs: one operation would run after the other
+        return "auto"
+    several = sharing() > 1  # replicas, of which XLA compiles no step
+    return False if several and settings.jit_compile == "auto" else settings.jit_compile
 
 
 def _learning_rate(settings):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from keras_amp.experiments.devices import check_alone, check_devices
 from keras_amp.experiments.environment import BACKEND, DETERMINISTIC
 from keras_amp.experiments.executors import on_cluster, on_this_machine
 from keras_amp.experiments.grid_run import name_of
@@ -19,6 +20,7 @@ ERRORS = ("test_error", "dev_error")
 # Where a record holds the conditions that a cell was run under, by their names.
 CONDITIONS = {
     "backend": ("backend",),
+    "devices": ("devices",),
     "commit": ("source", "commit"),
     "changed files": ("source", "changed"),
     "processor": ("machine", "processor"),
@@ -120,11 +122,11 @@ class Repeated:
 class Verification:
     """Finished cells of a grid, ready to be run again and compared with their records.
 
-    Nothing in the grid's folder is changed. Each cell has the backend, the threads and
-    the variables of TensorFlow that its record names, unless ``threads`` or the user's
-    environment say otherwise; cells that were run before these were recorded run without
-    deterministic operations, as they did then. Other differences, such as the processor,
-    are reported.
+    Nothing in the grid's folder is changed. Each cell has the backend, the devices, the
+    threads and the variables of TensorFlow that its record names, unless ``threads`` or
+    the user's environment say otherwise; cells that were run before these were recorded
+    run without deterministic operations, as they did then. Other differences, such as the
+    processor, are reported.
 
     Args:
         grid: ``Grid``.
@@ -175,6 +177,11 @@ class Verification:
         self.jobs, default = share_cores(jobs, threads, gpus_per_cell)
         self.groups = _alike(self.kept, self.keys, threads, default)
         self.gpus_per_cell = gpus_per_cell
+        for (_, variables, devices), keys in self.groups.items():
+            if devices is not None:
+                check_alone(cluster=cluster, gpus_per_cell=gpus_per_cell)
+            if "KERAS_BACKEND" not in dict(variables):  # those of this one are known here
+                check_devices(devices, [self.cells[key] for key in keys])
         if cluster is not None:
             require("cluster", "ray")
         else:
@@ -201,11 +208,13 @@ class Verification:
         return repeated
 
     def _new_records(self):
-        for (threads, variables), keys in self.groups.items():
+        for (threads, variables, devices), keys in self.groups.items():
             cells = [self.cells[key] for key in keys]
             how = threads, self.data_dir, self.gpus_per_cell
             if self.cluster is None:
-                yield from on_this_machine(cells, self.jobs, *how, dict(variables))
+                yield from on_this_machine(
+                    cells, self.jobs, *how, dict(variables), devices=devices
+                )
             else:
                 yield from on_cluster(
                     cells, self.cluster, *how, self.jobs, dict(variables)
@@ -303,7 +312,7 @@ def summary(repeated):
 
 
 def _alike(kept, keys, threads, default):
-    """The keys by the threads and variables that their cells shall run with."""
+    """The keys by the threads, variables and devices that their cells shall have."""
     groups = {}
     for key in keys:
         machine = kept[key].get("machine", {})
@@ -313,7 +322,7 @@ def _alike(kept, keys, threads, default):
         if kept[key]["backend"] != BACKEND:
             variables["KERAS_BACKEND"] = kept[key]["backend"]
         of_cell = threads or machine.get("threads") or default
-        how = of_cell, tuple(sorted(variables.items()))
+        how = of_cell, tuple(sorted(variables.items())), kept[key].get("devices")
         groups.setdefault(how, []).append(key)
     return groups
 

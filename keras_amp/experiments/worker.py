@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import keras
@@ -15,6 +16,7 @@ import tensorflow as tf
 from keras_amp import data
 from keras_amp.analysis.curve import curve_columns
 from keras_amp.callbacks import MixingTensorBoard
+from keras_amp.experiments.devices import make_cpus, on_devices
 from keras_amp.experiments.environment import environment, use_threads
 from keras_amp.experiments.examples import prepare
 from keras_amp.experiments.results import about_run, new_folder, write_json
@@ -32,7 +34,7 @@ _datasets = OrderedDict()
 _prepared = []
 
 
-def run_cell(cell, data_dir=None):
+def run_cell(cell, data_dir=None, devices=None):
     """Trains and tests a cell's classifier; keeps no file.
 
     An exception of the training is part of the record; it is not raised.
@@ -40,6 +42,8 @@ def run_cell(cell, data_dir=None):
     Args:
         cell: ``Cell``.
         data_dir: Folder with public data sets, or None.
+        devices: Integer, how many devices share each batch, which the record then says;
+            None for what the backend does by itself.
 
     Returns:
         A dict, the cell's record; see ``read_records``.
@@ -57,7 +61,7 @@ def run_cell(cell, data_dir=None):
     try:
         settings = cell.settings_with(data_dir)
         examples = examples_of(cell, settings)
-        trained = _trained(cell, settings, examples)
+        trained = _trained(cell, settings, examples, devices=devices)
         curve = settings.save_curve
         along = curve_columns(trained.classifier, *examples.test) if curve else None
         outcome = _finished(trained, examples, along)
@@ -108,7 +112,8 @@ def run_cell_into(folder, cell, follower, command=None):
         folder: Path of the folder, which is removed again if an exception is raised.
         cell: ``Cell``.
         follower: ``ComparisonRun``, which follows the training: its ``times``, its Keras
-            ``callbacks``, ``reading()`` and ``begin_cell(cell, examples)`` are used.
+            ``callbacks``, ``devices``, ``reading()`` and ``begin_cell(cell, examples)``
+            are used.
         command: The command line that asked for the cell, for ``config.json``, or None.
 
     Returns:
@@ -124,7 +129,7 @@ def run_cell_into(folder, cell, follower, command=None):
         about = about_run(cell, settings, examples, command)
         write_json(folder / CONFIG, about)
         callbacks = [MixingTensorBoard(folder / TENSORBOARD), *follower.callbacks]
-        trained = _trained(cell, settings, examples, callbacks, times)
+        trained = _trained(cell, settings, examples, callbacks, times, follower.devices)
         with times.part(WRITING):
             along = save_artefacts(
                 folder, trained, settings, cell.how, cell.policy, examples
@@ -145,7 +150,7 @@ def died(cell, why):
     return _record(cell, _failure("WorkerDied", why, ""), started, 0.0)
 
 
-def prepare_process(threads, shares_gpu=False, watch=False):
+def prepare_process(threads, shares_gpu=False, watch=False, devices=None):
     """Sets a worker up for cells; does nothing the second time.
 
     Args:
@@ -154,6 +159,8 @@ def prepare_process(threads, shares_gpu=False, watch=False):
             more of its memory than is needed.
         watch: Whether the process ends as soon as the one that started it is gone. A
             grid that is killed cannot stop its workers, which would go on training.
+        devices: Integer, how many devices a cell is trained on, which there are in the
+            process that has started this one; or None.
     """
     if _prepared:
         return
@@ -172,6 +179,8 @@ def prepare_process(threads, shares_gpu=False, watch=False):
         chosen = gpus[_worker_number() % len(gpus)]
         tf.config.set_visible_devices(chosen, "GPU")
         tf.config.experimental.set_memory_growth(chosen, True)
+    elif devices and not gpus:
+        make_cpus(devices)
 
 
 def _end_with_parent():
@@ -211,11 +220,16 @@ def _record(cell, outcome, started, seconds):
     }
 
 
-def _trained(cell, settings, examples, callbacks=(), times=None):
+def _trained(cell, settings, examples, callbacks=(), times=None, devices=None):
     how, policy = cell.how, cell.policy
-    return fit_and_test(
-        settings, how, policy, cell.seed, examples, cell.fold, callbacks, times
-    )
+    keras.utils.clear_session()  # not within: it would forget the devices, too
+    with on_devices(devices):
+        trained = fit_and_test(
+            settings, how, policy, cell.seed, examples, cell.fold, callbacks, times
+        )
+    if devices is None:
+        return trained
+    return replace(trained, environment={**trained.environment, "devices": devices})
 
 
 def _finished(trained, examples, along=None):

@@ -135,18 +135,10 @@ def stateless_scope() -> Any:
 # What `compile` makes.
 
 # The names of a model's attributes that `compile` sets.
-_COMPILED = (
-    "compiled",
-    "optimizer",
-    "loss",
-    "steps_per_execution",
-    "_compile_loss",
-    "_compile_metrics",
-    "_loss_tracker",
-    "_compile_config",
-    "_jit_compile",
-    "_run_eagerly",
-)
+_COMPILED = """
+    compiled optimizer loss steps_per_execution _compile_loss _compile_metrics
+    _loss_tracker _compile_config _jit_compile _run_eagerly
+""".split()  # noqa: SIM905
 
 
 def loss_container(model: keras.Model) -> Any:
@@ -296,6 +288,22 @@ def supports_jit(model: keras.Model) -> bool:
 def symbolic_build(model: keras.Model, batch: tuple[Any, ...]) -> None:
     """Make the variables of a compiled model that ``fit`` would make by a first batch."""
     model._symbolic_build(data_batch=batch)
+
+
+@contextlib.contextmanager
+def each_batch_laid_out() -> Iterator[None]:
+    """Have Keras on JAX ask a distribution for a layout of each batch, not of the first.
+
+    It puts all batches of an epoch on the devices as the first one, which may be larger.
+    """
+    from keras.src.backend.jax import trainer
+
+    put = trainer._distribute_data
+    trainer._distribute_data = lambda data, layouts=None: put(data)
+    try:
+        yield
+    finally:
+        trainer._distribute_data = put
 
 
 # Losses.

@@ -28,12 +28,13 @@ def started(tmp_path, monkeypatch):
     def prepare(*_):
         (folder / str(os.getpid())).write_text("")
 
-    def run_cell(cell, data_dir):
+    def run_cell(cell, data_dir, devices):
         assert os.getpid() != here
         if cell.lasts == "deadly":
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(cell.lasts)
-        return {"key": cell.key, "status": "finished", "process": os.getpid()}
+        record = {"key": cell.key, "status": "finished", "devices": devices}
+        return {**record, "process": os.getpid()}
 
     monkeypatch.setattr("keras_amp.experiments.executors._prepare", prepare)
     monkeypatch.setattr("keras_amp.experiments.worker.run_cell", run_cell)
@@ -56,7 +57,8 @@ def processes(folder):
 )
 def test_there_are_no_more_processes_than_cells(started, number, jobs, expected):
     """And no cell runs in this one, not even where there is but one."""
-    records = list(on_this_machine(cells(*[0.1] * number), jobs, threads=1))
+    records = list(on_this_machine(cells(*[0.1] * number), jobs, threads=1, devices=2))
+    assert {record["devices"] for record in records} == {2}
     assert sorted(record["key"] for record in records) == list(map(str, range(number)))
     assert len(processes(started)) == expected
     assert {record["process"] for record in records} <= processes(started)

@@ -197,7 +197,7 @@ def test_a_changed_cell_is_found_by_the_command(folder, monkeypatch, capsys):
     changed = json.dumps(record)
     path.write_text(changed)
     monkeypatch.setattr(
-        verifying, "on_this_machine", lambda *_: iter([json.loads(original)])
+        verifying, "on_this_machine", lambda *_, **__: iter([json.loads(original)])
     )
     run = ["--verify", path.stem[:9], "--jobs", "1", "--tolerance", "4.9"]
     try:
@@ -218,7 +218,7 @@ def test_a_changed_cell_is_found_by_the_command(folder, monkeypatch, capsys):
 
 
 def test_a_cell_that_fails_is_an_exit_status(folder, monkeypatch, capsys):
-    def failing(cells, *_):
+    def failing(cells, *_, **__):
         error = {"type": "E", "message": "bad", "traceback": ""}
         for cell in cells:
             yield {"key": cell.key, "status": "failed", "error": error}
@@ -231,10 +231,11 @@ def test_a_cell_that_fails_is_an_exit_status(folder, monkeypatch, capsys):
 
 
 def test_cells_run_again_as_their_records_say(folder, monkeypatch):
-    seen = []
+    seen, on = [], []
 
-    def noting(cells, jobs, threads, data_dir, gpus, variables):
+    def noting(cells, jobs, threads, data_dir, gpus, variables, devices):
         seen.append((len(cells), jobs, threads, variables))
+        on.append(devices)
         yield from ()
 
     monkeypatch.setattr(verifying, "on_this_machine", noting)
@@ -246,7 +247,7 @@ def test_cells_run_again_as_their_records_say(folder, monkeypatch):
     path = cells_of(folder)[1]
     original = path.read_text()
     record = json.loads(original)
-    record["machine"] = {"threads": 3}
+    record["machine"], record["devices"] = {"threads": 3}, 1
     path.write_text(json.dumps(record))
     try:
         verify(grid, folder, 2, jobs=2, console=console)
@@ -258,6 +259,7 @@ def test_cells_run_again_as_their_records_say(folder, monkeypatch):
         (1, 2, 3, {"TF_DETERMINISTIC_OPS": "0"}),
     ]
     assert seen[3] == (1, 2, 4, {"TF_DETERMINISTIC_OPS": "0"})
+    assert sorted(on, key=str) == [1, 1, None, None]
 
 
 def test_cells_are_drawn_by_a_seed_or_named():

@@ -442,6 +442,12 @@ def test_workers_take_turns_with_the_gpus(monkeypatch):
             "intra": 3, "inter": 3, "gpu": gpu, "kind": "GPU", "grows": (gpu, True),
             "logged": "ERROR", "watch": True,
         }  # fmt: skip
+    # Without a GPU there are as many CPUs as cells are trained on.
+    config.list_physical_devices = lambda kind: []
+    monkeypatch.setattr(worker, "_prepared", [])
+    monkeypatch.setattr(worker, "make_cpus", lambda number: chosen.update(cpus=number))
+    worker.prepare_process(3, devices=2)
+    assert chosen["cpus"] == 2
 
 
 class _Fails(keras_amp.Mixup):
@@ -568,6 +574,11 @@ def test_the_command_runs_a_file_and_goes_on_with_its_folder(
         (["quick", "--gpus-per-cell", "-1"], "`gpus_per_cell`"),
         (["quick", "--seeds-at-once", "2", "3"], "at most one number"),
         (["quick", "--seeds-at-once", "--verify", "2"], "--verify or --seeds-at-once"),
+        (["quick", "--seeds-at-once", "--devices", "2"], "seeds_at_once=True"),
+        (["quick", "--devices", "2", "--verify", "2"], "--verify or --devices"),
+        (["quick", "--devices", "0"], "`devices`"),
+        (["quick", "--devices", "3"], "at most 2, which is how many CPUs TensorFlow"),
+        (["quick", "--devices", "2"], "jit_compile=True with devices=2"),
         (["quick", "--reuse", "nowhere"], "nowhere, which is no folder"),
         (["quick", "--out", "there.txt"], "which is a file"),
         (["wrong.toml"], "In wrong.toml: expected the name of a setting"),
@@ -628,11 +639,11 @@ RESULT = {"dev_error": 1.0} | {quantity: 1.0 for quantity, *_ in QUANTITIES}
 def as_plain(cell):
     return SimpleNamespace, (), {"key": cell.key, "config": cell.config}
 
-def prepare(threads, shares_gpu, watch, variables, begin=worker._end_with_parent):
+def prepare(threads, shares_gpu, watch, *_, begin=worker._end_with_parent):
     if watch:
         begin()
 
-def run_cell(cell, data_dir):
+def run_cell(cell, *_):
     time.sleep(0.5)
     record = {"key": cell.key, "config": cell.config, "status": "finished"}
     return record | {"result": RESULT, "curves": {}, "seconds": 0.5}

@@ -18,7 +18,8 @@ SCORES = ("nll", "ece", "dev_error", "test_error", "best_test_error", "macro_f1"
 COUNTS = ("method", "seed", "fold", "epoch", "epochs", "steps")
 # Texts of other words for each seed.
 CHANGES = {
-    "train_fraction": 0.7,
+    "train_fraction": 0.74,
+    "dev_fraction": 0.14,
     "batch_size": 20,
     "epochs": 3,
     "patience": 1,
@@ -40,10 +41,15 @@ def together(own_data):
         return run_cells_together(cells(own_data, Method("word", "amp"), range(2)))
 
 
-def test_they_come_to_what_each_comes_to_alone(own_data, together):
-    """With the same draws: the same epoch, and the same numbers up to rounding."""
+def test_they_come_to_what_each_comes_to_alone(own_data, together, monkeypatch):
+    """With the same draws: the same epoch, and the same numbers up to rounding.
+
+    Alone on four devices, which cannot share the last two of six examples to choose by.
+    """
+    monkeypatch.setattr("keras_amp.experiments.training.EVALUATION_BATCH", 4)
     (cell,) = cells(own_data, Method("word", "amp"), [1])
-    one, other = together[1], run_cell(cell)
+    one, other = together[1], run_cell(cell, devices=4)
+    assert other["examples"] == {"train": 40, "dev": 6, "test": 16}
     assert one["status"] == other["status"] == "finished"
     found, expected = one["result"], other["result"]
     assert [found[n] for n in COUNTS] == [expected[n] for n in COUNTS]
@@ -52,7 +58,8 @@ def test_they_come_to_what_each_comes_to_alone(own_data, together):
     assert one["curves"].keys() == other["curves"].keys()
     for name, values in one["curves"].items():
         np.testing.assert_allclose(values, other["curves"][name], rtol=1e-4)
-    assert one.keys() - other.keys() == {"seeds_at_once"}
+    assert one.keys() ^ other.keys() == {"seeds_at_once", "devices"}
+    assert other["devices"] == 4
 
 
 def test_a_record_is_as_any_other(own_data, together):

@@ -10,7 +10,7 @@ from comparing import HALVES, PUBLISHED, TINY, quiet, rows_of, settings
 
 import keras_amp
 from keras_amp import experiments
-from keras_amp.experiments import compare, methods, training
+from keras_amp.experiments import compare, devices, methods, training
 from keras_amp.experiments.choosing import Chosen, choosing
 from keras_amp.paper import AuthorsProgram, SummedBinaryCrossentropy
 
@@ -106,16 +106,25 @@ def test_the_step_size_rises(own_data, eagerly):
     assert not given.scheduled()
 
 
-def test_texts_without_labels_count_in_no_accuracy(own_data, eagerly):
-    """At a learning rate of nothing it is that of the same texts without the others."""
+def test_texts_without_labels_count_in_no_accuracy(
+    own_data, eagerly, strategy, monkeypatch
+):
+    """At a learning rate of nothing it is that of the same texts without the others.
+
+    These are on two devices, which changes nothing either.
+    """
+    monkeypatch.setattr(devices, "mirrored", lambda *names: strategy)
     changes = {"learning_rate": 1e-12, "train_fraction": 0.5, "unlabeled": True}
     changes["backbone_arguments"] = {**TINY, "dropout": 0.0}
     chosen, examples = prepared(own_data, **{**HALVES, **changes, "epochs": 1})
     found = {}
     for method in (experiments.Method("none"), experiments.Method("word", "vat")):
-        policy = method.policy_of(keras_amp.AdversarialMixing())
-        trained = training.fit_and_test(chosen, method, policy, 0, examples)
+        mixing = keras_amp.AdversarialMixing()
+        policy = None if method.mix == "none" else method.policy_of(mixing)
+        with devices.on_devices(2 if policy is None else None):
+            trained = training.fit_and_test(chosen, method, policy, 0, examples)
         (found[method.name],) = trained.epochs
+        assert trained.result.steps == 1
     assert len(examples.unlabeled) > 20
     for name in ("accuracy", "val_accuracy", "test_accuracy"):
         np.testing.assert_allclose(found["WordVAT"][name], found["none"][name])

@@ -457,6 +457,27 @@ def test_is_seed_state():
     assert not compat.is_seed_state(keras.Variable(1.0))
 
 
+@pytest.mark.skipif(not JAX, reason="keras.distribution is JAX's: BACKEND=jax")
+def test_each_batch_is_laid_out():
+    """Keras itself puts a last and smaller batch where the first one is."""
+
+    class Divided(keras.distribution.DataParallel):
+        def get_data_layout(self, shape):
+            if shape[0] % 4 == 0:
+                return super().get_data_layout(shape)
+            return keras.distribution.TensorLayout([None, None], self.device_mesh)
+
+    x = np.arange(18.0).reshape(6, 3)
+    with Divided(devices=keras.distribution.list_devices()[:4]).scope():
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Rescaling(2.0)])
+        model.compile(run_eagerly=True)
+        with pytest.raises(ValueError, match="partitioned 4 times"):
+            model.predict(x, batch_size=4, verbose=0)
+        with compat.each_batch_laid_out():
+            found = model.predict(x, batch_size=4, verbose=0)
+    np.testing.assert_array_equal(found, 2 * x)
+
+
 # Classes that Keras asks by private names.
 
 
