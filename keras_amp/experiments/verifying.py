@@ -1,6 +1,7 @@
 """Runs finished cells again, and compares the results with their records."""
 
 import math
+import os
 import random
 from dataclasses import dataclass
 
@@ -142,7 +143,8 @@ class Verification:
         console: A ``rich.console.Console``; None for standard output.
 
     Raises:
-        ValueError: If there is no such cell, or no finished one; and as ``GridRun``.
+        ValueError: If there is no such cell, or no finished one; if ``KERAS_BACKEND`` is
+            set to another backend than that of a chosen cell; and as ``GridRun``.
         FileNotFoundError: If ``folder`` is missing or is no grid's.
     """
 
@@ -175,6 +177,7 @@ class Verification:
         self.keys = choose(self.kept, chosen, seed, keys_of_files(folder))
         self.how = f", drawn with the seed {seed}" if isinstance(chosen, int) else ""
         self.jobs, default = share_cores(jobs, threads, gpus_per_cell)
+        _check_backends([self.kept[key]["backend"] for key in self.keys])
         self.groups = _alike(self.kept, self.keys, threads, default)
         self.gpus_per_cell = gpus_per_cell
         for (_, variables, devices), keys in self.groups.items():
@@ -309,6 +312,20 @@ def summary(repeated):
             for line, number in counts.items()
         ]
     return lines
+
+
+def _check_backends(recorded):
+    """Raises where the cells' backends are not to be had, or the user wants another."""
+    if "jax" in recorded:
+        require("jax", "jax")
+    wanted = os.environ.get("KERAS_BACKEND")
+    others = [backend for backend in recorded if backend != wanted]
+    if wanted and others:
+        raise ValueError(
+            f"Expected KERAS_BACKEND to be unset, or to be {others[0]}, on which "
+            f"{len(others)} of the chosen cells were trained. Received: "
+            f"KERAS_BACKEND={wanted}"
+        )
 
 
 def _alike(kept, keys, threads, default):

@@ -239,6 +239,7 @@ def test_cells_run_again_as_their_records_say(folder, monkeypatch):
         yield from ()
 
     monkeypatch.setattr(verifying, "on_this_machine", noting)
+    monkeypatch.setattr(verifying, "require", lambda *_: None)  # JAX runs nothing here
     grid, console = load_grid(folder), Console(file=StringIO())
     kept = json.loads(cells_of(folder)[0].read_text())["machine"]["variables"]
     verify(grid, folder, 2, jobs=2, console=console)
@@ -252,6 +253,12 @@ def test_cells_run_again_as_their_records_say(folder, monkeypatch):
     try:
         verify(grid, folder, 2, jobs=2, console=console)
         verify(grid, folder, [path.stem], jobs=2, threads=4, console=console)
+        # One of another backend runs there, unless the user says otherwise.
+        path.write_text(json.dumps({**record, "backend": "jax"}))
+        with pytest.raises(ValueError, match="unset, or to be jax, on which 1 of the ch"):
+            verify(grid, folder, 2, console=console)
+        monkeypatch.delenv("KERAS_BACKEND")
+        verify(grid, folder, [path.stem], jobs=2, console=console)
     finally:
         path.write_text(original)
     assert sorted(seen[1:3], key=lambda s: s[2]) == [
@@ -259,7 +266,8 @@ def test_cells_run_again_as_their_records_say(folder, monkeypatch):
         (1, 2, 3, {"TF_DETERMINISTIC_OPS": "0"}),
     ]
     assert seen[3] == (1, 2, 4, {"TF_DETERMINISTIC_OPS": "0"})
-    assert sorted(on, key=str) == [1, 1, None, None]
+    assert seen[4][3]["KERAS_BACKEND"] == "jax"
+    assert sorted(on, key=str) == [1, 1, 1, None, None]
 
 
 def test_cells_are_drawn_by_a_seed_or_named():

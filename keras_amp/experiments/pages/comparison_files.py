@@ -7,6 +7,7 @@ from pathlib import Path
 
 from keras_amp.experiments.pages.comparison_page import GENERATOR, page_of_comparison
 from keras_amp.experiments.pages.templating import render
+from keras_amp.experiments.summary.backends import backends_note, warn_of_backends
 from keras_amp.experiments.summary.differences import T_TEST, compare
 from keras_amp.experiments.summary.folders import LeftOut, read_folders
 from keras_amp.experiments.summary.frames import methods_frame, settings_frame
@@ -79,6 +80,7 @@ def write_records(records, out, left_out=()):
     out = Path(out)
     _check_out(out)
     groups, compared, repetitions = compared_groups(records)
+    warn_of_backends(backends_note(groups))
     page = page_of_comparison(groups, compared, [*left_out, *repetitions])
     texts = {
         PAGE: render("comparison.html", page),

@@ -2,6 +2,7 @@
 
 from keras_amp.analysis.significance import LEVEL
 from keras_amp.experiments.cells import WITHOUT_EFFECT
+from keras_amp.experiments.summary.backends import backends_note
 from keras_amp.experiments.summary.frames import against_baselines, flat
 from keras_amp.experiments.summary.means import row_of
 from keras_amp.experiments.summary.methods import (
@@ -53,7 +54,8 @@ def improvements_table(groups, compared):
         texts = [_improvement(found[family]) for found in improvements]
         frame.insert(place, f"over {family} %", texts)
     names = explained_names(group.method for group in groups)
-    return Table(CAPTION, frame, note=f"{EXPLANATION}{names} {IMPROVEMENTS}")
+    note = f"{EXPLANATION}{names} {IMPROVEMENTS}{backends_note(groups)}"
+    return Table(CAPTION, frame, note=note)
 
 
 def differences_table(compared):

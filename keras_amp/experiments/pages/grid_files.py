@@ -11,6 +11,7 @@ from keras_amp.experiments.pages.grid_page import (
 )
 from keras_amp.experiments.pages.svg import as_file
 from keras_amp.experiments.summary.arrangement import arrange
+from keras_amp.experiments.summary.backends import backends_note, warn_of_backends
 from keras_amp.experiments.summary.grid_frames import (
     cells_frame,
     differences_frame,
@@ -63,6 +64,7 @@ def make_table(grid, records):
     """
     groups = label_groups(group_trials(trials_of_grid(grid, records)))
     arrangement = arrange(groups, grid.table)
+    warn_of_backends(backends_note(arrangement.groups))
     page, compared, figure = page_of_grid(grid, records, arrangement)
     markdown, parts = render_markdown(page)
     name, paper = grid.name, grid.table.get("paper")
@@ -92,7 +94,8 @@ def write_table(grid, records, out):
     and columns are those of the grid's ``[table]``, with the relative improvement over
     mixup at the same place and the paper's figures. Every adversarial method is
     compared with mixup, and every method with no mixing, by paired tests. Cells that
-    failed or were not run are named. The same records give the same bytes.
+    failed or were not run are named. The same records give the same bytes. Of cells that
+    were trained on both of Keras' backends a warning says how many, and so do the tables.
 
     Args:
         grid: ``keras_amp.experiments.config.Grid``.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from keras_amp.analysis.significance import LEVEL, RESAMPLES, by_seed
+from keras_amp.experiments.summary.backends import backends_note
 from keras_amp.experiments.summary.differences import FAMILIES
 from keras_amp.experiments.summary.groups import Group
 from keras_amp.experiments.summary.means import spread
@@ -127,7 +128,9 @@ def entries_table(arrangement, compared, reading, paper=None):
         (*names, *headings),
         [(*_row_label(row, names), *line) for row, line in zip(rows, texts, strict=True)],
         words=names[1:],
-        note=NOTES[reading] + explained_names(g.method for g in arrangement.groups),
+        note=NOTES[reading]
+        + explained_names(g.method for g in arrangement.groups)
+        + backends_note(arrangement.groups),
     )
 
 

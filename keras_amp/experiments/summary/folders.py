@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_amp.experiments.environment import ENVIRONMENT
 from keras_amp.experiments.results import Result
+from keras_amp.experiments.summary.backends import backend_of
 from keras_amp.runs import CONFIG, RESULT, intact, read_json
 
 NEEDED = ("data", "backbone", "class_names", "mix", "policy", "seed", "fold")
@@ -30,8 +32,8 @@ def read_folders(folders):
 
     Returns:
         A tuple ``(records, left_out)``: a list of dicts with ``config``, ``status``,
-        ``result`` and ``folder``, each folder once, in the order given; and a list of
-        ``LeftOut`` for the runs that did not end.
+        ``result``, ``backend`` and ``folder``, each folder once, in the order given; and
+        a list of ``LeftOut`` for the runs that did not end.
 
     Raises:
         ValueError: If no folder is given, or a file is damaged.
@@ -59,12 +61,12 @@ def read_folders(folders):
                 continue
             seen.add(place.resolve())
             if (place / RESULT).is_file():
-                result = intact(place / RESULT, _read_result)
                 records.append(
                     {
                         "config": config,
                         "status": "finished",
-                        "result": result,
+                        "result": intact(place / RESULT, _read_result),
+                        "backend": _backend(place / ENVIRONMENT),
                         "folder": place,
                     }
                 )
@@ -98,6 +100,11 @@ def _check_config(config):
     missing = [name for name in NEEDED if name not in config]
     if missing:
         raise ValueError(f"no {', '.join(missing)}")
+
+
+def _backend(path):
+    """The backend by a run's environment; those of before it was written have none."""
+    return backend_of(intact(path, read_json) if path.is_file() else {})
 
 
 def _read_result(path):

@@ -274,7 +274,12 @@ def test_records_in_memory_need_no_folder(tmp_path):
     write_comparison(tmp_path / "mine", seeds=2)
     records, _ = read_folders([tmp_path / "mine"])
     records = [{**record, "key": "0", "folder": None} for record in records]
-    page = Checked(write_records(records, tmp_path / "report").read_text())
+    assert records[0]["backend"] == "tensorflow"  # it does not say so
+    records[0]["backend"] = "jax"
+    with pytest.warns(UserWarning, match="Trained on JAX: 1, on TensorFlow: 9 of 10"):
+        written = write_records(records, tmp_path / "report")
+    page = Checked(written.read_text())
+    assert "Trained on JAX: 1, on TensorFlow: 9 of 10 runs" in page.words
     assert "5 methods, 2 seeds, 10 runs" in page.words
     assert "10 of 10 runs have no confusion.csv" in page.words
 

@@ -452,6 +452,18 @@ def test_cells_are_listed_with_what_varies_and_all_results(made):
     assert list(cells["epochs"]) == [12, 12]
 
 
+def test_cells_of_both_backends_are_counted():
+    grid = parse_grid(FIVE.format(seeds=2).replace('["trec", "sst2"]', '"trec"'), "mine")
+    records = records_of(grid)
+    for key in list(records)[:3]:
+        records[key]["backend"] = "jax"
+    with pytest.warns(UserWarning, match="JAX: 3, on TensorFlow: 7 of 10") as caught:
+        made = make_table(grid, records)
+    assert len([w for w in caught if "Trained on" in str(w.message)]) == 1
+    for part in ("results", "minimum", "development"):
+        assert "Trained on JAX: 3, on TensorFlow: 7 of 10 runs" in made.parts[part]
+
+
 def test_what_was_trained_is_said(made):
     trained = rows_of(made.parts["trained"])
     assert trained[0] == {

@@ -14,8 +14,9 @@ from keras_amp.experiments.summary.trials import trials_of
 
 def test_a_folder_named_twice_counts_once(tmp_path):
     folder = write_run(tmp_path / "a")
+    (folder / "environment.json").write_text('{"backend": "jax"}')
     records, left_out = read_folders([tmp_path, tmp_path / "a", folder])
-    assert (len(records), left_out) == (1, [])
+    assert ([record["backend"] for record in records], left_out) == (["jax"], [])
 
 
 def test_runs_are_found_at_any_depth_and_other_configurations_are_none(tmp_path):
