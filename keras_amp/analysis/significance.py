@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_amp.analysis.permutation import DIGITS
 from keras_amp.runtime.extras import require
 
 require("experiments", "scipy")
@@ -26,7 +27,6 @@ Interval: TypeAlias = tuple[float, float]
 
 LEVEL = 0.05  # the family-wise error rate that is accepted
 RESAMPLES = 10_000
-DIGITS = 9  # decimals of errors in percent; a smaller difference is a rounding error
 
 
 def by_seed(errors: Errors) -> dict[int, float]:
