@@ -1,6 +1,6 @@
-"""Which tests run on JAX: by `make test BACKEND=jax` all, by `test_jax.py` two lanes.
+"""Which tests run on JAX: by `make test BACKEND=jax` all, by `test_jax.py` some.
 
-One lane holds a test for each path of the engine, the other all that are of JAX alone.
+These are a test for each path of the engine, and all that are of JAX alone.
 
 Tests know nothing of this; here stands which of them are TensorFlow's own, and why.
 """
@@ -13,7 +13,6 @@ import pytest
 TESTS = Path(__file__).parent
 ON_JAX = os.environ.get("BACKEND") == "jax"
 EACH_PATH = os.environ.get("LANE") == "each path"
-ALONE = os.environ.get("LANE") == "jax alone"
 
 ENGINE = """
     policies graph training saving callbacks analysis/test_curve.py test_layers.py
@@ -73,7 +72,7 @@ TENSORFLOWS_OWN = {
 }
 
 
-# With `LANE="each path"`, these alone, each with its first parameters.
+# With `LANE="each path"`, these and JAX's own, each with its first parameters.
 PATHS = set(
     """
     test_mix_weighs_every_example_by_its_own_lambda
@@ -155,12 +154,11 @@ def select(config, items):
     kept = {}
     for item in items:
         names = _names(item)
-        if ALONE and names[0] not in JAXS_OWN:
-            continue
         reason = next((reasons[name] for name in names if name in reasons), None)
         if reason:
             item.add_marker(pytest.mark.skip(reason=reason))
-        if not EACH_PATH or (not reason and any(name in PATHS for name in names)):
+        in_lane = names[0] in JAXS_OWN or any(name in PATHS for name in names)
+        if not EACH_PATH or (in_lane and not reason):
             kept.setdefault(names[:2] if EACH_PATH else _work(item), item)
     left = set(map(id, kept.values()))
     config.hook.pytest_deselected(items=[i for i in items if id(i) not in left])

@@ -12,7 +12,7 @@ os.environ["KERAS_BACKEND"] = os.environ.get("BACKEND", "tensorflow")
 FLAGS = "--xla_force_host_platform_device_count=4"
 if os.environ.get("LANE") == "each path":  # of few steps, not worth optimizing for
     FLAGS += (
-        " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+        " --xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true"
     )
 os.environ.setdefault("XLA_FLAGS", FLAGS)
 

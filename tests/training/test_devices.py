@@ -1,9 +1,6 @@
 """JAX: several devices, and two processes, train as one device does."""
 
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -15,7 +12,7 @@ if keras.backend.backend() != "jax":
 
 from two_processes import EPOCHS, made, trained
 
-PROGRAM = Path(__file__).with_name("two_processes.py")
+TESTS = Path(__file__).parent
 
 
 @pytest.fixture
@@ -50,44 +47,32 @@ def test_four_devices_train_as_one(alone, four_devices):
     assert_equal(alone[2], model.get_weights())
 
 
-def both(folder):
-    """Runs the program in two processes, joined over the loopback."""
+def both(fresh, folder):
+    """Runs the program in two processes, joined over the loopback; what they print."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    environment = {
-        **os.environ,
-        "XLA_FLAGS": "",
-        "KERAS_DISTRIBUTION_JOB_ADDRESSES": address,
-        "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
-    }
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(folder)],
-            env={**environment, "KERAS_DISTRIBUTION_PROCESS_ID": str(i)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for i in range(2)
-    ]
-    try:
-        return [each.communicate(timeout=200)[0] for each in processes]
-    finally:
-        for each in processes:
-            each.kill()
+    return fresh.run(
+        f"import sys; sys.path.insert(0, {str(TESTS)!r}); import two_processes as two\n"
+        "two.main(sys.argv[1])",
+        folder,
+        folder=folder,
+        XLA_FLAGS="",
+        KERAS_DISTRIBUTION_JOB_ADDRESSES=address,
+        KERAS_DISTRIBUTION_NUM_PROCESSES="2",
+    )
 
 
-def test_two_processes_train_as_one_until_one_is_killed(alone, tmp_path):
+def test_two_processes_train_as_one_until_one_is_killed(alone, fresh, tmp_path):
     """The other one says so at once, and what it saved goes on in one process."""
-    survivor, killed = both(tmp_path)
-    for process, said in enumerate((survivor, killed)):
+    said = both(fresh, tmp_path)
+    for process in range(2):
         file = tmp_path / f"{process}.npz"
         assert file.exists(), said
         with np.load(file) as weights:
             assert_equal(alone[1], weights.values())
-    assert "RuntimeError: Expected all processes" in survivor, survivor
-    assert float(survivor.split("noticed after ")[1].split()[0]) < 20
+    assert "RuntimeError: Expected all processes" in said, said
+    assert float(said.split("noticed after ")[1].split()[0]) < 20
 
     resumed = made()
     backup = keras.callbacks.BackupAndRestore(
