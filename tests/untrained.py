@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from keras_amp.experiments.environment import environment
-from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import Result
+from keras_amp.experiments.scores import readings_of, scores_of
 from keras_amp.experiments.training import Trained, build_classifier
 
 
@@ -19,9 +19,12 @@ def fit_and_test(
     for weight in classifier.weights:
         weight.assign(rng.normal(size=weight.shape))
     probabilities = classifier.predict(examples.test[0], verbose=0)
-    scores = evaluate(probabilities, examples.test[1])
+    scores = scores_of(probabilities, examples.test[1])
+    if len(examples.dev[1]):
+        scores |= {"dev_error": 25.0, "temperature": 1.25}
+        scores |= {"scaled_nll": scores["nll"], "scaled_ece": scores["ece"]}
     _, epochs, steps = settings.length(len(examples.train[1]))
-    accuracy = 1 - scores["error"] / 100
+    accuracy = 1 - scores["test_error"] / 100
     logs = {"loss": 1.5, "accuracy": 0.5, "test_accuracy": accuracy}
     if len(examples.dev[1]):
         logs |= {"val_loss": 1.0, "val_accuracy": 0.75}
@@ -33,16 +36,13 @@ def fit_and_test(
         method=method.name,
         seed=seed,
         fold=fold,
-        dev_error=25.0 if len(examples.dev[1]) else None,
-        test_error=scores["error"],
-        best_test_error=scores["error"],
-        macro_f1=scores["macro_f1"],
-        nll=scores["nll"],
-        ece=scores["ece"],
+        best_test_error=scores["test_error"],
         epoch=1,
         epochs=epochs,
         steps=steps,
         seconds=0.5,
+        **scores,
+        **readings_of([scores["test_error"]]),
     )
     rows = [{"epoch": epoch, **logs} for epoch in range(epochs)]
     return Trained(result, classifier, probabilities, rows, {}, environment(False))

@@ -19,7 +19,7 @@ require("experiments", "scipy")
 from scipy import optimize
 
 LEAST = 1e-12  # a probability below it is taken for it
-WIDEST = 100.0  # temperatures lie between its inverse and it
+WIDEST = 10.0  # temperatures lie between its inverse and it
 
 
 def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
@@ -33,7 +33,8 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
         labels: Integer array ``(num_examples,)``.
 
     Returns:
-        A float between 0.01 and 100; above 1 the classifier was too sure.
+        A float between 0.1 and 10; above 1 the classifier was too sure. It is 0.1 where
+        all labels are the predicted classes.
 
     Raises:
         ValueError: If there is no example, or shapes do not fit.

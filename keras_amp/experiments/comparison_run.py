@@ -21,7 +21,12 @@ from keras_amp.experiments.results import (
 from keras_amp.experiments.runner import Runner, try_cells
 from keras_amp.experiments.settings import PROGRAM, RELATIVES, chosen_folds, methods
 from keras_amp.experiments.summary.means import summarize
-from keras_amp.experiments.summary.methods import Results, methods_table, write_results
+from keras_amp.experiments.summary.methods import (
+    SECOND,
+    Results,
+    methods_table,
+    write_results,
+)
 from keras_amp.experiments.times import DATA, WRITING, Times
 from keras_amp.experiments.worker import dataset_of
 from keras_amp.policies import AdversarialMixing
@@ -200,7 +205,8 @@ class ComparisonRun(Runner):
         wide = self.display.console.width >= WIDE
         table = methods_table(self.results)
         note = f"{table.caption}. {table.note}"
-        table = table.as_rich(table.headings if wide else NARROW, caption=note)
+        shown = [name for name in table.headings if name not in SECOND]
+        table = table.as_rich(shown if wide else NARROW, caption=note)
         self.display.console.print(table)
         self.display.say(f"All results: {self.out}")
 

@@ -34,6 +34,13 @@ class Result:
         epochs: The epochs trained.
         steps: The steps trained.
         seconds: Time of training, evaluations included.
+        temperature: By which the logarithms of the probabilities are divided to fit the
+            development set best; None without one. This and what follows is None of runs
+            of before it was recorded.
+        scaled_nll: ``nll`` at that temperature.
+        scaled_ece: ``ece`` at that temperature.
+        plateau_error: Mean test error of the last third of the epochs, rounded up.
+        last_error: Test error after the last epoch.
     """
 
     method: str
@@ -49,6 +56,11 @@ class Result:
     epochs: int
     steps: int
     seconds: float
+    temperature: float | None = None
+    scaled_nll: float | None = None
+    scaled_ece: float | None = None
+    plateau_error: float | None = None
+    last_error: float | None = None
 
     def as_dict(self):
         """Returns the fields, for a file."""

@@ -12,14 +12,13 @@ import numpy as np
 from keras_amp import data
 from keras_amp.experiments.choosing import Chosen
 from keras_amp.experiments.environment import deterministic_operations, environment
-from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import Result
+from keras_amp.experiments.scores import readings_of, scores_of
 from keras_amp.experiments.training import (
     EVALUATION_BATCH,
     Trained,
     compiled,
     error_of,
-    test_scores,
 )
 
 SPLITS = ("train", "dev", "test")
@@ -220,20 +219,18 @@ class _Group:
         cell, examples = self.cells[place], self.examples[place]
         size = len(examples.test[1])
         errors = [error_of(epoch["test_accuracy"], size) for epoch in followed.epochs]
-        dev_error = None
-        if dev is not None:
-            dev_error = evaluate(dev[place], examples.dev[1])["error"]
+        own_dev = None if dev is None else dev[place]
         return Result(
             method=cell.method,
             seed=cell.seed,
             fold=cell.fold,
-            dev_error=dev_error,
             best_test_error=min(errors),
             epoch=followed.best + 1,
             epochs=len(errors),
             steps=min(self.steps, len(errors) * self.per_epoch),
             seconds=seconds,
-            **test_scores(probabilities, examples.test[1]),
+            **scores_of(probabilities, examples.test[1], own_dev, examples.dev[1]),
+            **readings_of(errors),
         )
 
 

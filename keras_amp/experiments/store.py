@@ -1,10 +1,12 @@
 """The store of cells: a JSON file for each, named by its key, whole or absent."""
 
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 from keras_amp.experiments.cells import key_of, with_defaults
 from keras_amp.experiments.config import FILE
-from keras_amp.experiments.results import write_json
+from keras_amp.experiments.results import Result, write_json
+from keras_amp.experiments.scores import readings_of
 from keras_amp.runs import intact, read_json
 
 CELLS = "cells"  # below a grid's folder
@@ -35,7 +37,8 @@ def read_records(folders):
 
     Returns:
         A dict from keys of cells to records: dicts with ``key``, ``config``, ``status``
-        (``"finished"`` or ``"failed"``), ``result`` and ``curves`` or ``error``,
+        (``"finished"`` or ``"failed"``), ``result``,
+        ``curves`` and ``predictions`` (see ``experiments.predictions``) or ``error``,
         ``backend``, ``versions``, ``source``, ``machine``, ``jit_compile`` (see
         ``experiments.environment``; cells of before it have less), ``started`` and
         ``seconds``. Those that ran so have ``devices`` or ``seeds_at_once``, how many.
@@ -88,8 +91,18 @@ def _read(path):
     record = read_json(path)
     if record["status"] not in (FINISHED, FAILED):
         raise ValueError(f"no status {record['status']!r}")
-    record["result" if record["status"] == FINISHED else "error"]  # KeyError: damaged
+    if record["status"] == FINISHED:
+        record["result"] = _with_readings(record["result"], record.get("curves", {}))
+    else:
+        record["error"]  # KeyError: damaged
     config = with_defaults(record["config"])
     # Before JAX there was TensorFlow alone.
     record = {"backend": "tensorflow", **record}
     return {**record, "config": config, "key": key_of(config)}
+
+
+def _with_readings(result, curves):
+    """A result with the fields that are newer than it, as far as they are known."""
+    later = {f.name: f.default for f in fields(Result) if f.default is not MISSING}
+    errors = curves.get("test_error")
+    return {**later, **(readings_of(errors) if errors else {}), **result}

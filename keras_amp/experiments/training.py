@@ -20,7 +20,6 @@ from keras_amp.experiments.environment import (
     deterministic_operations,
     environment,
 )
-from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import (
     Result,
     write_epochs,
@@ -28,6 +27,7 @@ from keras_amp.experiments.results import (
     write_predictions,
     write_test_curve,
 )
+from keras_amp.experiments.scores import readings_of, scores_of
 from keras_amp.experiments.settings import BACKBONES
 from keras_amp.experiments.times import EVALUATION, TRACING, WRITING, FitTimes, Times
 from keras_amp.models import MixupAMPModel
@@ -189,34 +189,23 @@ def fit_and_test(
         steps = steps_taken(model.optimizer)
         with times.part(EVALUATION):
             probabilities = model.predict(test, verbose=0)
-            dev_error = _dev_error(model, dev, examples.dev[1])
+            dev_predicted = None if dev is None else model.predict(dev, verbose=0)
         about = environment(bool(model.jit_compile))
     result = Result(
         method=method.name,
         seed=seed,
         fold=fold,
-        dev_error=dev_error,
         best_test_error=min(test_curve.errors + list(test_curve.by_step.values())),
         epoch=choice[-1].best_epoch + 1 if choice else len(test_curve.errors),
         epochs=len(test_curve.errors),
         steps=steps,
         seconds=seconds,
-        **test_scores(probabilities, examples.test[1]),
+        **scores_of(probabilities, examples.test[1], dev_predicted, examples.dev[1]),
+        **readings_of(test_curve.errors),
     )
     return Trained(
         result, classifier, probabilities, log.epochs, test_curve.by_step, about
     )
-
-
-def test_scores(probabilities, labels):
-    """Returns the fields of a ``Result`` that come from the predictions of the test set.
-
-    Args:
-        probabilities: Float array ``(num_test, num_classes)``.
-        labels: Integer array ``(num_test,)``.
-    """
-    scores = evaluate(probabilities, labels)
-    return {"test_error": scores.pop("error"), **scores}
 
 
 def save_artefacts(folder, trained, settings, method, policy, examples):
@@ -333,12 +322,6 @@ def _loss(name, unlabeled=False):
 def error_of(accuracy, size):
     """Returns the error in percent by an accuracy of float32, which Keras computes in."""
     return float(100 * (1 - round(size * accuracy) / size))
-
-
-def _dev_error(model, dev, labels):
-    if dev is None:
-        return None
-    return evaluate(model.predict(dev, verbose=0), labels)["error"]
 
 
 def _to_evaluate(split):

@@ -69,7 +69,13 @@ class Repeated:
     @property
     def same(self):
         """Whether everything is the same to the last digit, except the time it took."""
-        return not self.failed and _results(self.kept) == _results(self.again)
+        if self.failed:
+            return False
+        kept, again = (record["result"] for record in self._records)
+        # What the package did not record then, nobody knows.
+        known = [name for name, v in kept.items() if v is not None and name != "seconds"]
+        curves = [record["curves"] for record in self._records]
+        return curves[0] == curves[1] and all(kept[n] == again[n] for n in known)
 
     @property
     def alike(self):
@@ -342,12 +348,6 @@ def _alike(kept, keys, threads, default):
         how = of_cell, tuple(sorted(variables.items())), kept[key].get("devices")
         groups.setdefault(how, []).append(key)
     return groups
-
-
-def _results(record):
-    """The result of a cell, without the time it took."""
-    result = {name: v for name, v in record["result"].items() if name != "seconds"}
-    return result, record["curves"]
 
 
 def _at(record, path):

@@ -19,6 +19,7 @@ from keras_amp.callbacks import MixingTensorBoard
 from keras_amp.experiments.devices import make_cpus, on_devices
 from keras_amp.experiments.environment import environment, use_threads
 from keras_amp.experiments.examples import prepare
+from keras_amp.experiments.predictions import packed
 from keras_amp.experiments.results import about_run, new_folder, write_json
 from keras_amp.experiments.seeds_at_once import fit_and_test_together
 from keras_amp.experiments.store import FAILED, FINISHED
@@ -239,6 +240,7 @@ def _finished(trained, examples, along=None):
         "result": trained.result.as_dict(),
         "curves": _curves(trained),
         **({"along_lambda": _nine_digits(along)} if along else {}),
+        "predictions": packed(examples.test[1], trained.probabilities),
         "examples": examples.sizes,
         **trained.environment,
     }

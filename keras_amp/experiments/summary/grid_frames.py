@@ -107,7 +107,7 @@ def cells_frame(arrangement):
         settings = {renamed.get(n, n): value for n, value in settings.items()}
         for trial in group.finished:
             part = dict(zip(WITHIN, trial.part, strict=True))
-            result = {name: trial.result[name] for name in RESULTS}
+            result = {name: trial.result.get(name) for name in RESULTS}
             lines.append({"key": trial.key, **settings, **part, **result})
     columns = [renamed.get(name, name) for name in varying]
     return _frame(lines, ["key", *columns, *WITHIN])

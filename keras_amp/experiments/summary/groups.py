@@ -81,12 +81,12 @@ class Group:
     def of(self, name):
         """Return a field of the results by ``(seed, fold)``, of the complete seeds.
 
-        A run without a development set has no development error, and is left out.
+        What a run does not have, such as a development error, is left out.
         """
         return {
             trial.part: trial.result[name]
             for trial in self.finished
-            if trial.part[0] in self.complete and trial.result[name] is not None
+            if trial.part[0] in self.complete and trial.result.get(name) is not None
         }
 
     def at(self, dimensions):

@@ -8,9 +8,13 @@ QUANTITIES = (
     ("dev_error", "dev error %", 2),
     ("test_error", "test error %", 2),
     ("best_test_error", "best test error %", 2),
+    ("plateau_error", "plateau %", 2),
+    ("last_error", "last epoch %", 2),
     ("macro_f1", "macro-F1 %", 2),
     ("nll", "NLL", 3),
     ("ece", "ECE %", 2),
+    ("scaled_nll", "NLL, scaled", 3),
+    ("scaled_ece", "ECE %, scaled", 2),
     ("seconds", "seconds", 1),
 )
 
@@ -58,7 +62,7 @@ def row_of(name, results):
         name: What the row is called.
         results: List of dicts, the fields of ``Result``s.
     """
-    spreads = {n: spread([result[n] for result in results]) for n, *_ in QUANTITIES}
+    spreads = {n: spread([result.get(n) for result in results]) for n, *_ in QUANTITIES}
     return Row(name, len(results), spreads)
 
 

@@ -11,13 +11,16 @@ from keras_amp.experiments.summary.texts import spread_text
 from keras_amp.runtime.files import whole_file
 
 HEADER = ("method", "runs", *(heading for _, heading, _ in QUANTITIES))
+SECOND = ("plateau %", "last epoch %", "NLL, scaled", "ECE %, scaled")  # the less needed
 
 CAPTION = "Mean ± standard deviation over the runs"
 EXPLANATION = (
     "The epoch is chosen by the development set, and is the last without one; `test "
     "error` is the result. `best test error` is the least of any epoch, chosen by the "
-    "test set itself: only for comparison with papers that report it. NLL: negative "
-    "log-likelihood; ECE: expected calibration error in 15 bins, both on the test set. "
+    "test set itself: only for comparison with papers that report it. `plateau` is the "
+    "mean test error of the last third of the epochs. NLL: negative log-likelihood; ECE: "
+    "expected calibration error in 15 bins, both on the test set; scaled: at the "
+    "temperature that fits the development set best. "
     "AMP: the Adversarial Mixing Policy."
 )
 NOTE = f"{CAPTION}. {EXPLANATION}"

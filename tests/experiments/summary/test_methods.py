@@ -24,6 +24,10 @@ def test_summaries_are_means_and_sample_deviations():
             test_error=error,
             best_test_error=error - 1,
             macro_f1=100 - error,
+            plateau_error=error + 2,
+            last_error=error + 3,
+            scaled_nll=error / 20,
+            scaled_ece=error / 4,
             nll=error / 10,
             ece=error / 5,
             epoch=3,
@@ -43,10 +47,14 @@ def test_summaries_are_means_and_sample_deviations():
     assert second.spreads["test_error"] == (20.0, None)
     lines = experiments.markdown([first, second]).splitlines()
     assert lines[2].replace("\xa0", " ") == (
-        "| a | 3 | 13.00 ± 2.65 | 12.00 ± 2.65 | 11.00 ± 2.65 | 88.00 ± 2.65 "
-        "| 1.200 ± 0.265 | 2.40 ± 0.53 | 2.0 ± 0.0 |"
+        "| a | 3 | 13.00 ± 2.65 | 12.00 ± 2.65 | 11.00 ± 2.65 | 14.00 ± 2.65 "
+        "| 15.00 ± 2.65 | 88.00 ± 2.65 | 1.200 ± 0.265 | 2.40 ± 0.53 | 0.600 ± 0.132 "
+        "| 3.00 ± 0.66 | 2.0 ± 0.0 |"
     )
-    assert lines[3] == ("| b | 1 | 21.00 | 20.00 | 19.00 | 80.00 | 2.000 | 4.00 | 2.0 |")
+    assert lines[3] == (
+        "| b | 1 | 21.00 | 20.00 | 19.00 | 22.00 | 23.00 | 80.00 | 2.000 | 4.00 | 1.000 "
+        "| 5.00 | 2.0 |"
+    )
 
 
 def test_results_become_a_data_frame():
