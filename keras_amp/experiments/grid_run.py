@@ -9,7 +9,6 @@ from keras_amp.experiments.devices import check_alone, check_devices
 from keras_amp.experiments.executors import Together, on_cluster, on_this_machine
 from keras_amp.experiments.results import errors_text
 from keras_amp.experiments.runner import Runner, share_cores, try_cells
-from keras_amp.experiments.seeds_at_once import why_not
 from keras_amp.experiments.store import (
     CELLS,
     FAILED,
@@ -46,7 +45,7 @@ class GridRun(Runner):
             to TensorFlow.
         data_dir: Folder with public data sets; see ``keras_amp.data.load``.
         seeds_at_once: Integer, the seeds that are trained as one program, on JAX; True
-            for as many as fit into the memory, by an estimate; False for each by itself.
+            for as many as fit into the memory; False for each by itself.
             Processes of their own have that backend; ``jobs`` is then 1 by default.
         devices: Integer, how many devices (the first ones) share each batch of a cell, by
             ``keras.distribution`` on JAX, by ``tf.distribute.MirroredStrategy`` on
@@ -103,8 +102,6 @@ class GridRun(Runner):
             if key in keys and record["status"] == FINISHED
         }
         todo = [cell for cell in missing if cell.key not in self.others]
-        if self.together is not None:
-            _check_together(todo)
         check_devices(devices, todo)
         self.names = label_cells(grid.cells)
         super().__init__(grid, out, records, todo, self.names, "cells", console)
@@ -238,16 +235,6 @@ def _together(seeds_at_once, cluster):
             f"trains on JAX. Received: KERAS_BACKEND={backend}"
         )
     return Together(None if seeds_at_once is True else seeds_at_once)
-
-
-def _check_together(cells):
-    """Raises if a cell has a setting with which it is trained by itself alone."""
-    reasons = dict.fromkeys(filter(None, map(why_not, cells)))
-    if reasons:
-        raise ValueError(
-            "Expected settings with which seeds are trained at once. Received: "
-            f"{', '.join(reasons)}. Without `seeds_at_once` all cells run."
-        )
 
 
 def _is_missing(record, retry):

@@ -510,8 +510,6 @@ def test_what_seeds_at_once_cannot_do_is_refused_by_name(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="Received: KERAS_BACKEND=tensorflow"):
         run_grid(small(), tmp_path, seeds_at_once=True)
     monkeypatch.delenv("KERAS_BACKEND")
-    with pytest.raises(ValueError, match="Received: test_every=2. Without"):
-        run_grid(small(more="test_every = 2"), tmp_path, seeds_at_once=4)
     for wrong, name in ((0, "seeds_at_once"), (True, "cluster")):
         with pytest.raises(ValueError, match=name):
             run_grid(small(), tmp_path, seeds_at_once=wrong, cluster="local")

@@ -5,8 +5,10 @@ handed over for all seeds. XLA compiles an epoch as a whole: a loop over steps, 
 ``jax.vmap`` has each operation work on all seeds at once; on a CPU a loop over seeds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -20,11 +22,8 @@ from keras_amp.training.jax.convolutions import as_products
 from keras_amp.training.jax.scopes import current, with_values
 from keras_amp.typing import Structure, Tensor
 
-# Copies of the weights: these, the optimizer's two moments, a gradient, the best epoch's.
-COPIES = 5
-# Copies of what the layers return: of several passes, with their gradients.
-PASSES = 8
 SHARE = 0.5  # of the free memory
+RIGHT = "right"  # what an epoch reports of predictions between its steps
 
 
 class Stacked(NamedTuple):
@@ -43,31 +42,42 @@ class Stacked(NamedTuple):
     metrics: list[Tensor]
 
 
+class Between(NamedTuple):
+    """Predictions of a test set between the steps of an epoch.
+
+    Attributes:
+        examples: Tuple ``(inputs, labels)`` of arrays ``(seeds, num_examples, ...)``.
+        after: Boolean array ``(steps,)``, after which steps.
+        batch_size: Integer.
+    """
+
+    examples: tuple[Structure, Tensor]
+    after: np.ndarray
+    batch_size: int
+
+
 def values_of(model: keras.Model) -> list[list[np.ndarray]]:
     """Returns the values of a compiled model that differ by seed, lists of arrays.
 
     These are the first three of ``Stacked``.
     """
-    lists = (
-        model.trainable_variables,
-        model.non_trainable_variables,
-        model.optimizer.variables,
-    )
-    return [[np.asarray(v) for v in current(variables)] for variables in lists]
+    return [[np.asarray(v) for v in current(each)] for each in _variables(model)]
 
 
 class TrainedTogether:
     """Trains, evaluates and predicts with the weights of all seeds.
 
-    Seeds may know different numbers of words: rows of 0 are added to what is shorter, of
-    which no text has a word, and no step changes them.
+    Seeds may know different numbers of words: rows of 0 are added to what is shorter than
+    the model's own, of which no text has a word, and no step changes them.
 
     Args:
-        model: A compiled ``keras.Model``, of the seed whose variables are largest.
-        batch: Tuple of arrays ``(x, y)``, a batch as the model will see it.
+        model: A compiled ``keras.Model`` whose variables are at least as large as those
+            of any seed.
+        batch: Tuple of arrays ``(x, y)`` or ``(x, y, sample_weight)``, a batch as the
+            model will see it.
     """
 
-    def __init__(self, model: keras.Model, batch: tuple[Structure, Tensor]) -> None:
+    def __init__(self, model: keras.Model, batch: tuple[Any, ...]) -> None:
         keras_compat.symbolic_build(model, batch)
         as_products(model)
         self.model = model
@@ -82,32 +92,72 @@ class TrainedTogether:
             np.broadcast_to(np.asarray(v), (len(values), *np.shape(v)))
             for v in current(self.model.metrics_variables)
         ]
+        shapes = [[v.shape for v in each] for each in _variables(self.model)]
         trainable, non_trainable, optimizer = (
-            [padded_stack(arrays) for arrays in zip(*each, strict=True)]
-            for each in zip(*values, strict=True)
+            [padded_stack(arrays, size) for *arrays, size in zip(*each, strict=True)]
+            for each in zip(*values, shapes, strict=True)
         )
         return jax.device_put(Stacked(trainable, non_trainable, optimizer, metrics))
 
     def train(
         self,
         state: Stacked,
-        examples: tuple[Structure, Tensor],
+        examples: tuple[Any, ...],
         orders: Sequence[np.ndarray],
+        settings: Mapping[str, np.ndarray] = MappingProxyType({}),
+        between: Between | None = None,
     ) -> tuple[dict[str, np.ndarray], Stacked]:
         """Trains for an epoch, or a part of one.
 
         Args:
             state: ``Stacked``; it is used up.
-            examples: Tuple ``(x, y)`` of arrays ``(seeds, num_examples, ...)``.
+            examples: Tuple ``(x, y)`` or ``(x, y, sample_weight)`` of arrays ``(seeds,
+                num_examples, ...)``.
             orders: List of integer arrays ``(seeds, batch_size)``, the examples of each
                 step; the last one may be smaller.
+            settings: Float arrays ``(steps,)``, the values of the policy's settings that
+                are variables, by their names.
+            between: ``Between``, for predictions between the steps; None for none.
 
         Returns:
             What the last step reports, a dict of arrays ``(seeds,)``, and the new state.
+            With ``between`` the dict has ``RIGHT``, too, integers ``(seeds, steps)``: how
+            many examples are predicted right, -1 where they are not predicted.
         """
-        full, rest = _in_two(orders)
-        logs, state = self._epoch(state, examples, full, rest)
+        own, common = _arguments(examples, orders, settings, between)
+        logs, state = self._epoch(state, own, common)
         return jax.device_get(logs), state
+
+    def most_seeds(self, seeds: int, *of_an_epoch: Any) -> int:
+        """Returns how many seeds fit into half of the free memory, at least 1.
+
+        The compiler says what they need; what it has compiled is run later.
+
+        Args:
+            seeds: Integer, how many there are.
+            *of_an_epoch: What ``train`` takes behind the state, of one seed.
+        """
+        free = SHARE * _free_memory()
+        own, common = _arguments(*of_an_epoch)
+        one = self.stack([values_of(self.model)]), own
+        # What is too large in any case is not even compiled.
+        number = int(min(seeds, max(1, free / _bytes(one))))
+        while number > 1:
+            needed = self.bytes_of(number, one, common)
+            if needed <= free:
+                break
+            number = max(1, min(number - 1, int(number * free / needed)))
+        return number
+
+    def bytes_of(self, number: int, one: Any, common: Any) -> int:
+        """Returns what an epoch of so many seeds needs, with their best weights."""
+        like: Any = jax.ShapeDtypeStruct
+        state, own = jax.tree.map(lambda a: like((number, *a.shape[1:]), a.dtype), one)
+        program = self._epoch.lower(state, own, common).compile()
+        said: Any = program.memory_analysis()
+        size: int = said.argument_size_in_bytes + said.temp_size_in_bytes
+        size += said.output_size_in_bytes - said.alias_size_in_bytes
+        return size + _bytes(state[:2])
 
     def test(
         self, state: Stacked, examples: tuple[Structure, Tensor], batch_size: int
@@ -138,20 +188,44 @@ class TrainedTogether:
             for variable, value in zip(each, values, strict=True):
                 variable.assign(value[seed])
 
-    def _train(
-        self, state: Stacked, examples: Any, full: Any, rest: Any
-    ) -> tuple[Any, Stacked]:
-        def train(state: Any, examples: Any, full: Any, rest: Any) -> tuple[Any, Any]:
-            def step(state: Any, chosen: Any) -> tuple[Any, Any]:
+    def _train(self, state: Stacked, own: Any, common: Any) -> tuple[Any, Stacked]:
+        along, along_last, batches = common
+
+        def train(state: Any, own: Any) -> tuple[Any, Any]:
+            examples, full, rest, to_predict = own
+
+            def step(state: Any, now: Any) -> tuple[Any, Any]:
+                chosen, (settings, predicts) = now
+                state = *state[:3], self._with_settings(state[3], settings)
                 logs, state = self.model.train_step(state, _taken(examples, chosen))
+                if to_predict is not None:
+                    count = partial(self._right, state[:2], *to_predict, *batches)
+                    right = jax.lax.cond(predicts, count, lambda: jnp.int32(-1))
+                    logs = {**logs, RIGHT: right}
                 return state, logs
 
             state = *state[:3], self._fresh_metrics(state[3])
-            state, logs = _last(*_over(step, state, full, rest))
+            now, last = (full, along), None if rest is None else (rest, along_last)
+            state, *reports = _over(step, state, now, last)
+            state, logs = _last(state, *reports)
+            if to_predict is not None:
+                parts = [jnp.atleast_1d(r[RIGHT]) for r in reports if r is not None]
+                logs = {**logs, RIGHT: jnp.concatenate(parts)}
             return logs, state
 
-        logs, state = self._of_each(train)(tuple(state), examples, full, rest)
+        logs, state = self._of_each(train)(tuple(state), own)
         return logs, Stacked(*state)
+
+    def _right(self, weights: Any, inputs: Any, labels: Any, full: Any, rest: Any) -> Any:
+        """How many examples one seed predicts right."""
+
+        def step(none: Any, chosen: Any) -> tuple[Any, Any]:
+            batch = (_taken(inputs, chosen),)
+            predicted = self.model.predict_step(tuple(weights), batch)[0].argmax(axis=-1)
+            return none, jnp.sum(predicted == labels[chosen], dtype="int32")
+
+        _, *counts = _over(step, None, full, rest)
+        return sum(jnp.sum(each) for each in counts if each is not None)
 
     def _test(self, state: Stacked, examples: Any, full: Any, rest: Any) -> Any:
         def test(trainable: Any, non_trainable: Any, metrics: Any, examples: Any) -> Any:
@@ -181,6 +255,15 @@ class TrainedTogether:
             return jax.vmap(function)
         return lambda *stacked: jax.lax.map(lambda each: function(*each), stacked)
 
+    def _with_settings(self, metrics: Any, settings: dict[str, Any]) -> list[Any]:
+        """The values of the metrics' variables, with those of the policy's settings."""
+        changed, variables = list(metrics), self.model.metrics_variables
+        for name, value in settings.items():
+            own = getattr(self.model.policy, name)
+            (place,) = [i for i, v in enumerate(variables) if v is own]
+            changed[place] = value
+        return changed
+
     def _fresh_metrics(self, values: list[Tensor]) -> list[Tensor]:
         variables = self.model.metrics_variables
         with with_values(variables, values) as scope:
@@ -188,23 +271,22 @@ class TrainedTogether:
             return [scope.state_mapping[id(variable)] for variable in variables]
 
 
-def padded_stack(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Stacks arrays; rows of 0 are added to those that have fewer.
+def padded_stack(arrays: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Stacks arrays; rows of 0 are added to those that have fewer than a shape.
 
     Example:
     >>> from keras_amp.training.jax.seeds import padded_stack
-    >>> padded_stack([np.ones(1), np.ones(2)]).tolist()
+    >>> padded_stack([np.ones(1), np.ones(2)], (2,)).tolist()
     [[1.0, 0.0], [1.0, 1.0]]
     """
-    if len({array.shape for array in arrays}) == 1:
-        return np.stack(arrays)
-    most = max(len(array) for array in arrays)
-    return np.stack(
-        [
-            np.pad(array, [(0, most - len(array)), *[(0, 0)] * (array.ndim - 1)])
-            for array in arrays
-        ]
-    )
+
+    def padded(array: np.ndarray) -> np.ndarray:
+        if array.shape == tuple(shape):
+            return array
+        rows = zip(shape, array.shape, strict=True)
+        return np.pad(array, [(0, most - own) for most, own in rows])
+
+    return np.stack([padded(array) for array in arrays])
 
 
 def in_order(size: int, batch_size: int) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -220,19 +302,10 @@ def in_order(size: int, batch_size: int) -> tuple[np.ndarray | None, np.ndarray 
     return full, places[whole:] if whole < size else None
 
 
-def most_seeds(model: keras.Model, batch_size: int, examples: Sequence[Any]) -> int:
-    """Returns how many seeds fit into half of the free memory, by an estimate; >= 1.
-
-    Args:
-        model: A compiled ``keras.Model`` of one seed.
-        batch_size: Integer, examples of a step.
-        examples: Arrays of one seed.
-    """
-    weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
-    layers = sum(map(_size_of_output, keras_compat.layers_of(model)))
-    arrays = sum(array.nbytes for array in tree.flatten(list(examples)))
-    each = 4 * (COPIES * weights + PASSES * batch_size * layers) + arrays
-    return max(1, int(SHARE * _free_memory() / each))
+def _variables(model: keras.Model) -> tuple[list[keras.Variable], ...]:
+    """Those that differ by seed, in lists as of ``values_of``."""
+    own = model.trainable_variables, model.non_trainable_variables
+    return *own, model.optimizer.variables
 
 
 def one_by_one() -> bool:
@@ -243,12 +316,29 @@ def one_by_one() -> bool:
     return jax.default_backend() == "cpu"
 
 
-def _size_of_output(layer: keras.layers.Layer) -> int:
-    try:
-        outputs = tree.flatten(layer.output)
-    except (AttributeError, ValueError):  # not part of a functional model
-        return 0
-    return sum(int(np.prod([size or 1 for size in o.shape[1:]])) for o in outputs)
+def _arguments(
+    examples: Any,
+    orders: Sequence[np.ndarray],
+    settings: Mapping[str, np.ndarray] = MappingProxyType({}),
+    between: Between | None = None,
+) -> tuple[Any, Any]:
+    """What the program takes: what each seed has of its own, and what all have."""
+    full, rest = _in_two(orders)
+    to_predict, batches, after = None, None, np.zeros(len(orders), bool)
+    if between is not None:
+        to_predict, after = between.examples, between.after
+        batches = in_order(to_predict[1].shape[1], between.batch_size)
+    given = {name: np.asarray(values, "float32") for name, values in settings.items()}
+    along = tree.map_structure(lambda each: each[: full.shape[1]], (given, after))
+    along_last = tree.map_structure(lambda each: each[-1], (given, after))
+    return (examples, full, rest, to_predict), (along, along_last, batches)
+
+
+def _bytes(arrays: Any) -> int:
+    return sum(
+        np.dtype(a.dtype).itemsize * int(np.prod(a.shape))
+        for a in jax.tree.leaves(arrays)
+    )
 
 
 def _free_memory() -> float:
