@@ -149,9 +149,7 @@ def test_as_many_as_fit_into_half_of_the_memory(monkeypatch):
     x, y = np.ones((4, 6), "float32"), np.ones((4, 2), "float32")
     together = seeds.TrainedTogether(model, (x, y))
     an_epoch = (x[None], y[None]), [np.arange(4, dtype="int32")[None]]
-    own, common = seeds._arguments(*an_epoch)
-    one = together.stack([seeds.values_of(model)]), own
-    needed = together.bytes_of(3, one, common)
+    needed = together.bytes_of(3, *an_epoch)
     # Weights, Adam's two moments, gradients and the best epoch's weights.
     assert needed > 3 * (5 * 4 * model.count_params() + x.nbytes + y.nbytes)
     monkeypatch.setattr(seeds, "_free_memory", lambda: 2.1 * needed)

@@ -138,26 +138,34 @@ class TrainedTogether:
             *of_an_epoch: What ``train`` takes behind the state, of one seed.
         """
         free = SHARE * _free_memory()
-        own, common = _arguments(*of_an_epoch)
-        one = self.stack([values_of(self.model)]), own
         # What is too large in any case is not even compiled.
-        number = int(min(seeds, max(1, free / _bytes(one))))
+        number = int(min(seeds, max(1, free / _bytes(self._of_one(*of_an_epoch)[:2]))))
         while number > 1:
-            needed = self.bytes_of(number, one, common)
+            needed = self.bytes_of(number, *of_an_epoch)
             if needed <= free:
                 break
             number = max(1, min(number - 1, int(number * free / needed)))
         return number
 
-    def bytes_of(self, number: int, one: Any, common: Any) -> int:
-        """Returns what an epoch of so many seeds needs, with their best weights."""
+    def bytes_of(self, seeds: int, *of_an_epoch: Any) -> int:
+        """Returns what an epoch of so many seeds needs, with their best weights.
+
+        Args:
+            seeds: As ``most_seeds``.
+            *of_an_epoch: As ``most_seeds``.
+        """
+        *one, common = self._of_one(*of_an_epoch)
         like: Any = jax.ShapeDtypeStruct
-        state, own = jax.tree.map(lambda a: like((number, *a.shape[1:]), a.dtype), one)
+        state, own = jax.tree.map(lambda a: like((seeds, *a.shape[1:]), a.dtype), one)
         program = self._epoch.lower(state, own, common).compile()
         said: Any = program.memory_analysis()
         size: int = said.argument_size_in_bytes + said.temp_size_in_bytes
         size += said.output_size_in_bytes - said.alias_size_in_bytes
         return size + _bytes(state[:2])
+
+    def _of_one(self, *of_an_epoch: Any) -> tuple[Stacked, Any, Any]:
+        """What the program takes for one seed."""
+        return self.stack([values_of(self.model)]), *_arguments(*of_an_epoch)
 
     def test(
         self, state: Stacked, examples: tuple[Structure, Tensor], batch_size: int
