@@ -10,6 +10,7 @@ from pathlib import Path
 
 from keras_amp.experiments import load_grid, read_records
 from keras_amp.experiments.pages import embed, write_table
+from keras_amp.experiments.summary.primaries import judge, primary_comparisons
 
 RESULTS = Path(__file__).parent
 README = RESULTS.parent / "README.md"
@@ -29,10 +30,13 @@ def main(out=RESULTS, readme=README, findings=FINDINGS):
         readme: File whose results are replaced.
         findings: File whose tables are replaced.
     """
+    grids = [(load_grid(folder), read_records([folder])) for folder in studies()]
+    # One family: the comparisons that all studies named.
+    primary = judge([p for each in grids for p in primary_comparisons(*each)])
     parts = {}
-    for folder in studies():
-        grid = load_grid(folder)
-        made = write_table(grid, read_records([folder]), Path(out) / grid.name)
+    for grid, records in grids:
+        own = [each for each in primary if each.study == grid.name]
+        made = write_table(grid, records, Path(out) / grid.name, own)
         parts |= {f"{grid.name} {part}": text for part, text in made.parts.items()}
     for path in (readme, findings):
         text = path.read_text(encoding="utf-8")

@@ -126,7 +126,9 @@ def verdict(
 
 
 def verdicts(
-    differences: Sequence[ArrayLike], margins: Sequence[float | None] | float | None
+    differences: Sequence[ArrayLike],
+    margins: Sequence[float | None] | float | None,
+    waiting: int = 0,
 ) -> list[Verdict]:
     """Return the verdicts on several comparisons, corrected for their number.
 
@@ -137,6 +139,8 @@ def verdicts(
         differences: Sequence of float arrays ``(num_seeds,)``, as of ``verdict``; they
             may differ in length.
         margins: The margin of all comparisons, or a sequence of one for each.
+        waiting: Integer, further comparisons of the family that have no seeds yet. They
+            count as if they showed nothing.
 
     Returns:
         A list of ``Verdict``s.
@@ -152,11 +156,12 @@ def verdicts(
     """
     many = [margins] * len(differences) if not isinstance(margins, Sequence) else margins
     pairs = list(zip(differences, many, strict=True))
-    p_values = _adjusted([sign_flip_test(apart) for apart, _ in pairs])
+    p_values = _adjusted([sign_flip_test(apart) for apart, _ in pairs], waiting)
     equal = _adjusted(
-        [None if m is None else equivalence_test(apart, m) for apart, m in pairs]
+        [None if m is None else equivalence_test(apart, m) for apart, m in pairs],
+        waiting,
     )
-    level = LEVEL / max(1, sum(p is not None for p in p_values))
+    level = LEVEL / max(1, waiting + sum(p is not None for p in p_values))
     return [
         verdict(apart, margin, p, p_equal, level)
         for (apart, margin), p, p_equal in zip(pairs, p_values, equal, strict=True)
@@ -255,7 +260,7 @@ def _power(effect: float, deviation: float, seeds: int, level: float) -> float:
     return float(stats.nct.sf(threshold, seeds - 1, shift))
 
 
-def _adjusted(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjustment of those that there are."""
-    known = iter(holm([p for p in p_values if p is not None]))
+def _adjusted(p_values: Sequence[float | None], waiting: int) -> list[float | None]:
+    """Holm's adjustment of those that there are, and of others that show nothing."""
+    known = iter(holm([*(p for p in p_values if p is not None), *[1.0] * waiting]))
     return [None if p is None else next(known) for p in p_values]

@@ -12,15 +12,14 @@ from keras_amp.experiments.arguments import ARGUMENTS, Program, Relatives
 from keras_amp.experiments.cells import Cell
 from keras_amp.experiments.recipes import RECIPES
 from keras_amp.experiments.settings import POLICIES, Settings, chosen_folds, methods
+from keras_amp.experiments.study import NOTHING, STUDY, Study, check_known, study_of
 from keras_amp.policies import AdversarialMixing
 from keras_amp.validation import check_count, did_you_mean
 
 CONFIGS = Path(__file__).parent / "configs"
 FILE = "grid.toml"
-PARTS = ("title", "seeds", "first_seed", "settings", "cells", "table")
+PARTS = ("title", "seeds", "first_seed", "settings", "cells", "table", STUDY)
 TABLE = ("rows", "columns", "paper")
-# Words for what TOML cannot write.
-NOTHING = {"vectors": "random"}  # others: "none"
 NOT_TO_BE_SET = ("backbone_arguments", "data_dir", "save_classifier")
 METHODS = {"mix": ["none", "word", "sentence"], "policy": ["mixup", "amp"]}
 
@@ -36,6 +35,7 @@ class Grid:
         table: Dict, how ``keras-amp table`` arranges the results: ``rows`` and
             ``columns``, names of settings, and ``paper``, the paper's table beside it.
         text: The file's text.
+        study: ``Study``, what it names before it is run; None for nothing.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Grid:
     cells: list = field(repr=False)
     table: dict
     text: str = field(repr=False)
+    study: Study | None = field(default=None, repr=False)
 
 
 def shipped():
@@ -74,6 +75,14 @@ def load_grid(name):
 
         [table]
         rows = ["vectors", "method", "step_size"]
+
+        [study]                             # named before it is run; see `study`
+        margin = 0.5                        # points of error: within them, equal
+        seeds = 10
+
+        [[study.primary]]                   # gets a verdict; all others are shown
+        method = { method = "WordAMP", step_size = 0.5, vectors = "random" }
+        against = { method = "WordMixup", vectors = "random" }
 
     A list is an axis: the cells are all combinations, each once. ``[[cells]]`` blocks,
     each joined with ``[settings]``, make combinations of their own. Names are those of
@@ -149,7 +158,7 @@ def _find(name):
 
 
 def _grid(config, name, text):
-    _known(config, PARTS, "part")
+    check_known(config, PARTS, "part")
     if not isinstance(config.get("settings", {}), dict):
         raise ValueError("Expected settings to be a table. Received: a value.")
     seeds, first = config.get("seeds", 1), config.get("first_seed", 0)
@@ -171,7 +180,7 @@ def _grid(config, name, text):
                 cells.setdefault(cell.key, cell)
     cells = list(cells.values())
     table = config.get("table", {})
-    _known(table, TABLE, "part of `table`")
+    check_known(table, TABLE, "part of `table`")
     dimensions = {name for cell in cells for name in cell.values}
     for axis in ("rows", "columns"):
         names = table.get(axis, [])
@@ -179,8 +188,9 @@ def _grid(config, name, text):
             raise ValueError(
                 f"Expected `{axis}` to be a list of settings. Received: {names!r}"
             )
-        _known(names, sorted(dimensions), f"setting in `{axis}`")
-    return Grid(name, config.get("title", name), cells, table, text)
+        check_known(names, sorted(dimensions), f"setting in `{axis}`")
+    study = study_of(config[STUDY], cells) if STUDY in config else None
+    return Grid(name, config.get("title", name), cells, table, text, study)
 
 
 def _expanded(block):
@@ -218,7 +228,7 @@ def _setups(given, block):
                 f"{', '.join(of_backbone)}. Received: {name}, which {elsewhere[name]!r} "
                 "has. Blocks of their own, [[cells]], keep backbones apart."
             )
-    _known(given, known, "setting")
+    check_known(given, known, "setting")
     part = {
         kind: {name: given[name] for name in names if name in given}
         for kind, names in (
@@ -293,14 +303,6 @@ def _axis(name, value):
         return values
     nothing = NOTHING.get(name, "none")
     return [None if v == nothing else v for v in values]
-
-
-def _known(given, known, what):
-    for name in given:
-        if name not in known:
-            hint = did_you_mean(name, known, most=1, shown=str)
-            hint = hint or f" They are: {', '.join(known)}."
-            raise ValueError(f"Expected the name of a {what}. Received: {name}.{hint}")
 
 
 def _begun_small(text):

@@ -16,6 +16,7 @@ from keras_amp.experiments.store import (
     read_records,
     write_record,
 )
+from keras_amp.experiments.study import STUDY
 from keras_amp.experiments.summary.labels import label_cells
 from keras_amp.runtime.extras import require
 from keras_amp.runtime.files import whole_file
@@ -128,6 +129,11 @@ class GridRun(Runner):
 
     def execute(self):
         """The records of the cells to be run, as they end."""
+        study = self.grid.study
+        named = {} if study is None else {STUDY: study.named}
+        return ({**record, **named} for record in self._executed())
+
+    def _executed(self):
         how = self.threads, self.data_dir, self.gpus_per_cell
         if self.cluster is None:
             return on_this_machine(

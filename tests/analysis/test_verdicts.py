@@ -53,6 +53,8 @@ def test_several_are_corrected_by_holms_method():
         [equivalence_test(a, m) for a, m in ((WAVE - 2, 0.5), (WAVE - 0.1, 0.1))]
     )
     assert [each.p_equal for each in found] == [*equal, None, None]
+    waiting = verdicts(several[:1], None, waiting=4)[0]
+    assert waiting.p == 5 * sign_flip_test(several[0])
     alone = [verdict(apart).needed for apart in several[1:3]]
     assert all(a < b.needed for a, b in zip(alone, found[1:3], strict=True))
 

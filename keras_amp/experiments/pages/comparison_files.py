@@ -8,7 +8,7 @@ from pathlib import Path
 from keras_amp.experiments.pages.comparison_page import GENERATOR, page_of_comparison
 from keras_amp.experiments.pages.templating import render
 from keras_amp.experiments.summary.backends import backends_note, warn_of_backends
-from keras_amp.experiments.summary.differences import T_TEST, compare
+from keras_amp.experiments.summary.differences import compare
 from keras_amp.experiments.summary.folders import LeftOut, read_folders
 from keras_amp.experiments.summary.frames import methods_frame, settings_frame
 from keras_amp.experiments.summary.groups import (
@@ -17,6 +17,7 @@ from keras_amp.experiments.summary.groups import (
     without_repetitions,
 )
 from keras_amp.experiments.summary.labels import label_groups
+from keras_amp.experiments.summary.primaries import judge_all
 from keras_amp.experiments.summary.trials import trials_of
 
 PAGE, TEXT = "index.html", "report.md"
@@ -24,7 +25,7 @@ TABLE, SETTINGS = "table.csv", "settings.csv"
 FILES = {PAGE, TEXT, TABLE, SETTINGS}
 
 
-def write_report(runs, out):
+def write_report(runs, out, margin=None):
     """Write one HTML page about finished runs, and its tables as Markdown and CSV.
 
     The page is complete in one file: it has no script and loads nothing. It shows the
@@ -40,6 +41,8 @@ def write_report(runs, out):
         out: Folder to write: a new or empty one, or a former report, which is replaced
             whole. It receives ``index.html``, ``report.md``, ``table.csv`` (a row a
             method) and ``settings.csv`` (a row a run).
+        margin: Float > 0, points of error within which two errors count as equal; None
+            for none: then no verdict is "equal".
 
     Returns:
         The path of the page.
@@ -59,10 +62,10 @@ def write_report(runs, out):
     """
     _check_out(Path(out))
     records, left_out = read_folders([runs] if isinstance(runs, str | Path) else runs)
-    return write_records(records, out, left_out)
+    return write_records(records, out, left_out, margin)
 
 
-def write_records(records, out, left_out=()):
+def write_records(records, out, left_out=(), margin=None):
     """Write the page of ``write_report`` about records, such as those of a comparison.
 
     Args:
@@ -70,6 +73,7 @@ def write_records(records, out, left_out=()):
             files of a record's ``folder`` are drawn, if it has one.
         out: As of ``write_report``.
         left_out: Sequence of ``LeftOut``, runs that the page names.
+        margin: As of ``write_report``.
 
     Returns:
         The path of the page.
@@ -79,7 +83,7 @@ def write_records(records, out, left_out=()):
     """
     out = Path(out)
     _check_out(out)
-    groups, compared, repetitions = compared_groups(records)
+    groups, compared, repetitions = compared_groups(records, margin)
     warn_of_backends(backends_note(groups))
     page = page_of_comparison(groups, compared, [*left_out, *repetitions])
     texts = {
@@ -98,11 +102,12 @@ def write_records(records, out, left_out=()):
     return out / PAGE
 
 
-def compared_groups(records):
+def compared_groups(records, margin=None):
     """Return the groups of a comparison, and how they differ.
 
     Args:
         records: As of ``write_records``.
+        margin: As of ``write_report``.
 
     Returns:
         A tuple ``(groups, compared, repetitions)``: a list of ``Group``s with labels, in
@@ -116,8 +121,7 @@ def compared_groups(records):
     _check_same_data(trials)
     trials, repetitions = without_repetitions(trials)
     groups = label_groups(in_the_papers_order(group_trials(trials)), equals="=")
-    # One test, not two: Wilcoxon's test shows nothing with the few seeds of a comparison.
-    compared = compare(groups, tests=(T_TEST,), by_family=False)
+    compared = judge_all(compare(groups), margin)
     reason = "its method, settings and seed are those of"
     left_out = [LeftOut(t.folder, f"{reason} {one.folder}") for t, one in repetitions]
     return groups, compared, left_out

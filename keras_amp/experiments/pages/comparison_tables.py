@@ -1,7 +1,16 @@
 """The tables of a comparison: means, differences and settings."""
 
-from keras_amp.analysis.significance import LEVEL
 from keras_amp.experiments.cells import WITHOUT_EFFECT
+from keras_amp.experiments.pages.difference_columns import (
+    DIFFERENCE,
+    SCORE_NAMES,
+    SCORES_NOTE,
+    WIDE,
+    compared_scores,
+    difference_texts,
+    score_texts,
+)
+from keras_amp.experiments.pages.primary_tables import TEST, WIDE_NOTE
 from keras_amp.experiments.summary.backends import backends_note
 from keras_amp.experiments.summary.frames import against_baselines, flat
 from keras_amp.experiments.summary.means import row_of
@@ -19,6 +28,7 @@ from keras_amp.experiments.summary.texts import (
     number,
     p_value,
     value_text,
+    with_interval,
 )
 from keras_amp.experiments.summary.trials import WITHIN
 
@@ -27,14 +37,12 @@ IMPROVEMENTS = (
     "many percent it is lower than that of mixup at the same place, and of no mixing. "
     "Below zero, it is higher."
 )
-TEST = (
-    "The test is the paired t-test of the test errors of the common seeds; the folds of "
-    "a seed are averaged. Its p-values are adjusted by Holm's method, which controls the "
-    'family-wise error rate of this table; "better" or "worse" means p < '
-    f"{LEVEL}. The interval is not adjusted for the number of comparisons. The test says "
-    "what other seeds would show, not what other test texts would. Few seeds can only "
-    'show large differences: "no difference shown" does not mean that there is none.'
+VERDICTS = (
+    "A verdict is given on the comparisons with no mixing (where everything mixes, with "
+    "mixup), corrected for their number; of the others the difference and its interval "
+    "are shown. The folds of a seed are averaged. "
 )
+NO_MARGIN = " Without a margin (`--margin`) no errors are called equal."
 # What the tables of settings leave out.
 NOT_SHOWN = {*WITHIN, *WITHOUT_EFFECT, "command", "class_names", "data", "mix", "policy"}
 NOT_SHOWN |= {"policy_arguments.unlabeled"}  # the setting of the training says it
@@ -64,38 +72,51 @@ def differences_table(compared):
     Args:
         compared: List of ``Difference``s.
     """
+    wide = any(d.compared.wide is not None for d in compared)
+    scores = compared_scores(compared)
     headings = ("method", "against", "verdict", "test error %", "against %")
-    headings += ("difference", "95% interval", "improvement %", "p")
+    headings += (*DIFFERENCE, *([WIDE] if wide else []), "improvement %", "p")
+    headings += tuple(SCORE_NAMES[name] for name in scores)
     rows = [
         (
             d.group.label,
             d.other.label,
-            counted_verdict(d),
-            number(d.error),
-            number(d.other_error),
-            number(d.difference, signed=True),
-            interval(d.t_interval),
+            DASH if d.verdict is None else counted_verdict(d),
+            *difference_texts(d),
+            *([interval(d.compared.wide)] if wide else []),
             _improvement(d),
-            p_value(d.adjusted_t),
+            p_value(d.verdict and d.verdict.p),
+            *score_texts(d, scores),
         )
         for d in compared
     ]
+    margins = {d.margin for d in compared if d.verdict is not None}
+    note = VERDICTS + TEST + (WIDE_NOTE if wide else "")
+    note += (
+        NO_MARGIN if margins <= {None} else f" The margin is {margins.pop():g} points."
+    )
     caption = "Test errors of the common seeds, in percent and percentage points"
     return Table.of(
         caption,
         headings,
         rows,
         words=("against", "verdict"),
-        note=TEST,
+        note=note + SCORES_NOTE,
         empty="Nothing is compared: there is no other method with the same settings.",
     )
 
 
 def counted_verdict(difference):
-    """Return what the test says of a ``Difference``, with the number of seeds."""
+    """Return what is said of a ``Difference``, with the number of seeds.
+
+    It is the verdict, or the difference with its interval where none is given.
+    """
     seeds = difference.seeds
     counted = {0: "no common seed", 1: "1 seed"}.get(seeds, f"{seeds} seeds")
-    return f"{difference.verdict} ({counted})"
+    if difference.verdict is not None:
+        return f"{difference.verdict} ({counted})"
+    apart = with_interval(difference.difference, difference.compared.interval)
+    return f"{apart} points ({counted})"
 
 
 def settings_tables(groups):

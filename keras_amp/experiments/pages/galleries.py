@@ -89,7 +89,7 @@ def results(groups, styles):
 
 
 def differences(compared):
-    """Draw the differences from mixup with the bootstrap's intervals.
+    """Draw the differences from mixup with their intervals over seeds.
 
     Args:
         compared: List of ``Difference``s.
@@ -100,10 +100,8 @@ def differences(compared):
     """
     found = {}
     for d in compared:
-        if d.family == "mixup" and d.interval is not None:
-            # Equal differences have an interval of no width, up to rounding.
-            low, high = min(d.interval[0], d.difference), max(d.interval[1], d.difference)
-            found[d.group.label] = (d.difference, low, high)
+        if d.family == "mixup" and d.compared.interval is not None:
+            found[d.group.label] = (d.difference, *d.compared.interval)
     gallery = Gallery()
     if not 0 < len(found) <= MOST:
         return gallery, None

@@ -19,6 +19,7 @@ from keras_amp.experiments.summary.grid_frames import (
 )
 from keras_amp.experiments.summary.groups import group_trials
 from keras_amp.experiments.summary.labels import label_groups
+from keras_amp.experiments.summary.primaries import judge, primary_comparisons
 from keras_amp.experiments.summary.trials import trials_of_grid
 from keras_amp.runtime.files import whole_file
 
@@ -31,9 +32,9 @@ class GridTable:
         name: The grid's name.
         markdown: All tables in Markdown.
         parts: Dict of parts of it, without headings, for ``embed``: ``"results"``,
-            ``"errors"`` (its table without the notes), ``"minimum"``,
-            ``"development"``, ``"differences"``, ``"baselines"``, ``"cells"`` and
-            ``"trained"``.
+            ``"errors"`` (its table without the notes), ``"primary"``, ``"minimum"``,
+            ``"plateau"``, ``"development"``, ``"differences"``, ``"baselines"``,
+            ``"pooled"``, ``"cells"`` and ``"trained"``.
         files: Dict from file names to texts: all that ``write_table`` writes.
     """
 
@@ -43,12 +44,13 @@ class GridTable:
     files: dict = field(repr=False)
 
 
-def make_table(grid, records):
+def make_table(grid, records, primary=None):
     """Make the tables of a grid; see ``write_table``, which also writes them.
 
     Args:
         grid: ``keras_amp.experiments.config.Grid``.
         records: Dict from keys of cells to records, as of ``read_records``.
+        primary: As of ``write_table``.
 
     Returns:
         A ``GridTable``.
@@ -65,7 +67,9 @@ def make_table(grid, records):
     groups = label_groups(group_trials(trials_of_grid(grid, records)))
     arrangement = arrange(groups, grid.table)
     warn_of_backends(backends_note(arrangement.groups))
-    page, compared, figure = page_of_grid(grid, records, arrangement)
+    if primary is None:
+        primary = judge(primary_comparisons(grid, records))
+    page, compared, figure = page_of_grid(grid, records, arrangement, primary)
     markdown, parts = render_markdown(page)
     name, paper = grid.name, grid.table.get("paper")
     frames = {
@@ -85,7 +89,7 @@ def make_table(grid, records):
     return GridTable(name, markdown, parts, files)
 
 
-def write_table(grid, records, out):
+def write_table(grid, records, out, primary=None):
     """Write the results of a grid as Markdown, HTML, LaTeX and CSV.
 
     Each entry is the mean of the test errors, at the epochs that the development set
@@ -93,7 +97,8 @@ def write_table(grid, records, out):
     a second table has the least test errors of any epoch, which the authors report. Rows
     and columns are those of the grid's ``[table]``, with the relative improvement over
     mixup at the same place and the paper's figures. Every adversarial method is
-    compared with mixup, and every method with no mixing, by paired tests. Cells that
+    compared with mixup, and every method with no mixing: differences with intervals. The
+    comparisons that the grid's ``[study]`` named beforehand have verdicts. Cells that
     failed or were not run are named. The same records give the same bytes. Of cells that
     were trained on both of Keras' backends a warning says how many, and so do the tables.
 
@@ -102,9 +107,11 @@ def write_table(grid, records, out):
         records: Dict from keys of cells to records, as of ``read_records``.
         out: Folder, made where there is none. It receives ``<name>.md``, ``<name>.html``,
             ``<name>.tex``, ``<name>.csv`` (a row an entry), ``<name>-differences.csv``
-            (a row a comparison, of both readings), ``<name>-cells.csv`` (a row a finished
+            (a row a comparison, of each reading), ``<name>-cells.csv`` (a row a finished
             cell) and, where anything is compared with mixup, ``<name>-differences.svg``;
             former ones are replaced.
+        primary: List of the grid's ``PrimaryComparison``s, judged together with those of
+            other studies; None to judge its own alone.
 
     Returns:
         A ``GridTable``.
@@ -120,7 +127,7 @@ def write_table(grid, records, out):
     >>> sorted(write_table(load_grid("quick"), {}, "tables").files)[:2]
     ['quick-cells.csv', 'quick-differences.csv']
     """
-    made = make_table(grid, records)
+    made = make_table(grid, records, primary)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     for name, text in made.files.items():

@@ -5,8 +5,7 @@ from dataclasses import replace
 from textwrap import shorten
 
 from keras_amp.analysis import figures
-from keras_amp.analysis.significance import LEVEL, least_wilcoxon
-from keras_amp.experiments.pages import galleries, grid_tables, latex
+from keras_amp.experiments.pages import galleries, grid_tables, latex, primary_tables
 from keras_amp.experiments.pages.templating import render, render_blocks
 from keras_amp.experiments.summary.differences import (
     DEVELOPMENT,
@@ -19,22 +18,23 @@ from keras_amp.paper.published_tables import SEEDS, reported
 
 GENERATOR = "keras_amp table"
 LONGEST = 300  # characters of an error
-PARTS = ("results", "errors", "minimum", "development", "differences", "baselines")
-PARTS += ("cells", "trained")
+PARTS = ("results", "errors", "primary", "minimum", "plateau", "development")
+PARTS += ("differences", "baselines", "pooled", "cells", "trained")
 
 
-def page_of_grid(grid, records, arrangement):
+def page_of_grid(grid, records, arrangement, primary):
     """Return all that the tables of a grid say.
 
     Args:
         grid: ``Grid``.
         records: Dict from keys of cells to records.
         arrangement: ``Arrangement`` of its groups, which have labels.
+        primary: List of its ``PrimaryComparison``s, judged.
 
     Returns:
         A tuple ``(page, compared, figure)``: a dict for the templates, the
-        ``Difference``s of both readings, and the figure of the differences from mixup,
-        or None.
+        ``Difference``s of all readings, those of the primary comparisons first, and
+        the figure of the differences from mixup, or None.
     """
     paper = grid.table.get("paper")
     by_reading = {reading: compare(arrangement.groups, reading) for reading in READINGS}
@@ -45,6 +45,11 @@ def page_of_grid(grid, records, arrangement):
         "title": grid.title,
         "summary": _summary(arrangement),
         "results": grid_tables.entries_table(arrangement, compared, "test_error", paper),
+        "primary": primary_tables.primary_table(primary),
+        "plateau": grid_tables.entries_table(
+            arrangement, by_reading["plateau_error"], "plateau_error"
+        ),
+        "pooled": primary_tables.pooled_table(arrangement, compared),
         "minimum": grid_tables.entries_table(
             arrangement, by_reading["best_test_error"], "best_test_error", paper
         ),
@@ -55,7 +60,6 @@ def page_of_grid(grid, records, arrangement):
             family: grid_tables.family_table(arrangement, compared, family)
             for family in FAMILIES
         },
-        "few_seeds": {family: _few_seeds(compared, family) for family in FAMILIES},
         "missing": grid_tables.missing_table(arrangement),
         "failed": _failed(arrangement),
         "unknown": len(records.keys() - _keys(arrangement)),
@@ -65,7 +69,8 @@ def page_of_grid(grid, records, arrangement):
         "paper": _paper(arrangement, paper),
         "generator": GENERATOR,
     }
-    return page, [d for found in by_reading.values() for d in found], figure
+    named = [each.difference for each in primary]
+    return page, [*named, *(d for found in by_reading.values() for d in found)], figure
 
 
 def render_html(page):
@@ -86,6 +91,11 @@ def render_latex(page):
         [
             f"% {' '.join(page['title'].split())}\n% Needs the packages {packages}.\n",
             latex.floating(page["results"], label),
+            *(
+                [latex.long(page["primary"], f"{label}-primary")]
+                if page["primary"].rows
+                else []
+            ),
             latex.floating(page["minimum"], f"{label}-minimum"),
             *(
                 latex.long(
@@ -131,28 +141,6 @@ def _summary(arrangement):
 
 def _keys(arrangement):
     return {t.key for group in arrangement.groups for t in group.trials}
-
-
-def _few_seeds(compared, family):
-    """Say if the seeds are too few for Wilcoxon's test to show anything; else ""."""
-    tested = [d for d in compared if d.family == family and d.seeds > 1]
-    stuck = [d for d in tested if d.least_wilcoxon >= LEVEL]
-    if not stuck:
-        return ""
-    seeds = sorted({d.seeds for d in stuck})
-    most, comparisons = seeds[-1], len(tested)
-    many = f"{most}" if len(seeds) == 1 else f"{seeds[0]} to {most}"
-    text = f"With {many} seeds Wilcoxon's p is at least {least_wilcoxon(most):.3g}"
-    if comparisons > 1:
-        least = min(d.least_wilcoxon for d in stuck)
-        text += f", and adjusted for {comparisons} comparisons at least {least:.3g}"
-    which = f"{len(stuck)} of the {comparisons} differences"
-    if len(stuck) == comparisons:
-        which = "any difference of this table"
-    return (
-        f"{text}, whatever the errors: it cannot show {which}, which would take p < "
-        f"{LEVEL}. More seeds could."
-    )
 
 
 def _failed(arrangement):

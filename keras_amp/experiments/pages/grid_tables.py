@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from keras_amp.analysis.significance import LEVEL, RESAMPLES, by_seed
+from keras_amp.analysis.significance import by_seed
+from keras_amp.experiments.pages.difference_columns import (
+    DIFFERENCE,
+    SCORE_NAMES,
+    SCORES_NOTE,
+    WIDE,
+    compared_scores,
+    difference_texts,
+    score_texts,
+)
 from keras_amp.experiments.summary.backends import backends_note
 from keras_amp.experiments.summary.differences import FAMILIES
 from keras_amp.experiments.summary.groups import Group
@@ -14,7 +23,6 @@ from keras_amp.experiments.summary.texts import (
     SPACE,
     interval,
     number,
-    p_value,
     spread_text,
 )
 from keras_amp.paper.published_tables import reported
@@ -31,6 +39,7 @@ CAPTIONS = {
         "chosen by the test set itself"
     ),
     "dev_error": "Development error in percent, at the epoch that it chose",
+    "plateau_error": "Mean test error of the last third of the epochs, in percent",
 }
 NOTES = {
     "test_error": (
@@ -47,24 +56,24 @@ NOTES = {
         "It serves to choose settings. It is no result: as the least development error "
         "of all epochs it is too low."
     ),
+    "plateau_error": (
+        "A second reading of the same runs, in which no epoch is chosen; the test error "
+        "of the last epoch is in the CSV file."
+    ),
 }
 FAMILY_NOTES = {
     "mixup": (
         "The difference is in percentage points; below zero is better. The interval is "
-        f"the bootstrap's, from the percentiles of the means of {RESAMPLES:,} resamples "
-        "of the seeds; it is not adjusted for the number of comparisons. The tests are "
-        "the paired t-test and Wilcoxon's signed-rank test over the same seeds. The "
-        "p-values of each test are adjusted by Holm's method, which controls the "
-        'family-wise error rate of this table; "better" or "worse" means p < '
-        f"{LEVEL} by both tests. The tests say what other seeds would show, not what "
-        'other test texts would; "no difference shown" does not mean that there is '
-        "none."
+        "the t-interval of the mean difference over seeds, and not adjusted for the "
+        "number of comparisons. No verdict is given on comparisons that were not named "
+        f"beforehand.{SCORES_NOTE}"
     ),
-    "none": (
-        "The tests are the same. Their p-values are adjusted for the comparisons of this "
-        "table alone."
-    ),
+    "none": "The columns are the same.",
 }
+WIDE_NOTE = (
+    " The second interval is over seeds and test texts: what other seeds and other texts "
+    "of the same kind would show."
+)
 NOT_COMPARED = {
     "mixup": (
         "Nothing is compared with mixup: no method at its place has the same settings."
@@ -96,7 +105,7 @@ def entries_table(arrangement, compared, reading, paper=None):
     Args:
         arrangement: ``Arrangement``.
         compared: List of ``Difference``, of the same reading.
-        reading: ``"test_error"``, ``"best_test_error"`` or ``"dev_error"``.
+        reading: A key of ``CAPTIONS``.
         paper: Name of the paper's table whose figures are added; None for none.
     """
     over_mixup = {d.group: d for d in compared if d.family == "mixup"}
@@ -147,34 +156,29 @@ def family_table(arrangement, compared, family):
         for name in arrangement.label_dimensions
         if name == "method" or len({group.at([name]) for group in arrangement.groups}) > 1
     ]
-    headings = (*names, "against", "verdict", "seeds", "error %", "against %")
-    headings += ("difference", "95% interval", RP, "p (t)", "p (Wilcoxon)")
     found = [d for d in compared if d.family == family]
+    wide = any(d.compared.wide is not None for d in found)
+    scores = compared_scores(found)
+    headings = (*names, "against", "seeds", "error %", "against %", *DIFFERENCE)
+    headings += (*([WIDE] if wide else []), RP, *(SCORE_NAMES[n] for n in scores))
     rows = [
         (
             *d.group.shown(names),
             d.other.method,
-            d.verdict,
             str(d.seeds),
-            number(d.error),
-            number(d.other_error),
-            number(d.difference, signed=True),
-            interval(d.interval),
+            *difference_texts(d),
+            *([interval(d.compared.wide)] if wide else []),
             number(d.improvement, 1, signed=True),
-            p_value(d.adjusted_t),
-            p_value(d.adjusted_wilcoxon),
+            *score_texts(d, scores),
         )
         for d in found
     ]
-    tested = sum(d.adjusted_t is not None for d in found)
-    caption = f"Against {FAMILIES[family]}: test errors of the common seeds, in percent"
-    caption += f"; comparisons that p is adjusted for: {tested}"
     return Table.of(
-        caption,
+        f"Against {FAMILIES[family]}: test errors of the common seeds, in percent",
         headings,
         rows,
-        words=(*names[1:], "against", "verdict"),
-        note=FAMILY_NOTES[family],
+        words=(*names[1:], "against"),
+        note=FAMILY_NOTES[family] + (WIDE_NOTE if wide else ""),
         empty=NOT_COMPARED[family],
     )
 

@@ -1,20 +1,51 @@
 """Each method against mixup at the same place, and against no mixing."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from keras_amp.analysis import significance
+from keras_amp.analysis.intervals import crossed_interval, t_interval
+from keras_amp.analysis.verdicts import Verdict
 from keras_amp.experiments.summary.groups import Group
 
 # The families of comparisons, by the method that is the baseline.
 FAMILIES = {"mixup": "mixup at the same place", "none": "no mixing"}
-# Fields of a result: both ways to read the test error of a run.
-READINGS = ("test_error", "best_test_error")
+PRIMARY = "primary"  # the family of those that were named beforehand
+# Fields of a result: the ways to read the test error of a run.
+READINGS = ("test_error", "best_test_error", "plateau_error")
 # The field by which settings are chosen, before the test errors are looked at.
 DEVELOPMENT = "dev_error"
-T_TEST, WILCOXON = "t", "wilcoxon"
-BOTH = (T_TEST, WILCOXON)
+# What is compared beside the test error, fields of a result.
+SCORES = ("nll", "ece", "scaled_nll", "scaled_ece")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How a quantity differs between two methods, over their common seeds.
+
+    Attributes:
+        seeds: Integer, the common seeds.
+        value: Mean of the method's values over these; NaN without any.
+        other: That of the other method.
+        apart: Float array ``(seeds,)``, the differences, those of several folds averaged.
+        interval: The t-interval of the mean difference over seeds, a tuple; None where it
+            is not defined.
+        wide: The interval over seeds and test texts; None where the runs' predictions are
+            not known, or the test set is cross-validated.
+    """
+
+    seeds: int
+    value: float
+    other: float
+    apart: np.ndarray = field(repr=False)
+    interval: tuple | None
+    wide: tuple | None = None
+
+    @property
+    def difference(self):
+        """``value - other``; below zero is better for all quantities but F1."""
+        return self.value - self.other
 
 
 @dataclass(frozen=True)
@@ -24,77 +55,63 @@ class Difference:
     Attributes:
         group: ``Group`` of the method.
         other: ``Group`` of the baseline: the same settings, as far as it has them.
-        family: What the baseline is, a key of ``FAMILIES``.
+        family: What the baseline is, a key of ``FAMILIES``; or ``PRIMARY``.
         reading: The field of the results that is compared, one of ``READINGS`` or
             ``DEVELOPMENT``.
-        tests: Tuple of the tests that must agree, of ``BOTH``.
-        seeds: Number of common seeds.
-        error: Mean of the errors over these, in percent; NaN without any.
-        other_error: That of the baseline.
-        interval: The bootstrap's 95% confidence interval of the mean difference, a tuple;
-            None for fewer than two seeds.
-        t_interval: That of the paired t-test; None where it is not defined.
-        p_t: The p-value of the paired t-test; None for fewer than two seeds.
-        p_wilcoxon: That of Wilcoxon's signed-rank test.
-        adjusted_t: ``p_t`` adjusted by Holm's method.
-        adjusted_wilcoxon: ``p_wilcoxon`` likewise.
-        least_wilcoxon: The lower bound of ``adjusted_wilcoxon`` for this number of seeds
-            and of comparisons, whatever the errors.
+        compared: ``Compared``, of that field, in percent.
+        scores: Dict from ``SCORES`` to ``Compared``, of the test error's reading.
+        verdict: ``Verdict``; None where none is given, as the comparison was not named
+            beforehand.
+        margin: Float, the margin of the verdict, or None.
     """
 
     group: Group
     other: Group
     family: str
     reading: str
-    tests: tuple
-    seeds: int
-    error: float
-    other_error: float
-    interval: tuple | None
-    t_interval: tuple | None
-    p_t: float | None
-    p_wilcoxon: float | None
-    adjusted_t: float | None = None
-    adjusted_wilcoxon: float | None = None
-    least_wilcoxon: float | None = None
+    compared: Compared
+    scores: dict = field(default_factory=dict, repr=False)
+    verdict: Verdict | None = None
+    margin: float | None = None
+
+    @property
+    def seeds(self):
+        """The number of common seeds."""
+        return self.compared.seeds
+
+    @property
+    def error(self):
+        """The mean error of the method, in percent; NaN without a common seed."""
+        return self.compared.value
+
+    @property
+    def other_error(self):
+        """That of the baseline."""
+        return self.compared.other
 
     @property
     def difference(self):
         """``error - other_error`` in percentage points: negative is better."""
-        return self.error - self.other_error
+        return self.compared.difference
 
     @property
     def improvement(self):
         """The relative improvement in percent, the paper's RP; NaN over no errors."""
         return significance.relative_improvement(self.error, self.other_error)
 
-    @property
-    def verdict(self):
-        """Better or worse where all ``tests`` show it; else what can be said."""
-        if not (self.group.complete and self.other.complete):
-            return "not run"
-        adjusted = {T_TEST: self.adjusted_t, WILCOXON: self.adjusted_wilcoxon}
-        p_values = [adjusted[test] for test in self.tests]
-        return significance.verdict(self.difference, p_values, self.seeds)
 
-
-def compare(groups, reading="test_error", tests=BOTH, by_family=True):
+def compare(groups, reading="test_error"):
     """Compare each method that mixes with its baselines.
 
-    Errors are paired by seed, those of several folds averaged before. The p-values of a
-    test are adjusted by Holm's method. Where two tests must agree, neither is corrected
-    for the other.
+    Errors are paired by seed, those of several folds averaged before. No verdict is
+    given: see ``keras_amp.experiments.summary.primaries``.
 
     Args:
         groups: List of ``Group``s.
         reading: One of ``READINGS``, or ``DEVELOPMENT``.
-        tests: The tests that must agree, of ``BOTH``.
-        by_family: Whether p-values are adjusted within each family: the comparisons with
-            mixup, and those with no mixing. Otherwise, for all comparisons together.
 
     Returns:
-        A list of ``Difference``s, family by family if these are adjusted separately, in
-        the order of the groups.
+        A list of ``Difference``s, family by family, in the order of the groups.
 
     Example:
     >>> from keras_amp.experiments.summary.differences import compare
@@ -102,22 +119,34 @@ def compare(groups, reading="test_error", tests=BOTH, by_family=True):
     >>> from keras_amp.experiments.summary.trials import trials_of_grid
     >>> from keras_amp.experiments.config import load_grid
     >>> found = compare(group_trials(trials_of_grid(load_grid("table4"), {})))
-    >>> [(d.group.method, d.other.method, d.verdict) for d in found][0]
-    ('WordMaxOp', 'WordMixup', 'not run')
+    >>> [(d.group.method, d.other.method, d.seeds) for d in found][0]
+    ('WordMaxOp', 'WordMixup', 0)
     """
-    found = [
-        _difference(group, other, reading, tests)
+    pairs = [
+        (group, other, "none" if other.mix == "none" else "mixup")
         for group in groups
         for other in groups
         if is_baseline(other, group)
     ]
-    if not by_family:
-        return _adjusted(found)
     return [
-        difference
-        for family in FAMILIES
-        for difference in _adjusted([d for d in found if d.family == family])
+        difference(group, other, family, reading)
+        for wanted in FAMILIES
+        for group, other, family in pairs
+        if family == wanted
     ]
+
+
+def difference(group, other, family, reading="test_error"):
+    """Return the ``Difference`` of two ``Group``s."""
+    beside = SCORES if reading == "test_error" else ()
+    return Difference(
+        group,
+        other,
+        family,
+        reading,
+        _compared(group, other, reading),
+        {name: _compared(group, other, name) for name in beside},
+    )
 
 
 def is_baseline(other, group):
@@ -134,36 +163,27 @@ def is_baseline(other, group):
     return group.policy != "mixup" and group.mix == other.mix
 
 
-def _difference(group, other, reading, tests):
-    pairs = significance.pair(group.of(reading), other.of(reading))
-    means = pairs.mean(axis=0) if len(pairs) else np.full(2, np.nan)
-    p_t, t_interval = significance.t_test(pairs)
-    return Difference(
-        group,
-        other,
-        "none" if other.mix == "none" else "mixup",
-        reading,
-        tests,
+def _compared(group, other, name):
+    pairs = significance.pair(group.of(name), other.of(name))
+    value, other_value = pairs.mean(axis=0) if len(pairs) else np.full(2, np.nan)
+    apart = pairs[:, 0] - pairs[:, 1]
+    return Compared(
         len(pairs),
-        *map(float, means),
-        interval=significance.bootstrap_interval(pairs),
-        t_interval=t_interval,
-        p_t=p_t,
-        p_wilcoxon=significance.wilcoxon(pairs),
+        float(value),
+        float(other_value),
+        apart,
+        t_interval(apart),
+        _wide(group.losses(name), other.losses(name)),
     )
 
 
-def _adjusted(found):
-    """The differences with adjusted p-values, those without any as they are."""
-    tested = [d for d in found if d.seeds > 1]
-    columns = zip(
-        significance.holm([d.p_t for d in tested]),
-        significance.holm([d.p_wilcoxon for d in tested]),
-        significance.holm([significance.least_wilcoxon(d.seeds) for d in tested]),
-        strict=True,
-    )
-    names = ("adjusted_t", "adjusted_wilcoxon", "least_wilcoxon")
-    return [
-        replace(d, **dict(zip(names, next(columns), strict=True))) if d.seeds > 1 else d
-        for d in found
-    ]
+def _wide(losses, others):
+    """The interval over seeds and texts; None unless all seeds have the same texts."""
+    common = sorted(losses.keys() & others.keys())
+    pairs = [(*losses[seed], *others[seed]) for seed in common]
+    if not pairs:
+        return None
+    labels = pairs[0][0]
+    if any(not np.array_equal(labels, given) for p in pairs for given in p[::2]):
+        return None
+    return crossed_interval(np.array([ours - theirs for _, ours, _, theirs in pairs]))

@@ -47,8 +47,12 @@ def methods_frame(groups, compared):
         for family, found in against_baselines(group, compared).items():
             line[f"against_{family}"] = found and found.other.label
             line[f"improvement_over_{family}"] = found and found.improvement
-            line[f"p_{family}"] = found and found.adjusted_t
-            line[f"verdict_{family}"] = found and found.verdict
+            bounds = (found and found.compared.interval) or (None, None)
+            line[f"difference_{family}"] = found and found.difference
+            line[f"low_{family}"], line[f"high_{family}"] = bounds
+            judged = found and found.verdict
+            line[f"p_{family}"] = judged and judged.p
+            line[f"verdict_{family}"] = judged and str(judged)
         lines.append(line)
     return pd.DataFrame(lines)
 

@@ -5,7 +5,8 @@ from dataclasses import fields
 
 import pandas as pd
 
-from keras_amp.analysis.significance import DIGITS, by_seed
+from keras_amp.analysis.permutation import DIGITS
+from keras_amp.analysis.significance import by_seed
 from keras_amp.experiments.results import Result
 from keras_amp.experiments.summary.differences import READINGS
 from keras_amp.experiments.summary.means import QUANTITIES, spread
@@ -14,7 +15,7 @@ from keras_amp.experiments.summary.trials import WITHIN
 from keras_amp.paper.published_tables import reported
 
 RESULTS = tuple(field.name for field in fields(Result) if field.name not in WITHIN)
-P_VALUES = ("p_", "least_p_")
+P_VALUES = ("p_",)
 INTEGERS = ("fold", "paper_table", "paper_page")
 
 
@@ -22,12 +23,12 @@ def groups_frame(arrangement, compared, paper=None):
     """Return the entries of a grid's table, a data frame of a row each.
 
     ``<quantity>_mean`` and ``<quantity>_sd`` are over the complete seeds, the folds of a
-    seed averaged before; ``rp`` and ``best_rp`` are over mixup at the same place, by the
-    test error and by its minimum over the test curve.
+    seed averaged before; ``rp``, ``best_rp`` and ``plateau_rp`` are over mixup at the
+    same place, by the test error, its minimum over the test curve and its plateau.
 
     Args:
         arrangement: ``Arrangement``.
-        compared: List of ``Difference``s, of both readings.
+        compared: List of ``Difference``s, of all readings.
         paper: Name of the paper's table whose figures are added; None for none.
     """
     improvements = {
@@ -46,7 +47,7 @@ def groups_frame(arrangement, compared, paper=None):
         for name, *_ in QUANTITIES:
             values = list(by_seed(group.of(name)).values())
             line[f"{name}_mean"], line[f"{name}_sd"] = spread(values)
-        for name, reading in zip(("rp", "best_rp"), READINGS, strict=True):
+        for name, reading in zip(("rp", "best_rp", "plateau_rp"), READINGS, strict=True):
             line[name] = improvements.get((group, reading))
         lines.append(line | _of_paper(group, paper))
     return _frame(lines)
@@ -66,23 +67,21 @@ def differences_frame(arrangement, compared):
             "family": d.family,
             **_settings(d.group, names),
             "against": d.other.method,
-            "verdict": d.verdict,
             "seeds": d.seeds,
             "error": d.error,
             "against_error": d.other_error,
-            "difference": d.difference,
-            **_bounds("bootstrap", d.interval),
-            **_bounds("t", d.t_interval),
+            **_compared("", d.compared),
             "rp": d.improvement,
-            "p_t": d.p_t,
-            "p_t_holm": d.adjusted_t,
-            "p_wilcoxon": d.p_wilcoxon,
-            "p_wilcoxon_holm": d.adjusted_wilcoxon,
-            "least_p_wilcoxon_holm": d.least_wilcoxon,
+            **_judged(d),
+            **{
+                k: v
+                for n, c in d.scores.items()
+                for k, v in _compared(f"{n}_", c).items()
+            },
         }
         for d in compared
     ]
-    columns = ["reading", "family", *names, "against", "verdict", "seeds"]
+    columns = ["reading", "family", *names, "against", "seeds"]
     return _frame(lines, columns)
 
 
@@ -127,9 +126,29 @@ def _of_paper(group, paper):
     return {f"paper_{name}": getattr(found, name, None) for name in names}
 
 
-def _bounds(name, interval):
-    low, high = interval or (math.nan, math.nan)
-    return {f"{name}_low": low, f"{name}_high": high}
+def _compared(name, compared):
+    """A difference and its intervals: over seeds, and over seeds and texts."""
+    nothing = math.nan, math.nan
+    low, high = compared.interval or nothing
+    wide_low, wide_high = compared.wide or nothing
+    return {
+        f"{name}difference": compared.difference,
+        f"{name}low": low,
+        f"{name}high": high,
+        f"{name}low_with_texts": wide_low,
+        f"{name}high_with_texts": wide_high,
+    }
+
+
+def _judged(difference):
+    """The verdict on a primary comparison; nothing of others."""
+    found = difference.verdict
+    return {
+        "verdict": found and str(found),
+        "margin": difference.margin,
+        "p_holm": found and found.p,
+        "p_equal_holm": found and found.p_equal,
+    }
 
 
 def _frame(lines, columns=None):

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from keras_amp.experiments import settings
 from keras_amp.experiments.summary.distinguishing_settings import values_at
+from keras_amp.experiments.summary.losses import text_losses
 from keras_amp.experiments.summary.texts import setting_text
 from keras_amp.experiments.summary.trials import WITHIN
 from keras_amp.policies import Mixup
@@ -88,6 +89,27 @@ class Group:
             for trial in self.finished
             if trial.part[0] in self.complete and trial.result.get(name) is not None
         }
+
+    def losses(self, name):
+        """Return what each test text adds to a score, by seed.
+
+        Args:
+            name: As of ``text_losses``.
+
+        Returns:
+            A dict from complete seeds to tuples of the labels and the losses, arrays
+            ``(num_texts,)``; without those whose predictions are not known, and empty
+            with a cross-validation, whose texts are in another order in each seed.
+        """
+        found = {}
+        for trial in self.finished:
+            seed, fold = trial.part
+            if fold is None and trial.predictions is not None:
+                temperature = trial.result.get("temperature")
+                losses = text_losses(name, *trial.predictions, temperature)
+                if losses is not None:
+                    found[seed] = trial.predictions[0], losses
+        return found
 
     def at(self, dimensions):
         """Return its values of the given settings, a tuple that can be compared."""

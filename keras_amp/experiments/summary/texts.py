@@ -39,11 +39,25 @@ def spread_text(mean, deviation, digits=2):
     return f"{text}{SPACE}±{SPACE}{number(deviation, digits)}"
 
 
-def interval(bounds):
+def interval(bounds, digits=2):
     """Return the bounds of an interval as a text, a dash for None."""
     if bounds is None:
         return DASH
-    return f"{SPACE}to{SPACE}".join(number(bound, signed=True) for bound in bounds)
+    return f"{SPACE}to{SPACE}".join(number(b, digits, signed=True) for b in bounds)
+
+
+def with_interval(difference, bounds, digits=2):
+    """Return a difference with the bounds of its interval, as far as there are any.
+
+    Example:
+    >>> from keras_amp.experiments.summary.texts import with_interval
+    >>> with_interval(0.5, None), with_interval(float("nan"), None) == DASH
+    ('+0.50', True)
+    """
+    text = number(difference, digits, signed=True)
+    if bounds is None:
+        return text
+    return f"{text} ({interval(bounds, digits)})"
 
 
 def p_value(p):

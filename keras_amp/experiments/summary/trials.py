@@ -8,6 +8,7 @@ import pandas as pd
 
 from keras_amp.analysis.curve import CURVE
 from keras_amp.experiments.cells import WITHOUT_EFFECT, flat_values
+from keras_amp.experiments.predictions import unpacked
 from keras_amp.experiments.summary.artefacts import (
     read_confusion,
     read_numbers,
@@ -104,6 +105,8 @@ class Trial:
     @cached_property
     def predictions(self):
         """Test labels ``(examples,)`` and probabilities ``(examples, classes)``."""
+        if self.folder is None and "predictions" in self.record:
+            return unpacked(self.record["predictions"])
         return self._read(
             PREDICTIONS, lambda path: read_predictions(path, self.class_names)
         )

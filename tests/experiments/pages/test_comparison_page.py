@@ -85,7 +85,7 @@ def test_the_relative_improvement_is_the_papers(tmp_path, page_of):
     write_run(tmp_path / "a", "sentence", "amp", error=4.6)
     page = page_of(tmp_path / "a")
     assert "+31.3" in page.words
-    assert "nothing can be said (1 seed)" in page.words
+    assert "undecided (1 seed)" in page.words
 
 
 def test_folds_are_counted(tmp_path, page_of):

@@ -254,7 +254,7 @@ def test_nothing_run_yet_is_said_everywhere():
     assert {r["trec"] for r in rows} == {"not run", DASH}
     assert "Cells finished: 0 of 100." in made.markdown
     assert made.parts["trained"] == "Nothing yet."
-    assert {r["verdict"] for r in rows_of(made.parts["differences"])} == {"not run"}
+    assert {r["difference"] for r in rows_of(made.parts["differences"])} == {DASH}
     cells = read(made, "mine-cells.csv")
     assert list(cells)[:2] == ["key", "method"]
     assert len(cells) == 0

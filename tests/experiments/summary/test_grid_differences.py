@@ -1,9 +1,7 @@
-"""The differences within a grid: their tests against SciPy and brute force."""
+"""The differences within a grid: their intervals against SciPy."""
 
-import itertools
 import math
 
-import numpy as np
 import pytest
 
 pytest.importorskip("scipy", reason='pip install "keras-amp[experiments]"')
@@ -14,6 +12,7 @@ from scipy import stats
 
 from keras_amp.experiments import parse_grid
 from keras_amp.experiments.pages import make_table
+from keras_amp.experiments.summary.differences import READINGS
 
 pytestmark = pytest.mark.usefixtures("without_drawings")
 
@@ -24,24 +23,7 @@ def made():
     return make_table(grid, records_of(grid))
 
 
-def adjusted(p_values):
-    """Holm's method, by its definition: the largest of what the smaller ones need."""
-    p = np.asarray(p_values)
-    order = np.argsort(p)
-    need = [min(1, (len(p) - rank) * p[i]) for rank, i in enumerate(order)]
-    found = np.empty(len(p))
-    found[order] = np.maximum.accumulate(need)
-    return found
-
-
-def signed_rank_test(apart):
-    """The p-value by all changes of sign, zeros ranked and then left out."""
-    signed = np.sign(apart) * stats.rankdata(np.abs(apart))
-    signs = np.array(list(itertools.product([-1, 1], repeat=len(apart))))
-    return np.mean(np.abs(signs @ np.abs(signed)) >= abs(signed.sum()) - 1e-9)
-
-
-@pytest.mark.parametrize("reading", ["test_error", "best_test_error"])
+@pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize(
     ("family", "pairs"),
     [
@@ -49,14 +31,13 @@ def signed_rank_test(apart):
         ("none", [(method, "none") for method in list(MEANS)[1:]]),
     ],
 )
-def test_differences_are_those_of_scipys_tests(made, reading, family, pairs):
+def test_differences_have_the_intervals_of_scipys_t_test(made, reading, family, pairs):
     cells = read(made, "mine-cells.csv")
     frame = read(made, "mine-differences.csv")
     frame = frame[(frame["family"] == family) & (frame["reading"] == reading)]
     found = frame.set_index(["method", "data"])
     expected = [(m, data) for m, _ in pairs for data in ("trec", "sst2")]
     assert list(found.index) == expected
-    p_t, p_w = [], []
     for method, other in pairs:
         for data in ("trec", "sst2"):
             of = cells[cells["data"] == data].set_index(["method", "seed"])[reading]
@@ -65,93 +46,48 @@ def test_differences_are_those_of_scipys_tests(made, reading, family, pairs):
             assert (row["against"], row["seeds"]) == (other, 10)
             assert row["difference"] == pytest.approx((one - two).mean())
             assert row["rp"] == pytest.approx(100 * (1 - one.mean() / two.mean()))
-            test = stats.ttest_rel(one, two)
-            interval = test.confidence_interval()
-            assert (row["t_low"], row["t_high"]) == pytest.approx(tuple(interval))
-            apart = (one - two).round(9)
-            draws = stats.bootstrap((apart,), np.mean, method="percentile", rng=7)
-            bounds = tuple(draws.confidence_interval)
-            low, high = row["bootstrap_low"], row["bootstrap_high"]
-            assert (low, high) == pytest.approx(bounds, abs=0.05)
-            p_t.append(test.pvalue)
-            p_w.append(signed_rank_test(apart))
-    assert list(found["p_t"]) == pytest.approx(p_t)
-    assert list(found["p_wilcoxon"]) == pytest.approx(p_w)
-    assert list(found["p_t_holm"]) == pytest.approx(adjusted(p_t))
-    assert list(found["p_wilcoxon_holm"]) == pytest.approx(adjusted(p_w))
+            interval = stats.ttest_rel(one, two).confidence_interval()
+            assert (row["low"], row["high"]) == pytest.approx(tuple(interval))
+            assert row["verdict"] == ""
+            if reading == "test_error":
+                of = cells[cells["data"] == data].set_index(["method", "seed"])["nll"]
+                apart = of[method].mean() - of[other].mean()
+                assert float(row["nll_difference"]) == pytest.approx(apart)
 
 
-def test_verdicts_need_both_tests(made):
-    found = {(r["method"], r["data"]): r for r in rows_of(made.parts["differences"])}
-    assert found["WordAMP", "trec"]["verdict"] == "better"
-    assert found["SentAMP", "trec"]["verdict"] == "no difference shown"
-    baselines = {(r["method"], r["data"]): r for r in rows_of(made.parts["baselines"])}
-    assert baselines["SentAMP", "sst2"]["verdict"] == "better"
-    assert "More seeds" not in made.markdown
+def test_what_was_not_named_beforehand_has_no_verdict(made):
+    sentence = "No primary comparison was named beforehand, so no verdict is given."
+    assert made.parts["primary"].strip() == sentence
+    assert sentence in made.files["mine.html"]
+    assert "verdict" not in rows_of(made.parts["differences"])[0]
 
 
-def test_what_five_seeds_cannot_show_is_said():
-    """Two apart throughout; but of five seeds Wilcoxon's p is never below 2/32."""
-    grid = five(seeds=5)
-    made = make_table(grid, records_of(grid))
-    found = {(r["method"], r["data"]): r for r in rows_of(made.parts["differences"])}
-    word = found["WordAMP", "trec"]
-    assert (word["verdict"], word["seeds"]) == ("no difference shown", "5")
-    assert word["p (Wilcoxon)"] == "0.250"  # of four comparisons
-    sentence = "With 5 seeds Wilcoxon's p is at least 0.0625, and adjusted for 4 "
-    sentence += "comparisons at least 0.25, whatever the errors: it cannot show any "
-    sentence += "difference of this table, which would take p < 0.05."
-    for name in ("mine.md", "mine.html"):
-        text = " ".join(made.files[name].replace("&#39;", "'").split())
-        assert sentence in text.replace("&lt;", "<")
-
-
-def test_the_comparisons_with_fewer_seeds_are_counted():
-    grid = five(seeds=10)
-
-    def error(cell):
-        few = cell.method == "SentAMP" and cell.seed >= 3
-        return None if few else wave(cell)
-
-    made = make_table(grid, records_of(grid, error))
-    assert "With 3 seeds Wilcoxon's p is at least 0.25" in made.parts["differences"]
-    assert "it cannot show 2 of the 4 differences" in made.parts["differences"]
-    assert "comparisons that p is adjusted for: 4." in made.parts["differences"]
-
-
-def test_one_seed_says_nothing_and_none_was_not_run():
+def test_one_seed_has_no_interval_and_none_no_difference():
     grid = five(seeds=1)
     one = records_of(grid, lambda c: None if c.values["data"] == "sst2" else wave(c))
     rows = rows_of(make_table(grid, one).parts["differences"])
-    said = {r["data"]: (r["verdict"], r["seeds"], r["p (t)"]) for r in rows}
-    assert said["trec"] == ("nothing can be said", "1", DASH)
-    assert said["sst2"] == ("not run", "0", DASH)
-    assert "comparisons that p is adjusted for: 0." in make_table(grid, one).markdown
+    said = {r["data"]: (r["seeds"], r["difference"], r["95% interval"]) for r in rows}
+    assert said["trec"] == ("1", "+0.10", DASH)
+    assert said["sst2"] == ("0", DASH, DASH)
 
 
-def test_without_a_common_seed_nothing_is_compared():
-    grid = five(seeds=2)
-
-    def error(cell):
-        return None if (cell.policy is not None) == (cell.seed == 0) else wave(cell)
-
-    rows = rows_of(make_table(grid, records_of(grid, error)).parts["baselines"])
-    assert {row["verdict"] for row in rows} == {"cannot be compared"}
-
-
-def test_equal_differences_and_ties_have_tests():
+def test_equal_differences_have_no_interval():
     grid = five(seeds=8)
-    equal = {**MEANS, "SentAMP": 7.0}
-    made = make_table(grid, records_of(grid, lambda cell: equal[cell.method]))
+    made = make_table(grid, records_of(grid, lambda cell: MEANS[cell.method]))
     frame = read(made, "mine-differences.csv").set_index(["reading", "family", "method"])
     word = frame.loc[("test_error", "mixup", "WordAMP")].iloc[0]
-    assert word["p_t"] == word["p_wilcoxon"] == 2 / 2**8  # the sign test, both
-    assert (word["bootstrap_low"], word["bootstrap_high"]) == (-2, -2)
-    assert word["t_low"] == ""
-    assert word["verdict"] == "better"
-    sent = frame.loc[("test_error", "mixup", "SentAMP")].iloc[0]
-    assert (sent["p_t"], sent["p_wilcoxon"], sent["difference"]) == (1, 1, 0)
-    assert sent["verdict"] == "no difference shown"
+    assert (word["difference"], word["low"], word["high"]) == (-2, "", "")
+
+
+def test_over_all_data_sets_each_counts_the_same(made):
+    found = {(r["method"], r["against"]): r for r in rows_of(made.parts["pooled"])}
+    assert len(found) == 6
+    frame = read(made, "mine-differences.csv")
+    frame = frame[(frame["family"] == "mixup") & (frame["reading"] == "test_error")]
+    mean = frame[frame["method"] == "WordAMP"]["difference"].mean()
+    row = found["WordAMP", "WordMixup"]
+    assert row["difference"] == f"{mean:+.2f}".replace("-", "\N{MINUS SIGN}")
+    assert (row["data sets"], row["P(better)"]) == ("2", "1.00")
 
 
 def test_only_the_same_other_settings_are_compared():
