@@ -18,7 +18,7 @@ require("experiments", "scipy")
 
 from scipy import optimize
 
-LEAST = 1e-12  # a probability below it is taken for it
+LEAST = 1e-30  # a probability below it is taken for it
 WIDEST = 10.0  # temperatures lie between its inverse and it
 
 

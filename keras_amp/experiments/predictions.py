@@ -5,16 +5,14 @@ import zlib
 
 import numpy as np
 
-LEAST = (
-    1e-7  # a probability below it is taken for it, near the smallest of float32's steps
-)
+LEAST = 1e-30  # a probability below it is taken for it
 
 
 def packed(labels, probabilities):
     """Returns labels and probabilities as what a JSON file can hold.
 
     Logarithms of the probabilities are kept in half precision, to 0.05% of themselves;
-    the predicted classes are kept as they are. 500 examples of 6 classes take 7 kB.
+    the predicted classes are kept as they are. 500 examples of 6 classes take 8 kB.
 
     Args:
         labels: Integer array ``(num_examples,)``.

@@ -35,12 +35,15 @@ def compared_scores(compared):
 
 
 def score_texts(found, names):
-    """Return the differences of scores with their intervals over seeds, a list."""
-    return [
-        with_interval(
-            found.scores[name].difference,
-            found.scores[name].interval,
-            DIGITS.get(name, 2),
-        )
-        for name in names
-    ]
+    """Return the differences of scores with their intervals, a list.
+
+    Where there are two, that over seeds and texts stands second.
+    """
+    return [_score_text(found.scores[name], DIGITS.get(name, 2)) for name in names]
+
+
+def _score_text(compared, digits):
+    text = with_interval(compared.difference, compared.interval, digits)
+    if compared.wide is None or compared.interval is None:
+        return text
+    return f"{text[:-1]}; {interval(compared.wide, digits)})"

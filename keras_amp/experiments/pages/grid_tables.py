@@ -71,8 +71,8 @@ FAMILY_NOTES = {
     "none": "The columns are the same.",
 }
 WIDE_NOTE = (
-    " The second interval is over seeds and test texts: what other seeds and other texts "
-    "of the same kind would show."
+    " The second interval, of NLL and ECE that behind the semicolon, is over seeds and "
+    "test texts: what other seeds and other texts of the same kind would show."
 )
 NOT_COMPARED = {
     "mixup": (

@@ -30,7 +30,10 @@ POOLED = (
     "error on a data set (Agarwal et al., 2021), both with a bootstrap's interval, which "
     "few seeds make too narrow."
 )
-WIDE_NOTE = " The second interval is over seeds and test texts."
+WIDE_NOTE = (
+    " The second interval, of NLL and ECE that behind the semicolon, is over seeds and "
+    "test texts."
+)
 LATE = "{} of its {} cells were run before it was named so."
 WAITING = "waits for its seeds"
 

@@ -5,7 +5,7 @@ import numpy as np
 from keras_amp.analysis.temperature import at_temperature
 from keras_amp.experiments.evaluation import BINS, calibration_bins
 
-LEAST = 1e-12  # a probability below it is taken for it
+LEAST = np.finfo("float64").eps  # as scikit-learn's `log_loss` has it
 
 
 def text_losses(name, labels, probabilities, temperature=None):
