@@ -5,9 +5,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
+
+from scipy import stats
 
 from keras_amp.analysis import significance
 from keras_amp.analysis.intervals import t_interval
@@ -58,6 +61,20 @@ def test_cells_are_those_of_the_study_and_name_no_machine(study):
     assert records.keys() <= keys
     for path in (RESULTS / study / "cells").glob("*.json"):
         assert not any(part in path.read_text() for part in ("/work", "/root", "/tmp"))
+
+
+def test_intervals_of_the_committed_cells_are_those_of_scipys_t_test():
+    folder = RESULTS / "trec10_confirmed"
+    cells = pd.read_csv(folder / "trec10_confirmed-cells.csv")
+    found = pd.read_csv(folder / "trec10_confirmed-differences.csv")
+    for row in found.itertuples():
+        errors = cells[cells["vectors"] == row.vectors].set_index("seed")
+        one, two = (
+            errors[errors["method"] == name][row.reading].sort_index()
+            for name in (row.method, row.against)
+        )
+        interval = stats.ttest_rel(one, two).confidence_interval()
+        assert (row.low, row.high) == pytest.approx(tuple(interval), abs=1e-8)
 
 
 # Two comparisons stand in no table.
