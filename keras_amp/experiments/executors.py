@@ -70,7 +70,8 @@ def on_this_machine(
     exception; otherwise the next cells may find them ready.
 
     Args:
-        cells: List of ``Cell``s.
+        cells: List of ``Cell``s; or an iterator that may have more of them after it has
+            ended, as a search has once results are known: it is asked again then.
         jobs: Integer, cells at a time.
         threads: Integer, the threads of each.
         data_dir: Folder with public data sets, or None.
@@ -86,24 +87,24 @@ def on_this_machine(
     Yields:
         Records, as cells end; see ``run_cell``.
     """
-    units = [[cell] for cell in cells]
+    units = map(_by_itself, cells)
     if together is not None:
-        units = groups_of(cells, together.most)
+        units = iter(groups_of(cells, together.most))
         variables = {**(variables or {}), **ON_JAX}
     if devices is not None:
         variables = {**VARIABLES, **(variables or {})}
-    left = {unit[0].key: unit for unit in units}
+    if isinstance(cells, list):
+        jobs = min(jobs, len(cells))
     how = threads, data_dir, gpus_per_cell, variables, together, devices
-    while left:
-        dispatched = []
+    noted = _Noted(units)
+    while jobs and not noted.ended:
         try:
-            noting = _noting(left.values(), dispatched)
-            for records in _in_processes(noting, min(jobs, len(left)), *how):
-                del left[records[0]["key"]]
+            for records in _in_processes(noted, jobs, *how):
+                del noted.running[records[0]["key"]]
                 yield from records
         except TerminatedWorkerError:
-            for key in [key for key in dispatched if key in left]:
-                yield from _alone(left.pop(key), *how)
+            for key in list(noted.running):
+                yield from _alone(noted.running.pop(key), *how)
 
 
 def on_cluster(
@@ -118,7 +119,7 @@ def on_cluster(
     """Runs cells on a Ray cluster.
 
     Args:
-        cells: List of ``Cell``s.
+        cells: As ``on_this_machine``.
         address: The cluster's address, as ``ray.init`` takes it; ``"local"`` starts one
             on this machine.
         threads: Integer, the cores that a cell occupies.
@@ -152,10 +153,9 @@ def on_cluster(
     try:
         resources = {"num_cpus": threads, "num_gpus": gpus_per_cell or 0}
         work = ray.remote(**resources, max_retries=0)(_run_on_cluster)
-        running = {
-            work.remote(cell, data_dir, threads, bool(gpus_per_cell)): cell
-            for cell in cells
-        }
+        how = data_dir, threads, bool(gpus_per_cell)
+        cells = iter(cells)
+        running = {work.remote(cell, *how): cell for cell in cells}
         while running:
             (ready,), _ = ray.wait(list(running), num_returns=1)
             cell = running.pop(ready)
@@ -163,6 +163,7 @@ def on_cluster(
                 yield ray.get(ready)
             except ray.exceptions.RayError as error:
                 yield worker.died(cell, f"{type(error).__name__}: {error}")
+            running |= {work.remote(cell, *how): cell for cell in cells}
     finally:
         ray.shutdown()
 
@@ -187,7 +188,8 @@ def _in_processes(
                 ended, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:
                     yield future.result()
-                running |= _submit(pool, units, len(ended), data_dir, together, devices)
+                free = jobs - len(running)
+                running |= _submit(pool, units, free, data_dir, together, devices)
         except BaseException:  # Ctrl-C, too, which the processes ignore
             pool.terminate(kill_workers=True)
             raise
@@ -214,11 +216,27 @@ def _alone(cells, *how):
     return records
 
 
-def _noting(units, dispatched):
-    """The units, whose first cells' keys are noted as they are handed out."""
-    for unit in list(units):
-        dispatched.append(unit[0].key)
-        yield unit
+class _Noted:
+    """An iterator of units that notes which are running: it must be told what ended."""
+
+    def __init__(self, units):
+        self.units, self.running, self.ended = units, {}, False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        try:
+            unit = next(self.units)
+        except StopIteration:
+            self.ended = not self.running  # nothing that runs can bring more
+            raise
+        self.running[unit[0].key] = unit
+        return unit
+
+
+def _by_itself(cell):
+    return [cell]
 
 
 def _prepare(threads, shares_gpu, watch, variables, devices):

@@ -84,6 +84,10 @@ class Display:
         else:
             yield
 
+    def expect(self, number):
+        """Says how many cells there will be, where that changes."""
+        self.progress.update(self.task, total=number)
+
     def completed(self, number):
         """Moves the bar to a number of cells, which may be a fraction."""
         self.progress.update(self.task, completed=number)

@@ -27,6 +27,7 @@ class Runner:
         console: A ``rich.console.Console``; None for standard output.
 
     Attributes:
+        cells: Dict from keys to ``Cell``s, those of the grid; more may come.
         records: Dict from the keys of cells to the records that there are.
         todo: List of the ``Cell``s to be run.
         left: Integer, how many of them have not ended.
@@ -35,6 +36,7 @@ class Runner:
 
     def __init__(self, grid, out, records, todo, names, unit, console):
         self.grid, self.out, self.records, self.todo = grid, out, records, todo
+        self.cells = {cell.key: cell for cell in grid.cells}
         self.left = len(todo)
         self.display = Display(names, records, unit, console)
 
@@ -45,7 +47,6 @@ class Runner:
             A dict from the keys of the grid's cells to their records, those that failed
             among them.
         """
-        by_key = {cell.key: cell for cell in self.grid.cells}
         self.begin()
         self.completed()
         try:
@@ -55,17 +56,17 @@ class Runner:
                     self.keep(record)
                     self.left -= 1
                     self.completed()
-                    self.ended(record, by_key[record["key"]])
+                    self.ended(record, self.cells[record["key"]])
         except BaseException as error:
             how = "Interrupted" if isinstance(error, KeyboardInterrupt) else "Ended"
             self.display.say(self.cut_short(how))
             raise
         self.close()
-        return {key: self.records[key] for key in by_key}
+        return {key: self.records[key] for key in self.cells}
 
     def completed(self, part=0.0):
         """Moves the bar to the cells that have ended, and a part of the next one."""
-        self.display.completed(len(self.grid.cells) - self.left + part)
+        self.display.completed(len(self.cells) - self.left + part)
 
 
 def share_cores(jobs=None, threads=None, gpus_per_cell=None):

@@ -58,14 +58,28 @@ def run_cell(cell, data_dir=None, devices=None):
     >>> record["status"], record["result"]["steps"], len(record["curves"]["test_error"])
     ('finished', 1, 1)
     """
-    started, start = _now(), time.perf_counter()
-    try:
+
+    def run():
         settings = cell.settings_with(data_dir)
         examples = examples_of(cell, settings)
         trained = _trained(cell, settings, examples, devices=devices)
         curve = settings.save_curve
         along = curve_columns(trained.classifier, *examples.test) if curve else None
-        outcome = _finished(trained, examples, along)
+        return _finished(trained, examples, along)
+
+    return recorded(cell, run)
+
+
+def recorded(cell, run):
+    """Returns the record of a cell that is run, in which a failure of it stands, too.
+
+    Args:
+        cell: ``Cell``, or another object with its ``key`` and ``config``.
+        run: Callable that returns a finished cell's part of the record, a dict.
+    """
+    started, start = _now(), time.perf_counter()
+    try:
+        outcome = run()
     except Exception as error:  # whatever it is, the other cells go on
         outcome = _failure(type(error).__name__, str(error), traceback.format_exc())
     return _record(cell, outcome, started, time.perf_counter() - start)

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +24,9 @@ def whole_file(path: str | os.PathLike[str], binary: bool = False) -> Iterator[I
     ...     _ = file.write("whole")
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
+    # Several processes may write the same file: the last one's stays.
+    own = f"{os.getpid()}-{threading.get_ident()}"
+    partial = path.with_name(f".{path.name}.{own}.partial")
     how: dict[str, Any] = {"mode": "wb"}
     if not binary:
         how = {"mode": "w", "encoding": "utf-8", "newline": ""}

@@ -100,3 +100,27 @@ def test_seeds_are_trained_at_once_in_a_process_on_jax(started, monkeypatch):
     assert [record["key"] for record in records] == ["0", "1", "2"]
     assert [record["with"] for record in records] == [2, 2, 1]
     assert {record["on"] for record in records} == {("jax", 2)}
+
+
+def test_cells_may_come_once_others_have_ended(started):
+    """As those of a search do: the iterator ends, and has more when it is asked again."""
+    ended = []
+
+    first, *others = cells(0.01, 0.01, 0.01)
+    left = [[first], others]
+
+    class Later:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            known = left if ended else left[:1]
+            for some in known:
+                if some:
+                    return some.pop(0)
+            raise StopIteration
+
+    for record in on_this_machine(Later(), 2, threads=1):
+        ended.append(record["key"])
+    assert sorted(ended) == ["0", "1", "2"]
+    assert len(processes(started)) <= 2
