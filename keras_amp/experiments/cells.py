@@ -18,6 +18,7 @@ LATER = {
     "convolution_gain": None,
     "reading": "earlier",
     "unlabeled": False,
+    "dev_folds": None,
 }
 NESTED = {"backbone_arguments", "policy_arguments"}
 # Settings that only the training depends on; the others decide what the examples are.

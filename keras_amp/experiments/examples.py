@@ -66,6 +66,9 @@ def divide(dataset, settings, seed, fold=0):
     set that is set aside does not. With ``dev_fraction=0`` data without a development
     split have an empty one.
 
+    With ``dev_folds`` the test set is neither drawn nor read but set aside: the
+    development set, a fold of the rest, takes its place.
+
     Args:
         dataset: A ``keras_amp.data.Dataset``.
         settings: ``Settings``.
@@ -80,7 +83,10 @@ def divide(dataset, settings, seed, fold=0):
     """
     train, dev, test = dataset.train, dataset.dev, dataset.test
     folds = settings.number_of_folds(dataset)
-    if folds > 1:
+    if settings.dev_folds is not None:
+        if test is None:
+            train, _ = data.hold_out(train, settings.test_fraction, TEST_SEED)
+    elif folds > 1:
         smallest = int(np.bincount(train.labels).min())
         if folds > smallest:
             raise ValueError(
@@ -94,6 +100,10 @@ def divide(dataset, settings, seed, fold=0):
         train = data.subset(
             train, seed, settings.train_fraction, settings.train_per_class
         )
+    if settings.dev_folds is not None:
+        if dev is None:
+            train, dev = data.fold(train, fold, settings.dev_folds, TEST_SEED)
+        test = dev
     purposes = {"train on": train, "choose the epoch by": dev, "test on": test}
     if dev is None and not settings.dev_fraction:
         dev = train.take(np.arange(0))

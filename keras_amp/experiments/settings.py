@@ -28,6 +28,7 @@ DevFraction = Annotated[
     Field(ge=0, lt=1),
     "to be 0, for no development set, or to lie between 0 and 1",
 ]
+DevFolds = Annotated[int, Field(ge=2), "to be an integer >= 2"]
 TestFraction = Annotated[float, Field(gt=0, lt=1), "to lie between 0 and 1"]
 TrainFraction = Annotated[float, Field(gt=0, le=1), "to lie above 0 and at most at 1"]
 
@@ -54,6 +55,10 @@ class Settings:
             split and is not cross-validated; the same for all seeds.
         folds: Parts of a cross-validation, for data without a test split, drawn by the
             seed; 1 for none. "auto" is 10 for subj and mr, as in the paper, else 1.
+        dev_folds: Parts into which the training data are divided to develop on, the same
+            for all seeds. A run's fold is its development set (where the data have none
+            of their own), which it is also tested on: the test split is not read. None
+            tests on that.
         sequence_length: Words or tokens per text; longer ones are cut. None for the
             longest training text, or what the encoder allows.
         vectors: Name or path of pretrained word vectors to begin with; see
@@ -97,6 +102,7 @@ class Settings:
     dev_fraction: DevFraction = 0.1
     test_fraction: TestFraction = 0.2
     folds: Count | Literal["auto"] = "auto"
+    dev_folds: DevFolds | None = None
     sequence_length: Count | None = None
     vectors: str | None = None
     backbone: Literal["cnn", "bilstm", "bert"] = "cnn"
@@ -175,7 +181,7 @@ class Settings:
         return self.unlabeled and able
 
     def number_of_folds(self, dataset):
-        """How many test sets each seed has on a ``keras_amp.data.Dataset``."""
+        """How many sets each seed is tested on, of a ``keras_amp.data.Dataset``."""
         return self.folds_of(dataset.test is not None, dataset.folds)
 
     def folds_of(self, has_test, folds):
@@ -185,6 +191,8 @@ class Settings:
             has_test: Whether they have a test split of their own.
             folds: Integer, how many folds they are usually divided into, or None.
         """
+        if self.dev_folds is not None:
+            return self.dev_folds
         if has_test:
             return 1
         return (folds or 1) if self.folds == "auto" else self.folds
