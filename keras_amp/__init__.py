@@ -23,6 +23,7 @@ from keras_amp.policies import (
     RegMixup,
 )
 from keras_amp.runs import load_run
+from keras_amp.searching import search
 from keras_amp.version import __version__
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "policies",
     "policy",
     "sampling",
+    "search",
 ]
 
 

@@ -18,7 +18,7 @@ ROOT = PACKAGE.parent
 # A room may import what stands below it, and nothing beside or above it.
 FLOORS = """
     recipes
-    cli
+    cli searching
     experiments
     paper callbacks runs
     analysis

@@ -15,6 +15,7 @@ from keras_amp.cli.flags import command_line, start
 from keras_amp.cli.grid import grid
 from keras_amp.cli.predict import predict
 from keras_amp.cli.report import report
+from keras_amp.cli.search import search
 from keras_amp.cli.table import table
 from keras_amp.cli.train import PROGRAM, train, train_command
 from keras_amp.version import __version__
@@ -23,9 +24,9 @@ __all__ = ["main", "train"]
 
 DESCRIPTION = """Mixup for text classifiers, with the Adversarial Mixing Policy.
 
-`train` compares methods of mixing, `grid` runs whole tables of settings, `report`,
-`table` and `curve` show what came out, `predict` uses a trained run on new texts, `data`
-describes the data sets.
+`train` compares methods of mixing, `search` finds out which helps on your data, `grid`
+runs whole tables of settings, `report`, `table` and `curve` show what came out, `predict`
+uses a trained run on new texts, `data` describes the data sets.
 """
 
 
@@ -38,6 +39,8 @@ def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     app = command_line(PROGRAM, DESCRIPTION, version=__version__)
     app.command(train_command(arguments))
-    for place, function in enumerate((grid, table, report, curve, predict, data), 1):
+    for place, function in enumerate(
+        (search, grid, table, report, curve, predict, data), 1
+    ):
         app.command(function, sort_key=place)
     start(app, arguments)

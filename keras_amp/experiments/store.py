@@ -10,6 +10,7 @@ from keras_amp.experiments.scores import readings_of
 from keras_amp.runs import intact, read_json
 
 CELLS = "cells"  # below a grid's folder
+OWN = "build_classifier"  # in the configurations of cells of a user's own model
 FINISHED, FAILED = "finished", "failed"
 
 
@@ -71,6 +72,18 @@ def read_records(folders):
     return records
 
 
+def read_record(path):
+    """Reads the record of one cell; see ``read_records``.
+
+    Args:
+        path: Path of its file.
+
+    Raises:
+        ValueError: If it is damaged; the message names the file.
+    """
+    return intact(path, _read)
+
+
 def keys_of_files(folder):
     """Returns the keys of a grid's cells by the names of their files.
 
@@ -95,7 +108,9 @@ def _read(path):
         record["result"] = _with_readings(record["result"], record.get("curves", {}))
     else:
         record["error"]  # KeyError: damaged
-    config = with_defaults(record["config"])
+    config = record["config"]
+    if OWN not in config:  # of a model of the user's own, whose settings are no others
+        config = with_defaults(config)
     # Before JAX there was TensorFlow alone.
     record = {"backend": "tensorflow", **record}
     return {**record, "config": config, "key": key_of(config)}
