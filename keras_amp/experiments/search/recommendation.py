@@ -7,6 +7,7 @@ from keras_amp.analysis.verdicts import BETTER, UNDECIDED
 from keras_amp.experiments.search.budget import least_seeds
 from keras_amp.experiments.settings import Settings
 
+WHAT_IS_KEPT = ("save_classifier", "save_curve")
 RULE = (
     "A method is recommended if it is shown to be better than no mixing, by the exact "
     "sign-flip test over the fresh seeds and Holm's method over all comparisons; of "
@@ -166,9 +167,11 @@ def _settings(settings):
         field.name: getattr(settings, field.name)
         for field in fields(Settings)
         if getattr(settings, field.name) != getattr(defaults, field.name)
-        and field.name not in ("backbone_arguments", "save_classifier", "save_curve")
+        and field.name not in ("data", "backbone_arguments", *WHAT_IS_KEPT)
     }
-    given["backbone_arguments"] = arguments
+    given = {"data": settings.data, **given}
+    if arguments:
+        given["backbone_arguments"] = arguments
     if "data_dir" in given:
         given["data_dir"] = str(given["data_dir"])
     lines = [f"    {name}={value!r}," for name, value in given.items()]
