@@ -5,7 +5,7 @@ from statistics import fmean, stdev
 
 import numpy as np
 
-from keras_amp.analysis.significance import t_test
+from keras_amp.analysis.intervals import t_interval
 from keras_amp.analysis.verdicts import Verdict, verdicts
 from keras_amp.experiments.search.trials import Outcome
 from keras_amp.experiments.settings import Method
@@ -134,7 +134,7 @@ def compared(confirmation, margin):
                 row.spreads,
                 row.seeds,
                 float(apart.mean()) if len(apart) else None,
-                t_test(pairs[method])[1],
+                t_interval(apart),
                 judged[method],
             )
         rows.append(row)
