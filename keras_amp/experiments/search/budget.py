@@ -7,6 +7,7 @@ from statistics import fmean
 
 from keras_amp.experiments.search.space import COST
 from keras_amp.experiments.search.trials import SIZE, cells_of_generation, sizes_of
+from keras_amp.validation import check_count
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LEVEL = 0.05
@@ -44,16 +45,50 @@ def seconds_of(text):
     return float(seconds)
 
 
+def length_of(budget, trials, methods):
+    """Returns the seconds of a search, and the trials of each method; one is None.
+
+    Args:
+        budget: A time, as of ``seconds_of``; None with ``trials``.
+        trials: Integer, the trials of all methods together; None with ``budget``.
+        methods: Integer, how many there are.
+
+    Raises:
+        ValueError: If both are given or none, or one lies outside its range.
+
+    Example:
+    >>> from keras_amp.experiments.search.budget import length_of
+    >>> length_of("2m", None, 5), length_of(None, 17, 5)
+    ((120.0, None), (None, 3))
+    """
+    if (budget is None) == (trials is None):
+        raise ValueError(
+            f"Expected one of `budget` and `trials`. Received: budget={budget!r}, "
+            f"trials={trials!r}"
+        )
+    if budget is not None:
+        return seconds_of(budget), None
+    if check_count("trials", trials) < methods:
+        raise ValueError(
+            f"Expected `trials` to be at least {methods}, one for each method: all have "
+            f"as many. Received: trials={trials}"
+        )
+    return None, trials // methods
+
+
 def time_text(seconds):
     """Returns a time as ``--budget`` takes it, rounded.
 
     Example:
     >>> from keras_amp.experiments.search.budget import time_text
-    >>> time_text(75), time_text(5400), time_text(1500)
-    ('75s', '1h30m', '25m')
+    >>> time_text(75), time_text(197), time_text(5400), time_text(1500)
+    ('75s', '3m17s', '1h30m', '25m')
     """
     if seconds < 100:
         return f"{math.ceil(seconds)}s"
+    if seconds < 600:
+        minutes, rest = divmod(math.ceil(seconds), 60)
+        return f"{minutes}m" + (f"{rest}s" if rest else "")
     minutes = math.ceil(seconds / 60)
     hours, minutes = divmod(minutes, 60)
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes else "")
@@ -139,7 +174,7 @@ def needed(costs, trials, rungs, seeds):
     return cells * sum(costs.values())
 
 
-def first_plan(methods, costs, left, rungs, short_rungs, narrow):
+def first_plan(methods, costs, left, rungs, short_rungs, narrow, fixed=None):
     """Decides by the first cells how many methods and trials a budget holds.
 
     Args:
@@ -149,6 +184,7 @@ def first_plan(methods, costs, left, rungs, short_rungs, narrow):
         rungs: Tuple of integers, after how many cells trials are compared.
         short_rungs: The same where time is short.
         narrow: Whether the last methods may be left out.
+        fixed: Integer, the seeds of the confirmation, where they are given.
 
     Returns:
         A ``Plan``.
@@ -160,17 +196,18 @@ def first_plan(methods, costs, left, rungs, short_rungs, narrow):
 
     def seconds(number, trials, rungs, seeds=None):
         chosen = {m.name: costs[m.name] for m in methods[:number]}
-        return needed(chosen, trials, rungs, seeds or least_seeds(number))
+        return needed(chosen, trials, rungs, fixed or seeds or least_seeds(number))
 
     every = len(methods)
     numbers = range(every, 1, -1) if narrow else [every]
     number = next(
         (n for n in numbers if seconds(n, LEAST_TRIALS, short_rungs) <= left), numbers[-1]
     )
-    least = seconds(number, 1, short_rungs, LEAST_SEEDS)
+    least_of = fixed or LEAST_SEEDS
+    least = seconds(number, 1, short_rungs, least_of)
     if least > left:
         raise TooShortError(
-            f"Expected a longer `budget`: a trial and {LEAST_SEEDS} seeds of each of "
+            f"Expected a longer `budget`: a trial and {least_of} seeds of each of "
             f"{number} methods take {time_text(least * 1.1)} more. Received: "
             f"{time_text(max(left, 1))} left. Fewer epochs, methods or a part of the "
             "data take less."
@@ -183,7 +220,7 @@ def first_plan(methods, costs, left, rungs, short_rungs, narrow):
     return Plan(methods[:number], chosen, size, missed)
 
 
-def next_size(costs, left, budget, rungs, trials):
+def next_size(costs, left, budget, rungs, trials, fixed=None):
     """Returns how many more trials of each method are proposed; 0 to confirm.
 
     Args:
@@ -192,10 +229,11 @@ def next_size(costs, left, budget, rungs, trials):
         budget: Float, the seconds of all.
         rungs: Tuple of integers.
         trials: Integer, the trials of each method until now.
+        fixed: As ``first_plan``.
     """
     one = sum(costs.values())
     share = min(CONFIRMING * budget, MOST_SEEDS * one)
-    seeds = max(least_seeds(len(costs)), int(share / one))
+    seeds = fixed or max(least_seeds(len(costs)), int(share / one))
     left *= 1 - KEPT_BACK
     for size in range(min(SIZE, MOST_TRIALS - trials), 0, -1):
         if needed(costs, size, rungs, seeds) <= left:

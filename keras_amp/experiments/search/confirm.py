@@ -1,17 +1,19 @@
 """The best settings of each method on fresh seeds, and how they differ."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 import numpy as np
 
-from keras_amp.analysis.intervals import t_interval
+from keras_amp.analysis.intervals import crossed_interval, t_interval
 from keras_amp.analysis.verdicts import Verdict, verdicts
+from keras_amp.experiments.predictions import unpacked
 from keras_amp.experiments.search.trials import Outcome
 from keras_amp.experiments.settings import Method
 from keras_amp.experiments.store import FINISHED
 
 QUANTITIES = ("test_error", "nll", "ece", "seconds")
+PREDICTIONS = "predictions"  # in a record
 
 
 class Confirmation:
@@ -45,17 +47,17 @@ class Confirmation:
 
     def begins(self, place):
         """Returns whether no cell of a seed has run."""
-        return all(
-            self._cell(method, place).key not in self.records for method in self.chosen
+        return not any(
+            self._cell(method, place).key in self.records for method in self.chosen
         )
 
-    def results(self, method):
-        """Returns the results of a method by seed, a dict from places to dicts."""
+    def finished(self, method):
+        """Returns the records of a method by seed, a dict from places to dicts."""
         found = {}
         for place in range(self.seeds):
             record = self.records.get(self._cell(method, place).key)
             if record is not None and record["status"] == FINISHED:
-                found[place] = record["result"]
+                found[place] = record
         return found
 
     @property
@@ -90,6 +92,7 @@ class Row:
         difference: Float, its test error less that of no mixing, in percentage points;
             None for that itself.
         interval: The t-interval of the difference, a tuple; None where there is none.
+        wide: The interval over other seeds and other test examples.
         verdict: ``Verdict``, after Holm's method; None for no mixing.
     """
 
@@ -99,6 +102,7 @@ class Row:
     seeds: int
     difference: float | None = None
     interval: tuple | None = None
+    wide: tuple | None = None
     verdict: Verdict | None = None
 
 
@@ -112,39 +116,57 @@ def compared(confirmation, margin):
     Returns:
         A list of ``Row``s, no mixing first.
     """
-    results = {m: confirmation.results(m) for m in confirmation.chosen}
-    baseline, *others = [m for m in results if results[m]]
-    pairs = {m: _pairs(results[m], results[baseline]) for m in others}
-    found = verdicts([p[:, 0] - p[:, 1] for p in pairs.values()], margin)
-    judged = dict(zip(pairs, found, strict=True))
-    rows = []
-    for method in (baseline, *others):
-        of_method = list(results[method].values())
-        row = Row(
-            method,
-            confirmation.chosen[method],
-            {name: _spread([r[name] for r in of_method]) for name in QUANTITIES},
-            len(of_method),
-        )
-        if method in pairs:
-            apart = pairs[method][:, 0] - pairs[method][:, 1]
-            row = Row(
-                row.method,
-                row.outcome,
-                row.spreads,
-                row.seeds,
-                float(apart.mean()) if len(apart) else None,
-                t_interval(apart),
-                judged[method],
+    records = {m: confirmation.finished(m) for m in confirmation.chosen}
+    baseline, *others = [m for m in records if records[m]]
+    apart = {m: _differences(records[m], records[baseline]) for m in others}
+    judged = verdicts(list(apart.values()), margin)
+    rows = [_row(confirmation, baseline, records[baseline])]
+    for method, verdict in zip(others, judged, strict=True):
+        known = len(apart[method]) > 0
+        row = _row(confirmation, method, records[method])
+        rows.append(
+            replace(
+                row,
+                difference=float(apart[method].mean()) if known else None,
+                interval=t_interval(apart[method]) if known else None,
+                wide=_wide(records[method], records[baseline]),
+                verdict=verdict,
             )
-        rows.append(row)
+        )
     return rows
 
 
-def _pairs(results, others):
-    common = [place for place in results if place in others]
-    errors = [(results[p]["test_error"], others[p]["test_error"]) for p in common]
-    return np.array(errors, "float64").reshape(-1, 2)
+def _row(confirmation, method, records):
+    results = [record["result"] for record in records.values()]
+    spreads = {name: _spread([r[name] for r in results]) for name in QUANTITIES}
+    return Row(method, confirmation.chosen[method], spreads, len(results))
+
+
+def _differences(records, others):
+    """The differences of the test errors, of the seeds that both have finished."""
+    return np.array(
+        [
+            record["result"]["test_error"] - others[place]["result"]["test_error"]
+            for place, record in records.items()
+            if place in others
+        ]
+    )
+
+
+def _wide(records, others):
+    """The interval over seeds and test examples; None without predictions."""
+    common = [place for place in records if place in others]
+    kept = [r[place] for place in common for r in (records, others)]
+    if not kept or any(PREDICTIONS not in record for record in kept):
+        return None
+    rows = [_wrong(records[p]) - _wrong(others[p]) for p in common]
+    return crossed_interval(100 * np.array(rows))
+
+
+def _wrong(record):
+    """1.0 for each test example that was classified wrongly."""
+    labels, probabilities = unpacked(record[PREDICTIONS])
+    return (probabilities.argmax(axis=1) != labels).astype("float64")
 
 
 def _spread(values):

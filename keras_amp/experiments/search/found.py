@@ -23,6 +23,7 @@ HEADINGS = (
     "seconds",
     "against no mixing",
     "95% interval",
+    "with other examples",
     "verdict",
     "seeds to decide",
 )
@@ -32,7 +33,8 @@ NOTE = (
     "Means ± standard deviations over the fresh seeds, each tested once, at the epoch "
     "that the development set chose. NLL: negative log-likelihood; ECE: expected "
     "calibration error in 15 bins; against no mixing: the difference of the test errors "
-    "in percentage points, with the paired t-test's interval. Errors within {margin:g} "
+    "in percentage points, with the paired t-test's interval over the seeds, and that "
+    "over other seeds and other test examples. Errors within {margin:g} "
     "points count as equal. {rule}"
 )
 
@@ -142,6 +144,7 @@ def _table(rows, margin):
                 spread_text(*spreads["seconds"], 1),
                 number(row.difference, signed=True),
                 interval(row.interval),
+                interval(row.wide),
                 *_verdict_texts(row.verdict),
             ]
         )

@@ -26,10 +26,10 @@ from keras_amp.validation import check_count
 
 CLAIMS, DECISIONS = "claims", "decisions"  # below the folder of a search
 ABOUT, PLAN, GENERATION = "search", "plan", "generation-{}"
-CONFIRMING, STOPPED = "confirmation", "stopped"
+CONFIRMING, SEED, ENDED = "confirmation", "seed-{}", "ended"
 POLL = 0.5  # seconds between looks at what other processes have done
 WRITING = 4.0  # seconds of a budget that the report takes
-LATE = 1.04  # of a budget: no further seed is confirmed that would end after it
+LATE = 1.02  # of a budget: no further seed is confirmed that would end after it
 CONFIRMED = "{}, confirmed"
 
 
@@ -87,7 +87,7 @@ class SearchRun(Runner):
         self.problem, self.margin, self.narrow = problem, margin, narrow
         self.seed = check_count("seed", seed, least=0)
         self.seeds = None if seeds is None else check_count("seeds", seeds, least=2)
-        self.budget, self.number = _length(budget, trials, len(problem.methods))
+        self.budget, self.number = budgets.length_of(budget, trials, len(problem.methods))
         self.jobs, self.threads = share_cores(jobs, threads)
         self.cluster, self.data_dir = cluster, data_dir
         if cluster is not None:
@@ -298,6 +298,7 @@ class SearchRun(Runner):
             self.problem.rungs,
             self.problem.short_rungs,
             self.narrow,
+            self.seeds,
         )
         return {
             "methods": [method.name for method in plan.methods],
@@ -310,8 +311,9 @@ class SearchRun(Runner):
         if self.budget is None:
             return 0
         trials, rungs = sum(self.trials.sizes), self.trials.rungs
-        left = self._left()
-        return budgets.next_size(self._costs(), left, self.budget, rungs, trials)
+        return budgets.next_size(
+            self._costs(), self._left(), self.budget, rungs, trials, self.seeds
+        )
 
     def _seeds(self, methods):
         if self.seeds is not None:
@@ -321,21 +323,36 @@ class SearchRun(Runner):
         return budgets.seeds_of_confirmation(self._costs(), self._left())
 
     def _confirming(self):
-        """The cells of the confirmation, seed by seed as long as there is time."""
-        wanted = self.confirmation.wanted()
-        if self.budget is None or self.seeds is not None or not wanted:
-            return wanted
-        place = min(self.confirmation.place(cell) for cell in wanted)
-        stopped = self.decisions.get(STOPPED)
-        if stopped is None and place >= budgets.LEAST_SEEDS:
-            fresh = self.confirmation.begins(place)
-            later = self.elapsed + sum(self._costs().values()) + WRITING
-            if fresh and later > LATE * self.budget:
-                stopped = self.decisions.once(STOPPED, lambda: place)
-        if stopped is not None:
-            self.confirmation.seeds = min(stopped, self.confirmation.seeds)
-            return self.confirmation.wanted()
-        return wanted
+        """The cells of the confirmation: as many seeds as planned, or as time is for.
+
+        A budget may hold fewer or more than it seemed to. The clock alone decides, not
+        what has come out.
+        """
+        confirmation = self.confirmation
+        if self.budget is not None and self.seeds is None:
+            ended = self.decisions.get(ENDED)
+            if ended is None:
+                ended = self._more_or_fewer_seeds()
+            if ended is not None:
+                confirmation.seeds = ended
+        return confirmation.wanted()
+
+    def _more_or_fewer_seeds(self):
+        """How many seeds there are in the end; None while that is open."""
+        confirmation = self.confirmation
+        while self.decisions.get(SEED.format(confirmation.seeds)):
+            confirmation.seeds += 1
+        waiting = [c for c in confirmation.wanted() if c.key not in self._flying]
+        place = min(map(confirmation.place, waiting), default=confirmation.seeds)
+        if place < budgets.LEAST_SEEDS or not confirmation.begins(place):
+            return None
+        ends = self.elapsed + sum(self._costs().values()) + WRITING
+        if ends > LATE * self.budget or place == budgets.MOST_SEEDS:
+            return self.decisions.once(ENDED, lambda: place)
+        if not waiting:
+            self.decisions.once(SEED.format(place), lambda: True)
+            confirmation.seeds = place + 1
+        return None
 
     def _costs(self):
         costs = budgets.Costs(self.records, self.problem.method_of, self.jobs)
@@ -422,20 +439,3 @@ class _Cells:
             if self.run._flying or not self.run.wanted():
                 raise StopIteration
             time.sleep(POLL)  # others run what is wanted
-
-
-def _length(budget, trials, methods):
-    """The seconds of a search, or the trials of each method; the other is None."""
-    if (budget is None) == (trials is None):
-        raise ValueError(
-            f"Expected one of `budget` and `trials`. Received: budget={budget!r}, "
-            f"trials={trials!r}"
-        )
-    if budget is not None:
-        return budgets.seconds_of(budget), None
-    if check_count("trials", trials) < methods:
-        raise ValueError(
-            f"Expected `trials` to be at least {methods}, one for each method: all have "
-            f"as many. Received: trials={trials}"
-        )
-    return None, trials // methods

@@ -9,6 +9,7 @@ import searching
 
 from keras_amp.analysis.permutation import sign_flip_test
 from keras_amp.experiments.search import budget
+from keras_amp.experiments.search.run import SearchRun
 from keras_amp.experiments.search.space import COST, methods_to_try
 
 
@@ -56,30 +57,36 @@ def test_a_budget_that_is_too_short_says_what_would_do():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "varying"), [(60, 0.0), (60, 0.35), (240, 0.35), (500, 0.35)]
+    ("seconds", "varying", "later"),
+    [(60, 0.0, 1.0), (240, 0.35, 1.0), (400, 0.35, 0.6), (240, 0.2, 1.4)],
 )
-def test_a_search_keeps_to_its_budget(seconds, varying, own_data, tmp_path, monkeypatch):
+def test_a_search_keeps_to_its_budget(
+    seconds, varying, later, own_data, tmp_path, monkeypatch
+):
     """By a simulated clock; cells take other times than what was measured first."""
-    spent = [5.0]  # of imports
+    spent, ran = [5.0], []  # of imports
 
     def make(cell):
         own = np.exp(varying * searching.noise(cell.key, "time"))
-        took = 1.5 * COST[cell.how.policy] * own
+        took = 1.5 * COST[cell.how.policy] * own * (later if len(ran) > 3 else 1.0)
         spent[0] += took
         return searching.record(cell, took)
 
-    monkeypatch.setattr(
-        "keras_amp.experiments.search.run.SearchRun.elapsed", property(lambda _: spent[0])
-    )
-    monkeypatch.setattr(
-        "keras_amp.experiments.search.run.on_this_machine", searching.run_here(make)
-    )
-    run = searching.search(
-        own_data, tmp_path / "out", ("mixup", "amp", "rdrop"), seeds=None,
-        budget=seconds, narrow=True,
-    )  # fmt: skip
-    found = run.run()
-    assert 0.9 * seconds < spent[0] + 4 < 1.1 * seconds or run.confirmation.seeds == 20
-    assert run.confirmation.seeds >= 5
+    def search():
+        run = searching.search(
+            own_data, tmp_path / "out", ("mixup", "amp", "rdrop"), seeds=None,
+            budget=seconds, narrow=True,
+        )  # fmt: skip
+        return run, run.run()
+
+    monkeypatch.setattr(SearchRun, "elapsed", property(lambda _: spent[0]))
+    execute = searching.run_here(make, ran)
+    monkeypatch.setattr("keras_amp.experiments.search.run.on_this_machine", execute)
+    run, found = search()
+    assert 0.9 * seconds < spent[0] + 4 < 1.1 * seconds
+    assert 5 <= run.confirmation.seeds <= 20
     assert all(row.seeds == run.confirmation.seeds for row in found.rows)
     assert len({len(tried) for tried in found.outcomes.values()}) == 1  # as many of each
+    number, spent[0] = len(ran), 5.0
+    assert search()[1].recommendation == found.recommendation
+    assert len(ran) == number  # what has ended is not gone on with

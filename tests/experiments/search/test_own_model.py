@@ -12,7 +12,9 @@ pytest.importorskip("optuna", reason='pip install "keras-amp[search]"')
 from rich.console import Console
 
 import keras_amp
+from keras_amp.analysis.intervals import crossed_interval
 from keras_amp.experiments import read_records
+from keras_amp.experiments.predictions import unpacked
 from keras_amp.experiments.search import own_model
 from keras_amp.experiments.search.arrays import divided
 from keras_amp.experiments.search.own_model import OwnModel, places_of
@@ -75,6 +77,17 @@ def test_a_search_in_earnest(tmp_path, monkeypatch):
     logits = np.asarray(model.predict_on_batch(data["test"][0]), "float64")
     losses = np.logaddexp(*logits.T) - logits[np.arange(40), data["test"][1]]
     np.testing.assert_allclose(kept["result"]["nll"], losses.mean(), rtol=1e-4)
+    wrong = {}  # seeds, examples: over both there is more to be unsure of
+    for record in records:
+        if "trial" not in record:
+            labels, predicted = unpacked(record["predictions"])
+            wrong.setdefault(record["result"]["method"], {})[record["config"]["seed"]] = (
+                100.0 * (predicted.argmax(axis=1) != labels)
+            )
+    none, mixup = ([by_seed[s] for s in sorted(by_seed)] for by_seed in wrong.values())
+    sign = 1 if list(wrong) == ["none", "Mixup at hidden"] else -1
+    expected = crossed_interval(sign * (np.array(mixup) - np.array(none)))
+    assert found.rows[1].wide == pytest.approx(expected)
     names = {"build_classifier": build_classifier}
     exec(compile(found.program, "recommended.py", "exec"), names)
     assert names["model"].loss is LOSS
