@@ -135,7 +135,7 @@ def parallel_coordinates(
             "alpha": 1.0 if number == best else 0.6,
         }
         if not whole:
-            look = {"color": color, "linewidth": 0.9, "alpha": 0.3, "linestyle": ":"}
+            look = {"color": color, "linewidth": 1.0, "alpha": 0.6, "linestyle": ":"}
         axes.plot(places, heights[:, number], **look)
     for place, axis in zip(places, axes_of, strict=True):
         for height, text in ((-0.03, axis.low), (1.03, axis.high)):

@@ -14,6 +14,8 @@ from keras_amp.experiments.settings import PolicyName
 from keras_amp.runtime import process
 from keras_amp.runtime.extras import require
 
+PATIENCE = 5  # epochs: trials of a high learning rate need not run to their end
+
 
 def search(
     data: Annotated[str, Parameter(negative=())],
@@ -28,6 +30,7 @@ def search(
     seeds: int | None = None,
     margin: float = 0.5,
     epochs: int | None = None,
+    patience: int = PATIENCE,
     batch_size: int | None = None,
     sequence_length: int | None = None,
     vectors: str | None = None,
@@ -64,6 +67,7 @@ def search(
             from 5 to 20, and with --trials 10.
         margin: Percentage points within which two errors count as equal.
         epochs: Passes over the training texts; by default the recipe's.
+        patience: Epochs without a better development result after which a training stops.
         batch_size: Texts a step; by default the recipe's.
         sequence_length: Words or tokens of a text, of which longer ones are cut; by
             default the longest text's, up to 400 words.
@@ -89,6 +93,7 @@ def search(
             "data": data,
             "data_dir": data_dir,
             "epochs": epochs,
+            "patience": patience,
             "batch_size": batch_size,
             "sequence_length": sequence_length,
             "vectors": vectors,

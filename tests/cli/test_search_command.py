@@ -90,6 +90,9 @@ def test_a_budget_that_is_too_short_says_what_would_do(command, own_data, monkey
     assert status == 2
     assert "Expected a longer `budget`" in error
     assert "2 cells are kept in runs" in " ".join(shown.split())
+    status, shown, _ = command(own_data, "--budget", "20m", *SMALL)
+    assert status == 0
+    assert "with 2 cells that have run before" in shown
 
 
 def test_ctrl_c_keeps_what_there_is(command, own_data, monkeypatch):

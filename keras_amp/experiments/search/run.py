@@ -42,7 +42,8 @@ class SearchRun(Runner):
     Args:
         problem: ``Texts``, or ``OwnModel``.
         out: Path of the folder: a new or empty one, or this search's.
-        budget: Time, such as ``"30m"``; or None, with ``trials``.
+        budget: Time, such as ``"30m"``; or None, with ``trials``. A search goes on with
+            another one, as far as it has not decided what a budget decides.
         trials: Integer, the trials of all methods together; or None, with ``budget``.
         seed: Integer >= 0, which decides what is proposed and which seeds train.
         seeds: Integer, fresh seeds of the confirmation; None for what the budget holds,
@@ -395,8 +396,8 @@ class SearchRun(Runner):
             **self.problem.about(),
             "seed": self.seed,
             "seeds": self.seeds,
-            "budget": self.budget,
-            "trials": self.number,
+            # A longer time than before goes on with what there is.
+            "trials": "by time" if self.number is None else self.number,
             "margin": self.margin,
         }
 
