@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_amp.policies import mix
+from keras_amp.policies.operators import mix_hidden
 from keras_amp.typing import Tensor
 from keras_amp.validation import check_meanings
 
@@ -73,7 +73,7 @@ class MixLayer(keras.layers.Layer):
                 f"`lam`, or with neither (the identity). Received: `{given}` without "
                 f"`{missing}`."
             )
-        return mix(inputs, partner, lam)
+        return mix_hidden(inputs, partner, lam)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that rebuild this layer."""

@@ -31,20 +31,27 @@ def run_as(how, draw, generator):
     return call
 
 
-def gradients(function, *inputs, variables=()):
+def gradients(function, *inputs, variables=(), jit_compile=False):
     """Those of the sum of what a function of tensors returns, for these and variables."""
     if not JAX:
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            total = ops.sum(function(*inputs))
-        return tape.gradient(total, [*inputs, *variables])
+
+        @tf.function(autograph=False, jit_compile=jit_compile)
+        def recorded(inputs):
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                total = ops.sum(function(*inputs))
+            return tape.gradient(total, [*inputs, *variables])
+
+        return (recorded if jit_compile else recorded.python_function)(inputs)
     import jax
 
     def of_values(inputs, values):
         with keras.StatelessScope(zip(variables, values, strict=True)):
             return ops.sum(function(*inputs))
 
-    found = jax.grad(of_values, (0, 1))(list(inputs), [v.value for v in variables])
+    taken = jax.grad(of_values, (0, 1))
+    taken = jax.jit(taken) if jit_compile else taken
+    found = taken(list(inputs), [v.value for v in variables])
     return [*found[0], *found[1]]
 
 

@@ -44,12 +44,28 @@ def test_it_has_no_weights_and_no_random_state():
 
 def test_with_a_partner_it_mixes():
     expected = np.stack([LAM[i] * A[i] + (1 - LAM[i]) * B[i] for i in range(3)])
-    np.testing.assert_allclose(
-        keras_amp.MixLayer()(A, partner=B, lam=LAM), expected, rtol=1e-5, atol=1e-6
-    )
-    np.testing.assert_allclose(
-        keras_amp.MixLayer()(A, B, LAM), expected, rtol=1e-5, atol=1e-6
-    )
+    mixed = keras_amp.MixLayer()(A, partner=B, lam=LAM)
+    np.testing.assert_allclose(mixed, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(mixed[2], A[2])
+    np.testing.assert_array_equal(keras_amp.MixLayer()(A, B, LAM), mixed)
+
+
+def test_a_compiled_gradient_finds_the_largest_mixtures():
+    """XLA computes them anew, and the gradient of a maximum compares them with it.
+
+    That is, for lambda, the difference of the two in the largest mixture.
+    """
+    lam = RNG.uniform(0.1, 0.9, 16).astype("float32")
+    a, b = RNG.normal(size=(2, 16, 7, 20)).astype("float32")
+    mixed = lam[:, None, None] * a + (1 - lam[:, None, None]) * b
+    place = mixed.argmax(1)[:, None]
+    slopes = np.take_along_axis(a - b, place, 1) * (mixed.max(1)[:, None] > 0)
+
+    def largest(lam):
+        return ops.max(ops.relu(keras_amp.MixLayer()(a, b, lam)), axis=1)
+
+    (found,) = gradients(largest, ops.convert_to_tensor(lam), jit_compile=True)
+    np.testing.assert_allclose(found, slopes.sum((1, 2)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])

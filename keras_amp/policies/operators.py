@@ -38,6 +38,44 @@ def mix(inputs: Tensor, partner: Tensor, lam: Tensor) -> Tensor:
     >>> keras_amp.policies.mix(np.array([2.0]), np.array([4.0]), np.array([0.75])).numpy()
     array([2.5])
     """
+    inputs, partner, lam, dtype = _precise(inputs, partner, lam)
+    return ops.cast(lam * inputs + (1 - lam) * partner, dtype)
+
+
+def mix_hidden(inputs: Tensor, partner: Tensor, lam: Tensor) -> Tensor:
+    """Mix hidden states as ``mix``, up to rounding, so that a compiler rounds them alike.
+
+        mixed_i = inputs_i + (1 - lam_i) * (partner_i - inputs_i)
+
+    XLA computes mixtures anew wherever they are read. The one product here is joined with
+    the sum everywhere; of the two of ``mix`` now the one is, now the other. The gradient
+    of a maximum looks for the values that equal the largest: it would miss those that
+    were rounded otherwise.
+
+    Args:
+        inputs: As ``mix``, finite.
+        partner: As ``mix``, finite.
+        lam: As ``mix``.
+
+    Returns:
+        As ``mix``: for ``lam = 1`` ``inputs`` exactly.
+
+    Raises:
+        ValueError: As ``mix``.
+
+    Example:
+    >>> from keras_amp.policies.operators import mix_hidden
+    >>> mix_hidden(np.array([2.0]), np.array([4.0]), np.array([0.75])).numpy()
+    array([2.5])
+    """
+    inputs, partner, lam, dtype = _precise(inputs, partner, lam)
+    return ops.cast(inputs + (1 - lam) * (partner - inputs), dtype)
+
+
+def _precise(
+    inputs: Tensor, partner: Tensor, lam: Tensor
+) -> tuple[Tensor, Tensor, Tensor, str]:
+    """What is mixed in the precision of the mixing, and the dtype of its result."""
     inputs = ops.convert_to_tensor(inputs)
     dtype = keras.backend.standardize_dtype(inputs.dtype)
     if not keras.backend.is_float_dtype(dtype):
@@ -50,8 +88,7 @@ def mix(inputs: Tensor, partner: Tensor, lam: Tensor) -> Tensor:
     lam = ops.cast(lam, precise)
     if 0 < len(lam.shape) < len(inputs.shape):
         lam = expand_like(lam, inputs)
-    mixed = lam * ops.cast(inputs, precise) + (1 - lam) * ops.cast(partner, precise)
-    return ops.cast(mixed, dtype)
+    return ops.cast(inputs, precise), ops.cast(partner, precise), lam, dtype
 
 
 def rand_op(inputs: Tensor, lam: Tensor, permutation: Tensor) -> Tensor:
