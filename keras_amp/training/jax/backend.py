@@ -19,6 +19,7 @@ from keras_amp.training.jax.scopes import (
     Scope,
     current,
     hand_over,
+    outside_scopes,
     with_masks,
     with_values,
     without_masks,
@@ -190,8 +191,9 @@ def replicas() -> int:
 
 @contextlib.contextmanager
 def outside_the_step() -> Iterator[None]:
-    """Does nothing: Keras makes the variables before a step is traced."""
-    yield
+    """Makes variables that have their values at once, not when the scope around ends."""
+    with outside_scopes(), jax.ensure_compile_time_eval():
+        yield
 
 
 class Compilation:

@@ -54,6 +54,20 @@ def with_values(
         yield scope
 
 
+@contextlib.contextmanager
+def outside_scopes() -> Iterator[None]:
+    """Runs a block as if no scope were open."""
+    left = []
+    while (scope := keras_compat.stateless_scope()) is not None:
+        scope.__exit__(None, None, None)
+        left.append(scope)
+    try:
+        yield
+    finally:
+        for scope in reversed(left):
+            scope.__enter__()
+
+
 def current(variables: Sequence[keras.Variable]) -> list[Tensor]:
     """Returns the values of variables, in a scope or outside."""
     return [variable.value for variable in variables]
