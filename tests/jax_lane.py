@@ -21,7 +21,7 @@ ENGINE = """
 
 # Files that have nothing to run on TensorFlow.
 JAXS_OWN = ("training/test_devices.py", "experiments/test_seeds_at_once.py")
-# Files, tests, or tests with their parameters, one a line, by the reason.
+# Files, tests, tests with their parameters, or fixtures, one a line, by the reason.
 TENSORFLOWS_OWN = {
     "it is about TensorFlow's functions, assertions, replicas or variables": """
         training/test_compilation.py
@@ -30,6 +30,7 @@ TENSORFLOWS_OWN = {
         training/test_traced_graph.py
         test_a_batch_size_known_only_while_running
         test_a_size_known_only_while_running
+        strategy
         test_a_compiled_program_orders_in_one_way_only
         test_the_compiled_draw_holds_no_sort_and_no_loop
         test_a_policys_draw_for_a_large_batch
@@ -56,8 +57,16 @@ TENSORFLOWS_OWN = {
         test_never_mixed_equals_keras[Evaluated-graph]
         test_a_classifier_that_was_compiled_and_trained_before
     """,
-    "on JAX Keras' metrics do not see the masks of predictions": """
-        test_never_mixed_is_keras_in_a_graph
+    "on JAX Keras trains on no loss without a reduction": """
+        test_never_mixed_equals_keras_with[no reduction]
+        test_never_mixed_is_keras[tags-none]
+    """,
+    "on JAX a model is none of TensorFlow's objects, and Keras writes no LiteRT": """
+        test_tensorflow_saves_it
+        test_tflite
+    """,
+    "on JAX the first batch is checked, compiled or not": """
+        test_labels_outside_the_classes_in_batches_from_python[xla]
     """,
     'on JAX "auto" compiles everything': """
         test_fit_equals_plain_fit_on_mixed_examples[mode1-weight1]
@@ -166,9 +175,9 @@ def select(config, items):
 
 
 def _names(item):
-    """A test's file, its name, and that with its parameters."""
+    """A test's file, its name, that with its parameters, and its fixtures."""
     name = getattr(item, "originalname", item.name)
-    return str(item.path.relative_to(TESTS)), name, item.name
+    return str(item.path.relative_to(TESTS)), name, item.name, *item.fixturenames
 
 
 def _work(item):

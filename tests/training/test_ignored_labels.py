@@ -64,11 +64,19 @@ class Padded(layers.Layer):
         return inputs
 
 
-def network(task, padded=False):
+class Plain(keras.Model):
+    """Keras' own, with the mask for its metrics, which Keras loses on JAX."""
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        keras_compat.put_mask(y_pred, words(x))
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+
+def network(task, padded=False, kind=keras.Model):
     x = keras.Input((*POSITIONS[task], 4))
     h = Padded()(x) if padded else x
     h = layers.Dense(3, name="logits")(h)
-    return keras.Model(x, layers.Activation("softmax", name="softmax")(h))
+    return kind(x, layers.Activation("softmax", name="softmax")(h))
 
 
 def trained(model, task, loss, weight=None, rate=0.5, **compile_args):
@@ -91,7 +99,8 @@ def trained(model, task, loss, weight=None, rate=0.5, **compile_args):
 
 
 def assert_never_mixed_is_keras(task, loss, weight=None, padded=False, **compile_args):
-    ours, plain = network(task, padded), network(task, padded)
+    ours = network(task, padded)
+    plain = network(task, padded, Plain if padded else keras.Model)
     plain.set_weights(start := ours.get_weights())
     never = keras_amp.Mixup(probability=0.0)
     model = keras_amp.MixupAMPModel(ours, "logits", never)
@@ -115,6 +124,22 @@ def test_never_mixed_is_keras(task, reduction):
     assert_never_mixed_is_keras(
         task, ignoring(reduction), weight, rate=rate, run_eagerly=True
     )
+
+
+def test_losses_without_a_reduction_train_as_their_sum():
+    """As in Keras; on JAX Keras trains on reduced ones only."""
+    found, never = [], keras_amp.Mixup(probability=0.0)
+    for reduction in ("none", "sum"):
+        keras.utils.set_random_seed(1)
+        model = keras_amp.MixupAMPModel(network("tags"), "logits", never)
+        logs = trained(
+            model, "tags", ignoring(reduction), WEIGHT["tags"], 0.02, run_eagerly=True
+        )
+        found.append((logs["loss"], *model.get_weights()))
+    (each, *weights), (total, *expected) = found
+    np.testing.assert_allclose(each, np.divide(total, Y["tags"][:6].size), rtol=1e-5)
+    for a, b in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 LOSSES = {

@@ -14,6 +14,7 @@ from helpers import LAM, PERMUTATION, injected
 from keras import layers, ops
 
 import keras_amp
+from keras_amp.graph import keras_compat
 
 RNG = np.random.default_rng(31)
 RATE, IGNORED, RADIUS, WEIGHT = 0.1, -100, 0.4, 0.7
@@ -82,6 +83,14 @@ class Padded(layers.Layer):
         return inputs
 
 
+class Plain(keras.Model):
+    """Keras' own, with the mask for its metrics, which Keras loses on JAX."""
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        keras_compat.put_mask(y_pred, Padded().compute_mask(x))
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+
 class Noise(layers.Layer):
     """Multiplies by the next of its tables, if it has been given any."""
 
@@ -123,18 +132,23 @@ class Target:
         self.kernel = RNG.normal(size=(4, outputs)).astype("float32")
 
     @functools.cached_property
-    def plain(self):
+    def network(self):
         x = h = keras.Input((*PLACES[self.place], 4))
         if self.padded:
             h = Padded()(x)
         h = Noise(name="noise")(layers.Activation("linear", name="place")(h))
         top = layers.Dense(self.kernel.shape[1], self.activation, use_bias=False)
-        return self._compiled(keras.Model(x, top(h)))
+        return keras.Model(x, top(h))
+
+    @functools.cached_property
+    def plain(self):
+        kind = Plain if self.padded else keras.Model
+        return self._compiled(kind(self.network.input, self.network.output))
 
     @functools.cached_property
     def model(self):
         policy = training(against="predictions")  # it reports all that the others do
-        return self._compiled(keras_amp.MixupAMPModel(self.plain, "place", policy))
+        return self._compiled(keras_amp.MixupAMPModel(self.network, "place", policy))
 
     def _compiled(self, model):
         kind = "metrics" if self.weight is None else "weighted_metrics"
@@ -144,17 +158,17 @@ class Target:
 
     def trained(self, model, rate=RATE):
         """The kernel after a step, and what it reports."""
-        self.plain.layers[-1].set_weights([self.kernel])
+        self.network.layers[-1].set_weights([self.kernel])
         model.optimizer.learning_rate = rate
         model.reset_metrics()
         logs = model.train_on_batch(
             self.x, self.y, sample_weight=self.weight, return_dict=True
         )
-        return self.plain.layers[-1].get_weights()[0], logs
+        return self.network.layers[-1].get_weights()[0], logs
 
     def trained_by(self, policy, rate=RATE, noise=()):
         self.model.policy = policy
-        self.plain.get_layer("noise").tables = list(noise)
+        self.network.get_layer("noise").tables = list(noise)
         return self.trained(self.model, rate)
 
 
