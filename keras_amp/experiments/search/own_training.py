@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_amp import data
+from keras_amp.callbacks.steps import steps_taken
 from keras_amp.experiments.choosing import choosing
 from keras_amp.experiments.environment import deterministic_operations, environment
 from keras_amp.experiments.predictions import packed
@@ -121,7 +122,7 @@ def fit_and_test(problem, cell, classifier, policy, callbacks=()):
         best_test_error=scores["test_error"],
         epoch=choice[-1].best_epoch + 1,
         epochs=len(log.epoch),
-        steps=int(model.optimizer.iterations),
+        steps=steps_taken(model.optimizer),
         seconds=seconds,
         **scores,
     )

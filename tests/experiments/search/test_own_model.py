@@ -73,7 +73,7 @@ def test_a_search_in_earnest(tmp_path, monkeypatch):
     model.optimizer.learning_rate = kept["config"]["values"]["learning_rate"]
     order = keras_amp.data.batches(*data["train"], 12, seed=kept["config"]["seed"])
     for batch in order:
-        model.train_on_batch(*batch)
+        model.train_on_batch(*(array.numpy() for array in batch))
     logits = np.asarray(model.predict_on_batch(data["test"][0]), "float64")
     losses = np.logaddexp(*logits.T) - logits[np.arange(40), data["test"][1]]
     np.testing.assert_allclose(kept["result"]["nll"], losses.mean(), rtol=1e-4)
