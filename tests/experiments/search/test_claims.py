@@ -26,12 +26,13 @@ def left(folder, host, process, age=0.0):
     ("host", "process", "age", "taken"),
     [
         (None, NO_PROCESS, 0, True),
-        (None, os.getpid(), 10 * STALE, False),
+        (None, None, 10 * STALE, False),
         ("another", NO_PROCESS, 0, False),
         ("another", NO_PROCESS, 2 * STALE, True),
     ],
 )
 def test_claims_of_those_who_are_gone_are_taken_over(tmp_path, host, process, age, taken):
+    process = process or os.getpid()
     left(tmp_path / "claims", host or socket.gethostname(), process, age)
     with Claims(tmp_path / "claims") as claims:
         assert claims.take("cell") is taken
