@@ -107,6 +107,7 @@ class SearchRun(Runner):
     def begin(self):
         """Writes what is searched, and says what there is to do."""
         self.decisions.once(ABOUT, self._about)
+        self._check_folder(self.out)  # another process may have come first
         names = ", ".join(method.name for method in self.problem.methods)
         length = (
             f"{self.number} trials of each"
@@ -406,7 +407,8 @@ class SearchRun(Runner):
             raise FileExistsError(f"Expected a folder. Received: {out}, which is a file.")
         known = self.decisions.get(ABOUT)
         if known is None:
-            if out.is_dir() and any(out.iterdir()):
+            there = {path.name for path in out.iterdir()} if out.is_dir() else set()
+            if there - {DECISIONS, CLAIMS}:  # which another process is just making
                 raise FileExistsError(
                     f"Expected a new or empty folder, or a search's. Received: {out}, "
                     "which holds something else. Name another one."

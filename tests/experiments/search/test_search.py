@@ -203,6 +203,11 @@ def test_a_folder_holds_one_search(uninterrupted, own_data, tmp_path):
         csv.writer(file).writerows(changed)
     with pytest.raises(ValueError, match="Name another folder"):
         searching.search(own, run.out, trials=12)
+    late = searching.search(own_data, tmp_path / "late", trials=15)
+    (tmp_path / "late" / "decisions").mkdir(parents=True)  # another is just beginning
+    searching.search(own_data, tmp_path / "late", trials=12).run()
+    with pytest.raises(ValueError, match="Name another folder"):
+        late.run()
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(FileExistsError, match="something else"):
         searching.search(own_data, tmp_path, trials=12)
