@@ -29,6 +29,8 @@ from keras_amp.experiments.settings import POLICIES as NAMES
 from keras_amp.experiments.settings import Method
 from keras_amp.experiments.store import OWN
 from keras_amp.experiments.worker import recorded
+from keras_amp.graph import keras_compat
+from keras_amp.graph.lookup import as_function
 from keras_amp.policies import AdversarialMixing
 
 TRAINING = {"learning_rate": (1e-4, 1e-2, "log"), "dropout": (0.0, 0.6)}
@@ -283,8 +285,7 @@ def places_of(classifier):
     ...     keras.layers.Dense(2)]))
     ['numbers', 'hidden']
     """
-    graph = getattr(classifier, "_functional", None) or classifier
-    layers = list(graph.layers)
+    layers = _graph(classifier).layers
     embeddings = [x for x in layers if isinstance(x, keras.layers.Embedding)]
     inputs = [x.name for x in layers if isinstance(x, keras.layers.InputLayer)]
     first = embeddings[0].name if embeddings else tuple(inputs)
@@ -296,12 +297,19 @@ def places_of(classifier):
     return [first] + [last] * (last is not None and last != first and last not in inputs)
 
 
+def _graph(classifier):
+    """The graph in which mixing is put, with its inputs as layers."""
+    return as_function(classifier, "build_classifier()")
+
+
 def _below_dropout(tensor):
     """The name of the layer that yields a tensor, or what its dropout is applied to."""
-    history = getattr(tensor, "_keras_history", None)
-    while history is not None and isinstance(history.operation, keras.layers.Dropout):
-        history = getattr(history.operation.input, "_keras_history", None)
-    return None if history is None else history.operation.name
+    while isinstance(tensor, keras.KerasTensor):
+        operation = keras_compat.node_of(tensor).operation
+        if not isinstance(operation, keras.layers.Dropout):
+            return operation.name
+        tensor = operation.input
+    return None
 
 
 def data_text(splits):
@@ -342,6 +350,5 @@ def _is_long(classifier, place):
     """Whether a place has positions, of which CutMix takes a span."""
     if not isinstance(place, str):
         return False
-    graph = getattr(classifier, "_functional", None) or classifier
-    known = {layer.name: layer for layer in graph.layers}
+    known = {layer.name: layer for layer in _graph(classifier).layers}
     return place not in known or len(np.shape(known[place].output)) > 2

@@ -152,8 +152,9 @@ class SearchRun(Runner):
         """Writes a record to its place, with the trial that it is of."""
         trial = self._trial_of.get(record["key"])
         if trial is not None:
-            noted = {**trial._asdict(), "seed": self.seed}
-            record[TRIAL] = noted
+            method, number, values = trial
+            noted = {"method": method, "number": number, "values": values}
+            record[TRIAL] = {**noted, "seed": self.seed}
         write_record(self.out, record)
         self._read.add(record["key"])
         self._flying.discard(record["key"])
