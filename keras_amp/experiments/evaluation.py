@@ -87,12 +87,29 @@ def calibration_bins(probabilities, labels, bins=BINS):
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
-    edges = np.linspace(0, 1, bins + 1)
-    bin_of = np.digitize(confidence, edges[1:-1], right=True)
+    bin_of = bins_of(confidence, bins)
     counts = np.bincount(bin_of, minlength=bins)
     filled = np.where(counts, counts, np.nan)
     sums = (np.bincount(bin_of, values, bins) for values in (confidence, right))
     return *(total / filled for total in sums), counts
+
+
+def bins_of(confidence, bins=BINS):
+    """Returns the bin of each prediction, for ``calibration_bins``.
+
+    Args:
+        confidence: Float array ``(num_examples,)`` with values in [0, 1].
+        bins: Integer, the number of bins, each open on its left.
+
+    Returns:
+        An integer array ``(num_examples,)``.
+
+    Example:
+    >>> from keras_amp.experiments.evaluation import bins_of
+    >>> bins_of(np.array([0.5, 0.51]), bins=2)
+    array([0, 1])
+    """
+    return np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
 
 
 def confusion(probabilities, labels):

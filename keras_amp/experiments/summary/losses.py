@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_amp.analysis.temperature import at_temperature
-from keras_amp.experiments.evaluation import BINS, calibration_bins
+from keras_amp.experiments.evaluation import bins_of, calibration_bins
 
 LEAST = np.finfo("float64").eps  # as scikit-learn's `log_loss` has it
 
@@ -44,6 +44,5 @@ def text_losses(name, labels, probabilities, temperature=None):
     if name == "ece":
         confidence, accuracy, _ = calibration_bins(probabilities, labels)
         sure = probabilities.max(axis=1)
-        bins = np.digitize(sure, np.linspace(0, 1, BINS + 1)[1:-1], right=True)
-        return 100.0 * np.sign(accuracy - confidence)[bins] * (right - sure)
+        return 100.0 * np.sign(accuracy - confidence)[bins_of(sure)] * (right - sure)
     return None
