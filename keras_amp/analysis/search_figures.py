@@ -7,7 +7,7 @@ As ``keras_amp.analysis.figures``: arrays in, Matplotlib figures out.
 # ruff: noqa: E402
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -128,15 +128,12 @@ def parallel_coordinates(
         axes.axvline(place, color=FAINT, linewidth=1.0)
     heights = np.array([axis.values for axis in axes_of], "float64")
     for number, whole in enumerate(complete):
-        thick = 2.6 if number == best else 1.3
-        look = {
-            "color": color,
-            "linewidth": thick,
-            "alpha": 1.0 if number == best else 0.6,
-        }
+        look: dict[str, Any] = {"linewidth": 1.3, "alpha": 0.6}
         if not whole:
-            look = {"color": color, "linewidth": 1.0, "alpha": 0.6, "linestyle": ":"}
-        axes.plot(places, heights[:, number], **look)
+            look = {"linewidth": 1.0, "alpha": 0.6, "linestyle": ":"}
+        elif number == best:
+            look = {"linewidth": 2.6, "alpha": 1.0}
+        axes.plot(places, heights[:, number], color=color, **look)
     for place, axis in zip(places, axes_of, strict=True):
         for height, text in ((-0.03, axis.low), (1.03, axis.high)):
             vertical = "top" if height < 0 else "bottom"

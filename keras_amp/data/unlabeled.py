@@ -35,7 +35,7 @@ def with_unlabeled(
 
     The consistency slows the training: give it a higher learning rate or more steps. With
     200 steps at a rate of 0.001 it is 24.5 +- 2.0% errors against 25.6 +- 1.6% without,
-    no difference shown (three seeds, ``keras-amp train cnn --data trec --train-fraction
+    which three seeds do not decide (``keras-amp train cnn --data trec --train-fraction
     0.1 --unlabeled --mix none word --policy vat --learning-rate 1e-3 --epochs 20``). Too
     wide a radius costs most: 3 made 32% errors where 1 made 27% and 0.3 made 25% (two
     seeds, a third of the filters).
