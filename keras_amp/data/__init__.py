@@ -3,13 +3,14 @@
 ``datasets`` loads a data set from ``sources`` (public sets, which ``downloads`` fetches),
 from ``questions`` (shipped) or from the user's files, which ``tables`` reads; ``folders``
 says where they are. ``splits`` divides the examples, ``text`` turns texts into word ids,
-``unlabeled`` adds examples without labels to batches,
+``perturbations`` misspells them, ``unlabeled`` adds examples without labels to batches,
 ``vectors`` loads pretrained word vectors, ``statistics`` counts. It imports nothing of
 the engine; backbones, the paper's counts, experiments and the command line import it.
 """
 
 from keras_amp.data.datasets import load, names
 from keras_amp.data.examples import Dataset, Split
+from keras_amp.data.perturbations import drop_words, typos
 from keras_amp.data.splits import fold, hold_out, subset
 from keras_amp.data.text import (
     WordPreprocessor,
@@ -28,6 +29,7 @@ __all__ = [
     "Vectors",
     "WordPreprocessor",
     "batches",
+    "drop_words",
     "fit_vectorizer",
     "fold",
     "hold_out",
@@ -37,6 +39,7 @@ __all__ = [
     "separate_punctuation",
     "split_words",
     "subset",
+    "typos",
     "with_unlabeled",
     "word_ids",
 ]

@@ -21,6 +21,7 @@ from keras_amp.experiments.environment import environment, use_threads
 from keras_amp.experiments.examples import prepare
 from keras_amp.experiments.predictions import packed
 from keras_amp.experiments.results import about_run, new_folder, write_json
+from keras_amp.experiments.robustness import perturbed_scores
 from keras_amp.experiments.seeds_at_once import fit_and_test_together
 from keras_amp.experiments.store import FAILED, FINISHED
 from keras_amp.experiments.times import WRITING
@@ -63,9 +64,7 @@ def run_cell(cell, data_dir=None, devices=None):
         settings = cell.settings_with(data_dir)
         examples = examples_of(cell, settings)
         trained = _trained(cell, settings, examples, devices=devices)
-        curve = settings.save_curve
-        along = curve_columns(trained.classifier, *examples.test) if curve else None
-        return _finished(trained, examples, along)
+        return _finished(trained, examples, settings)
 
     return recorded(cell, run)
 
@@ -108,9 +107,8 @@ def run_cells_together(cells, data_dir=None, most=None):
         for place, trained, number in fit_and_test_together(
             cells, settings, examples, most
         ):
-            own, curve = examples[place], settings.save_curve
-            along = curve_columns(trained.classifier, *own.test) if curve else None
-            outcomes[place] = _finished(trained, own, along) | {"seeds_at_once": number}
+            finished = _finished(trained, examples[place], settings)
+            outcomes[place] = finished | {"seeds_at_once": number}
     except Exception as error:  # whatever it is, the other cells go on
         failure = _failure(type(error).__name__, str(error), traceback.format_exc())
         outcomes = dict.fromkeys(range(len(cells)), failure) | outcomes
@@ -149,7 +147,7 @@ def run_cell_into(folder, cell, follower, command=None):
             along = save_artefacts(
                 folder, trained, settings, cell.how, cell.policy, examples
             )
-    outcome = _finished(trained, examples, along)
+    outcome = _finished(trained, examples, settings, along)
     record = _record(cell, outcome, started, time.perf_counter() - start)
     return {**record, "config": about, "folder": folder}
 
@@ -247,13 +245,19 @@ def _trained(cell, settings, examples, callbacks=(), times=None, devices=None):
     return replace(trained, environment={**trained.environment, "devices": devices})
 
 
-def _finished(trained, examples, along=None):
-    """A finished cell's part of its record."""
+def _finished(trained, examples, settings, along=None):
+    """A finished cell's part of its record, with what the settings ask for besides."""
+    more = {}
+    if settings.save_curve:
+        along = along or curve_columns(trained.classifier, *examples.test)
+        more["along_lambda"] = _nine_digits(along)
+    if settings.test_perturbed:
+        more["perturbed"] = perturbed_scores(trained.classifier, examples)
     return {
         "status": FINISHED,
         "result": trained.result.as_dict(),
         "curves": _curves(trained),
-        **({"along_lambda": _nine_digits(along)} if along else {}),
+        **more,
         "predictions": packed(examples.test[1], trained.probabilities),
         "examples": examples.sizes,
         **trained.environment,

@@ -1,15 +1,19 @@
 """Scores of predicted probabilities, derived by hand and by loops."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason='pip install "keras-amp[experiments]"')
 
+from keras_amp import data
 from keras_amp.experiments.evaluation import (
     confusion,
     evaluate,
     expected_calibration_error,
 )
+from keras_amp.experiments.robustness import perturbed_scores
 
 
 def random_predictions(num_classes=4, count=500, seed=3):
@@ -82,3 +86,29 @@ def test_rows_of_the_confusion_are_the_true_classes():
     for row, label in zip(probabilities, labels, strict=True):
         counts[label, row.argmax()] += 1
     np.testing.assert_array_equal(confusion(probabilities, labels), counts)
+
+
+def test_changed_texts_are_encoded_and_predicted_as_the_others():
+    """A classifier that tells texts with an even number of letters from the others."""
+    texts = tuple(f"the {i} th one of many words" for i in range(40))
+    labels = np.arange(40) % 2
+
+    def parity(texts):
+        return np.array([sum(map(len, text.split())) % 2 for text in texts])
+
+    def predict(inputs, batch_size, verbose):
+        return np.eye(2)[inputs]
+
+    examples = SimpleNamespace(
+        test_texts=texts,
+        test=(parity(texts), labels),
+        encoding=SimpleNamespace(preprocess=parity),
+    )
+    found = perturbed_scores(SimpleNamespace(predict=predict), examples)
+    changed = {
+        "typos": data.typos(texts, 0.1),
+        "dropped words": data.drop_words(texts, 0.1),
+    }
+    errors = {n: 100 * np.mean(parity(t) != labels) for n, t in changed.items()}
+    assert {n: scores["error"] for n, scores in found.items()} == pytest.approx(errors)
+    assert set(found["typos"]) == {"error", "macro_f1", "nll", "ece"}
