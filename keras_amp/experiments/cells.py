@@ -10,7 +10,7 @@ from keras_amp.experiments.settings import Method, Settings
 from keras_amp.policies import AdversarialMixing, Mixup
 
 # Settings that no error depends on: where data lies, and what else a run writes.
-WITHOUT_EFFECT = ("data_dir", "save_classifier", "save_curve")
+WITHOUT_EFFECT = ("data_dir", "save_classifier", "save_curve", "test_perturbed")
 # Settings that were added later, with the values that stand for the former behaviour:
 # with these, a cell keeps the key that it had before the settings were added.
 LATER = {
@@ -19,6 +19,7 @@ LATER = {
     "reading": "earlier",
     "unlabeled": False,
     "dev_folds": None,
+    "label_smoothing": 0.0,
 }
 NESTED = {"backbone_arguments", "policy_arguments"}
 # Settings that only the training depends on; the others decide what the examples are.
@@ -31,6 +32,7 @@ OF_THE_TRAINING = (
     "patience",
     "batch_size",
     "loss",
+    "label_smoothing",
     "learning_rate",
     "clip_norm",
     "warmup_steps",

@@ -29,6 +29,7 @@ DevFraction = Annotated[
     "to be 0, for no development set, or to lie between 0 and 1",
 ]
 DevFolds = Annotated[int, Field(ge=2), "to be an integer >= 2"]
+Smoothing = Annotated[float, Field(ge=0, lt=1), "to be a number in [0, 1)"]
 TestFraction = Annotated[float, Field(gt=0, lt=1), "to lie between 0 and 1"]
 TrainFraction = Annotated[float, Field(gt=0, le=1), "to lie above 0 and at most at 1"]
 
@@ -76,6 +77,8 @@ class Settings:
             probabilities, summed; "double-softmax", the cross-entropy of a softmax of the
             probabilities; or "program", as the authors' program has it: "binary" where
             something is mixed, "double-softmax" where nothing is.
+        label_smoothing: Share of each label that is spread over all classes, of the loss
+            "cross-entropy"; 0 for none.
         learning_rate: Learning rate of Adam.
         clip_norm: Norm to which all gradients together are clipped; None does not clip.
         warmup_steps: Steps over which the learning rate rises to its value.
@@ -91,6 +94,8 @@ class Settings:
             ``keras_amp.load_run``.
         save_curve: Whether a run evaluates the test loss along lambda, at the words and
             at the sentence, without training on it.
+        test_perturbed: Whether a cell is also tested on its test texts with typos, and
+            with words left out; see ``keras_amp.data.typos``.
     """
 
     data: str = "questions"
@@ -114,6 +119,7 @@ class Settings:
     loss: Literal["cross-entropy", "binary", "double-softmax", "program"] = (
         "cross-entropy"
     )
+    label_smoothing: Smoothing = 0.0
     learning_rate: Positive = 2e-4
     clip_norm: Positive | None = None
     warmup_steps: Whole = 0
@@ -122,6 +128,7 @@ class Settings:
     jit_compile: bool | Literal["auto"] = "auto"
     save_classifier: bool = True
     save_curve: bool = True
+    test_perturbed: bool = False
 
     def __post_init__(self):
         """Checks values that depend on each other."""
@@ -140,6 +147,12 @@ class Settings:
             raise ValueError(
                 "Expected `train_fraction` or `train_per_class` with `unlabeled`: the "
                 "texts without labels are those that it leaves out. Received: neither."
+            )
+        if self.label_smoothing and self.loss != "cross-entropy":
+            raise ValueError(
+                "Expected no `label_smoothing` with another loss than 'cross-entropy'. "
+                f"Received: label_smoothing={self.label_smoothing!r}, "
+                f"loss={self.loss!r}"
             )
         if self.vectors is not None and self.backbone not in ON_WORDS:
             raise ValueError(

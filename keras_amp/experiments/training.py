@@ -1,5 +1,6 @@
 """The one training path: every recipe and every cell of a comparison runs through it."""
 
+import functools
 import time
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ from keras_amp.experiments.results import (
 )
 from keras_amp.experiments.scores import readings_of, scores_of
 from keras_amp.experiments.settings import BACKBONES
+from keras_amp.experiments.smoothing import SmoothedCrossentropy
 from keras_amp.experiments.times import EVALUATION, TRACING, WRITING, FitTimes, Times
 from keras_amp.models import MixupAMPModel
 from keras_amp.paper import DoubleSoftmaxCrossentropy, SummedBinaryCrossentropy
@@ -278,7 +280,7 @@ def compiled(settings, method, policy, seed, examples, steps):
         keras.optimizers.Adam(
             _learning_rate(settings), global_clipnorm=settings.clip_norm
         ),
-        _loss(settings.loss_of(method), unlabeled),
+        _loss(settings.loss_of(method), settings.label_smoothing, unlabeled),
         # A step that makes variables is traced twice: they are made here. By its name a
         # metric would be made in the step.
         **{counted: [keras.metrics.SparseCategoricalAccuracy("accuracy")]},
@@ -291,8 +293,8 @@ def compiled(settings, method, policy, seed, examples, steps):
 def _hparams(settings, method, policy, result):
     """The settings by which a user compares runs."""
     names = ("data", "backbone", "vectors", "train_fraction", "train_per_class")
-    names += ("batch_size", "loss", "learning_rate", "clip_norm", "warmup_steps")
-    names += ("step_schedule",)
+    names += ("batch_size", "loss", "label_smoothing", "learning_rate", "clip_norm")
+    names += ("warmup_steps", "step_schedule")
     given = {} if method.mix == "none" else policy_arguments(policy)
     how = {"mix": method.mix, "policy": method.policy}
     arguments = flat_values({**how, "policy_arguments": given})
@@ -306,17 +308,22 @@ def _hparams(settings, method, policy, result):
     }
 
 
-def _loss(name, unlabeled=False):
+def _loss(name, smoothing, unlabeled):
     """A loss by its name, averaged over the texts with labels."""
     kinds = {
         "binary": SummedBinaryCrossentropy,
         "double-softmax": DoubleSoftmaxCrossentropy,
     }
-    if not unlabeled:
-        return kinds[name]() if name in kinds else "sparse_categorical_crossentropy"
-    kind = kinds.get(name, keras.losses.SparseCategoricalCrossentropy)
+    if smoothing:
+        kind = functools.partial(SmoothedCrossentropy, smoothing)
+    elif name in kinds:
+        kind = kinds[name]
+    elif not unlabeled:
+        return "sparse_categorical_crossentropy"
+    else:
+        kind = keras.losses.SparseCategoricalCrossentropy
     # Over all texts of a batch, the labels would count less the more have none.
-    return kind(reduction="mean_with_sample_weight")
+    return kind(reduction="mean_with_sample_weight") if unlabeled else kind()
 
 
 def error_of(accuracy, size):

@@ -94,7 +94,7 @@ def bags(monkeypatch):
             ]
         )
         accuracy = keras.metrics.SparseCategoricalAccuracy("accuracy")
-        bag.compile("adam", _loss("cross-entropy", True), weighted_metrics=[accuracy])
+        bag.compile("adam", _loss("cross-entropy", 0, True), weighted_metrics=[accuracy])
         bag.optimizer.build(bag.trainable_variables)
         return bag, bag, []
 

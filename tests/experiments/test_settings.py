@@ -51,6 +51,11 @@ SUPPLIED = {
         ({"dev_fraction": 1.0}, "`dev_fraction`.*to be 0.*between 0 and 1"),
         ({"dev_fraction": 0, "patience": 2}, "`patience`.*without a development set"),
         ({"test_every": 0}, "`test_every`.*>= 1"),
+        ({"label_smoothing": 1.0}, r"`label_smoothing`.*\[0, 1\).*1.0"),
+        (
+            {"label_smoothing": 0.1, "loss": "binary"},
+            "no `label_smoothing` with another loss.*0.1, loss='binary'",
+        ),
         ({"test_fraction": 1.0}, "`test_fraction`.*between 0 and 1"),
         ({"train_fraction": 0.0}, "`train_fraction`.*above 0"),
         ({"train_fraction": 0.1, "train_per_class": 3}, "one of `train_fraction` and"),

@@ -12,6 +12,7 @@ import keras_amp
 from keras_amp import experiments
 from keras_amp.experiments import compare, devices, methods, training
 from keras_amp.experiments.choosing import Chosen, choosing
+from keras_amp.experiments.smoothing import SmoothedCrossentropy
 from keras_amp.paper import AuthorsProgram, SummedBinaryCrossentropy
 
 
@@ -148,12 +149,35 @@ def test_without_a_step_there_is_nothing_to_schedule():
     assert training._scheduled(rising, policy, 7) == (policy, [])
 
 
-@pytest.mark.parametrize("name", ["cross-entropy", "binary", "double-softmax"])
-def test_texts_without_labels_do_not_count_in_the_mean(name):
+@pytest.mark.parametrize(
+    ("name", "smoothing"),
+    [("cross-entropy", 0), ("cross-entropy", 0.2), ("binary", 0), ("double-softmax", 0)],
+)
+def test_texts_without_labels_do_not_count_in_the_mean(name, smoothing):
     y, p = np.array([2, 1, 0, 0]), keras.ops.softmax(np.eye(4, 3, 1))
-    with_labels = keras.losses.get(training._loss(name))(y[:2], p[:2])
-    among_others = training._loss(name, unlabeled=True)(y, p, np.array([1, 1, 0, 0]))
+    with_labels = keras.losses.get(training._loss(name, smoothing, False))(y[:2], p[:2])
+    loss = training._loss(name, smoothing, True)
+    among_others = loss(y, p, np.array([1, 1, 0, 0]))
     np.testing.assert_allclose(among_others, np.mean(with_labels), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 1)])
+def test_smoothed_labels(shape):
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(3, size=5), rng.dirichlet(np.ones(3), 5)
+    target = 0.7 * np.eye(3)[y] + 0.3 / 3
+    loss = SmoothedCrossentropy(0.3)
+    expected = -np.sum(target * np.log(p), axis=-1).mean()
+    assert float(loss(y.reshape(shape), p)) == pytest.approx(expected, rel=1e-5)
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert float(again(y, p)) == float(loss(y, p))
+
+
+def test_labels_are_smoothed_where_the_settings_say_so(own_data):
+    method = experiments.Method("word", "mixup")
+    assert compiled(own_data, method).loss == "sparse_categorical_crossentropy"
+    loss = compiled(own_data, method, label_smoothing=0.1).loss
+    assert (type(loss), loss.label_smoothing) == (SmoothedCrossentropy, 0.1)
 
 
 def test_the_authors_program_is_a_matter_of_settings(own_data):

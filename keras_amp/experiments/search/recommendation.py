@@ -7,7 +7,7 @@ from keras_amp.analysis.verdicts import BETTER, UNDECIDED
 from keras_amp.experiments.search.budget import least_seeds
 from keras_amp.experiments.settings import Settings
 
-WHAT_IS_KEPT = ("save_classifier", "save_curve")
+WHAT_IS_KEPT = ("save_classifier", "save_curve", "test_perturbed")
 RULE = (
     "A method is recommended if it is shown to be better than no mixing, by the exact "
     "sign-flip test over the fresh seeds and Holm's method over all comparisons; of "
