@@ -81,12 +81,12 @@ def time_text(seconds):
 
     Example:
     >>> from keras_amp.experiments.search.budget import time_text
-    >>> time_text(75), time_text(197), time_text(5400), time_text(1500)
-    ('75s', '3m17s', '1h30m', '25m')
+    >>> time_text(75), time_text(604), time_text(5400), time_text(1500)
+    ('75s', '10m4s', '1h30m', '25m')
     """
     if seconds < 100:
         return f"{math.ceil(seconds)}s"
-    if seconds < 600:
+    if seconds < 1200:
         minutes, rest = divmod(math.ceil(seconds), 60)
         return f"{minutes}m" + (f"{rest}s" if rest else "")
     minutes = math.ceil(seconds / 60)
