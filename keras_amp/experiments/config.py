@@ -19,7 +19,8 @@ from keras_amp.validation import check_count, did_you_mean
 CONFIGS = Path(__file__).parent / "configs"
 FILE = "grid.toml"
 PARTS = ("title", "seeds", "first_seed", "settings", "cells", "table", STUDY)
-TABLE = ("rows", "columns", "paper")
+TABLE = ("rows", "columns", "paper", "tuned")
+CALLED = "called"  # of a block: what its cells' method is called
 NOT_TO_BE_SET = ("backbone_arguments", "data_dir", "save_classifier")
 METHODS = {"mix": ["none", "word", "sentence"], "policy": ["mixup", "amp"]}
 
@@ -33,9 +34,13 @@ class Grid:
         title: One sentence.
         cells: List of ``Cell``s, seed by seed.
         table: Dict, how ``keras-amp table`` arranges the results: ``rows`` and
-            ``columns``, names of settings, and ``paper``, the paper's table beside it.
+            ``columns``, names of settings; ``tuned``, names of those that each method was
+            given its own of, which therefore tell no methods apart; and ``paper``, the
+            paper's table beside it.
         text: The file's text.
         study: ``Study``, what it names before it is run; None for nothing.
+        values: Dict from keys of cells to their settings by their own names, as the
+            tables compare them: without the tuned ones, and with what a method is called.
     """
 
     name: str
@@ -44,6 +49,7 @@ class Grid:
     table: dict
     text: str = field(repr=False)
     study: Study | None = field(default=None, repr=False)
+    values: dict = field(default_factory=dict, repr=False)
 
 
 def shipped():
@@ -73,8 +79,14 @@ def load_grid(name):
         policy = ["mixup", "maxop", "amp"]
         step_size = [0.002, 0.5]            # of the policies that have one
 
+        [[cells]]
+        policy = "amp"
+        alpha = 0.01
+        called = "WordStep"                 # in the tables, in place of WordAMP
+
         [table]
         rows = ["vectors", "method", "step_size"]
+        tuned = ["learning_rate"]           # each method has its own; see `Grid`
 
         [study]                             # named before it is run; see `study`
         margin = 0.5                        # points of error: within them, equal
@@ -168,34 +180,62 @@ def _grid(config, name, text):
     if not isinstance(blocks, list) or not all(isinstance(b, dict) for b in blocks):
         raise ValueError("Expected `cells` as blocks, [[cells]]. Received: a value.")
     setups = [
-        setup
+        (*setup, block.get(CALLED))
         for block in blocks
         for setup in _expanded({**config.get("settings", {}), **block})
     ]
-    cells = {}
+    cells, called = {}, {}
     for seed in range(first, first + seeds):
-        for settings, method, policy, folds in setups:
+        for settings, method, policy, folds, own_name in setups:
             for fold in folds:
                 cell = Cell(settings, method, policy, seed, fold)
                 cells.setdefault(cell.key, cell)
-    cells = list(cells.values())
+                called.setdefault(cell.key, set()).add(own_name or cell.method)
     table = config.get("table", {})
     check_known(table, TABLE, "part of `table`")
-    dimensions = {name for cell in cells for name in cell.values}
-    for axis in ("rows", "columns"):
+    values = {key: cell.values for key, cell in cells.items()}
+    dimensions = {name for own in values.values() for name in own}
+    for axis in ("rows", "columns", "tuned"):
         names = table.get(axis, [])
         if not isinstance(names, list):
             raise ValueError(
                 f"Expected `{axis}` to be a list of settings. Received: {names!r}"
             )
         check_known(names, sorted(dimensions), f"setting in `{axis}`")
-    study = study_of(config[STUDY], cells) if STUDY in config else None
-    return Grid(name, config.get("title", name), cells, table, text, study)
+    values = _compared(values, called, table.get("tuned", []))
+    cells = list(cells.values())
+    study = study_of(config[STUDY], values.values()) if STUDY in config else None
+    return Grid(name, config.get("title", name), cells, table, text, study, values)
+
+
+def _compared(values, called, tuned):
+    """The settings of cells as the tables compare them, by key."""
+    found, owners = {}, {}
+    for key, own in values.items():
+        if len(called[key]) > 1:
+            raise ValueError(
+                f"Expected one name, `{CALLED}`, for each cell. Received: "
+                f"{' and '.join(sorted(called[key]))} for the same one."
+            )
+        (name,) = called[key]
+        kept = {n: v for n, v in own.items() if n not in tuned} | {"method": name}
+        first = values[owners.setdefault(repr(sorted(kept.items())), key)]
+        for n in tuned:
+            if first.get(n) != own.get(n):
+                raise ValueError(
+                    "Expected one value of each setting in `tuned` for a method. "
+                    f"Received: {n} {first.get(n)} and {own.get(n)} of {name}."
+                )
+        found[key] = kept
+    return found
 
 
 def _expanded(block):
     """All combinations of a block: settings, method, policy and folds."""
-    block = {name: _axis(name, value) for name, value in block.items()}
+    name = block.get(CALLED, "")
+    if not isinstance(name, str):
+        raise ValueError(f"Expected `{CALLED}` to be a name. Received: {name!r}")
+    block = {name: _axis(name, v) for name, v in block.items() if name != CALLED}
     found = []
     for values in itertools.product(*(v for n, v in block.items() if n not in METHODS)):
         names = [n for n in block if n not in METHODS]

@@ -1,13 +1,15 @@
 """What a study names before it is run: its primary comparisons, margin and seeds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keras_amp.experiments.summary.texts import value_text
 from keras_amp.validation import check_count, did_you_mean
 
 PARTS = ("primary", "margin", "seeds")
 SIDES = ("method", "against")
+OVER = "over"  # of a primary comparison: what it is averaged over
+DATA = "data"
 STUDY = "study"  # in a grid's file and in a cell's record
 WITHIN = ("seed", "fold")  # what the cells of one kind differ by
 NOTHING = {"vectors": "random"}  # words for what TOML cannot write; others: "none"
@@ -18,16 +20,17 @@ class Primary:
     """A comparison that is named beforehand, and therefore gets a verdict.
 
     Attributes:
-        method: Dict, all settings of the cells of the method, by their own names, but
-            seed and fold.
-        against: Likewise of the method that it is compared with.
+        method: Tuple of dicts, all settings of the cells of the method, by their own
+            names, but seed and fold: one, or one for each data set that the comparison is
+            averaged over.
+        against: Likewise of the method that it is compared with, in the same order.
         margin: Float, points of error within which two errors count as equal; None
             where none was named.
         named: Dict, what the file says of it.
     """
 
-    method: Mapping = field(repr=False)
-    against: Mapping = field(repr=False)
+    method: tuple = field(repr=False)
+    against: tuple = field(repr=False)
     margin: float | None
     named: Mapping
 
@@ -60,15 +63,16 @@ class Study:
         return known["seeds"] == self.seeds and dict(primary.named) in known["primary"]
 
 
-def study_of(given, cells):
+def study_of(given, settings):
     """Returns the ``Study`` of a grid's file.
 
     Args:
         given: Dict, the table ``[study]``: ``primary``, one comparison or a list of some,
-            tables of ``method`` and ``against``; ``margin``, a number above 0; and
-            ``seeds``. A method is named by its name, or by a table of what tells its
-            settings apart.
-        cells: List of ``Cell``s.
+            tables of ``method`` and ``against``, and where it is averaged over all data
+            sets ``over = "data"``; ``margin``, a number above 0; and ``seeds``. A method
+            is named by its name, or by a table of what tells its settings apart.
+        settings: Iterable of dicts, the settings of the cells by their own names, as
+            ``Grid.values`` has them.
 
     Raises:
         ValueError: If a name is unknown, a value outside its range, a method is none or
@@ -88,21 +92,29 @@ def study_of(given, cells):
             f"of `method` and `against`. Received: {given.get('primary')!r}"
         )
     kinds = {}
-    for cell in cells:
-        values = {n: v for n, v in cell.values.items() if n not in WITHIN}
-        kinds.setdefault(repr(sorted(values.items())), (values, set()))[1].add(cell.seed)
+    for of_cell in settings:
+        values = {n: v for n, v in of_cell.items() if n not in WITHIN}
+        kind = kinds.setdefault(repr(sorted(values.items())), (values, set()))
+        kind[1].add(of_cell["seed"])
     primary, seeds = [], set()
     for each in named:
-        check_known(each, SIDES, "part of `primary`")
-        sides = [_kind(each.get(side), side, list(kinds.values())) for side in SIDES]
-        if sides[0][0] is sides[1][0]:
+        check_known(each, (*SIDES, OVER), "part of `primary`")
+        over = each.get(OVER)
+        if over not in (None, DATA):
+            raise ValueError(f"Expected `over` to be {DATA!r}. Received: {over!r}")
+        found = [_kinds(each.get(side), side, list(kinds.values())) for side in SIDES]
+        if over is None:
+            sides = [[_one(kinds_of)] for kinds_of in found]
+        else:
+            sides = _by_data(found)
+        if any(one[0] is other[0] for one, other in zip(*sides, strict=True)):
             raise ValueError(
                 "Expected a primary comparison of two methods. Received: the same one "
                 f"twice, {each!r}"
             )
-        seeds |= {len(of_kind) for _, of_kind in sides}
-        kept = {**each, "margin": margin}
-        primary.append(Primary(sides[0][0], sides[1][0], margin, kept))
+        seeds |= {len(of_kind) for side in sides for _, of_kind in side}
+        method, against = (tuple(values for values, _ in side) for side in sides)
+        primary.append(Primary(method, against, margin, {**each, "margin": margin}))
     wanted = given.get("seeds", max(seeds))
     check_count("seeds", wanted)
     if seeds != {wanted}:
@@ -113,8 +125,17 @@ def study_of(given, cells):
     return Study(tuple(primary), wanted)
 
 
-def _kind(given, side, kinds):
-    """The settings and seeds of the one kind of cells that is named."""
+@dataclass(frozen=True)
+class _Named:
+    """The kinds of cells that a side of a comparison names."""
+
+    side: str
+    text: str
+    kinds: list
+
+
+def _kinds(given, side, kinds):
+    """The settings and seeds of the kinds of cells that are named, at least one."""
     if isinstance(given, str):
         given = {"method": given}
     if not isinstance(given, dict):
@@ -130,20 +151,46 @@ def _kind(given, side, kinds):
         for kind in kinds
         if all(_is(kind[0], n, value) for n, value in given.items())
     ]
-    if len(found) == 1:
-        return found[0]
     text = ", ".join(f"{name} {value_text(value)}" for name, value in given.items())
     if not found:
         raise ValueError(
             f"Expected `{side}` of a primary comparison to be among the cells. Received: "
             f"{text}, which no cell is."
         )
-    names = dict.fromkeys(name for values, _ in found for name in values)
-    apart = [n for n in names if len({repr(v.get(n)) for v, _ in found}) > 1]
+    return _Named(side, text, found)
+
+
+def _one(named, where=""):
+    """The only one of the kinds of a side."""
+    if len(named.kinds) == 1:
+        return named.kinds[0]
+    names = dict.fromkeys(name for values, _ in named.kinds for name in values)
+    apart = [n for n in names if len({repr(v.get(n)) for v, _ in named.kinds}) > 1]
     raise ValueError(
-        f"Expected `{side}` of a primary comparison to be one kind of cells. Received: "
-        f"{text}, which {len(found)} kinds are. They differ by {', '.join(apart)}."
+        f"Expected `{named.side}` of a primary comparison to be one kind of cells"
+        f"{where}. Received: {named.text}, which {len(named.kinds)} kinds are. They "
+        f"differ by {', '.join(apart)}."
     )
+
+
+def _by_data(found):
+    """The kinds of both sides, one for each data set, in the same order."""
+    sides = []
+    for named in found:
+        by_data = {}
+        for kind in named.kinds:
+            by_data.setdefault(kind[0][DATA], []).append(kind)
+        where = " of each data set"
+        sides.append(
+            {d: _one(replace(named, kinds=k), where) for d, k in by_data.items()}
+        )
+    one, other = sides
+    if one.keys() != other.keys():
+        raise ValueError(
+            "Expected both sides of a primary comparison on the same data sets. "
+            f"Received: {', '.join(one)}; and {', '.join(other)}"
+        )
+    return [list(one.values()), [other[name] for name in one]]
 
 
 def _is(values, name, given):

@@ -3,7 +3,6 @@
 import math
 import os
 import random
-from dataclasses import dataclass
 
 from rich.console import Console
 
@@ -12,118 +11,12 @@ from keras_amp.experiments.environment import BACKEND, DETERMINISTIC
 from keras_amp.experiments.executors import on_cluster, on_this_machine
 from keras_amp.experiments.grid_run import name_of
 from keras_amp.experiments.runner import share_cores, try_cells
-from keras_amp.experiments.store import FAILED, FINISHED, keys_of_files, read_records
+from keras_amp.experiments.store import FINISHED, keys_of_files, read_records
 from keras_amp.experiments.summary.labels import label_cells
+from keras_amp.experiments.summary.repeated import ERRORS, Repeated
 from keras_amp.runtime.extras import require
 
 KEY_LENGTH = 16
-ERRORS = ("test_error", "dev_error")
-# Where a record holds the conditions that a cell was run under, by their names.
-CONDITIONS = {
-    "backend": ("backend",),
-    "devices": ("devices",),
-    "commit": ("source", "commit"),
-    "changed files": ("source", "changed"),
-    "processor": ("machine", "processor"),
-    "extensions": ("machine", "extensions"),
-    "GPU": ("machine", "gpu"),
-    "oneDNN": ("machine", "onednn"),
-    "deterministic": ("machine", "deterministic"),
-    "threads": ("machine", "threads"),
-    "variables": ("machine", "variables"),
-    "compiled": ("jit_compile",),
-}
-UNKNOWN = "not recorded"
-
-
-@dataclass(frozen=True)
-class Repeated:
-    """A cell that was run again.
-
-    Attributes:
-        name: What it is called, such as ``"WordMixup, seed 3"``.
-        kept: Dict, the record that is kept.
-        again: Dict, the new one.
-    """
-
-    name: str
-    kept: dict
-    again: dict
-
-    @property
-    def failed(self):
-        """Whether it failed this time."""
-        return self.again["status"] == FAILED
-
-    def apart(self, error):
-        """Returns how much greater an error is this time, in points; NaN without one.
-
-        Args:
-            error: ``"test_error"`` or ``"dev_error"``.
-        """
-        if self.failed:
-            return math.nan
-        values = [record["result"][error] for record in (self.again, self.kept)]
-        return math.nan if None in values else values[0] - values[1]
-
-    @property
-    def same(self):
-        """Whether everything is the same to the last digit, except the time it took."""
-        if self.failed:
-            return False
-        kept, again = (record["result"] for record in self._records)
-        # What the package did not record then, nobody knows.
-        known = [name for name, v in kept.items() if v is not None and name != "seconds"]
-        curves = [record["curves"] for record in self._records]
-        return curves[0] == curves[1] and all(kept[n] == again[n] for n in known)
-
-    @property
-    def alike(self):
-        """How many epochs, from the first, have the same loss and errors."""
-        if self.failed:
-            return 0
-        kept, again = (r["curves"] for r in (self.kept, self.again))
-        rows = [
-            list(zip(*(curves[n] for n in sorted(curves) if n != "by_step"), strict=True))
-            for curves in (kept, again)
-        ]
-        number = 0
-        for one, other in zip(*rows, strict=False):
-            if one != other:
-                break
-            number += 1
-        return number
-
-    @property
-    def conditions(self):
-        """What differs between the two environments: a dict from names to two texts."""
-        found = {
-            n: tuple(_at(r, p) for r in self._records) for n, p in CONDITIONS.items()
-        }
-        versions = [record.get("versions", {}) for record in self._records]
-        for name in dict.fromkeys([*versions[0], *versions[1]]):
-            found[name] = tuple(of_one.get(name, UNKNOWN) for of_one in versions)
-        return {name: pair for name, pair in found.items() if pair[0] != pair[1]}
-
-    @property
-    def _records(self):
-        return self.kept, self.again
-
-    def __str__(self):
-        if self.failed:
-            error = self.again["error"]
-            return f"{self.name}: failed: {error['type']}: {error['message']}"
-        parts = [
-            f"{error.replace('_', ' ')} {self.again['result'][error]:.2f}%, kept "
-            f"{self.kept['result'][error]:.2f}%: {self.apart(error):+.2f}"
-            for error in ERRORS
-            if not math.isnan(self.apart(error))
-        ]
-        epochs = len(self.kept["curves"]["loss"])
-        same = (
-            "all the same" if self.same else f"alike in {self.alike} of {epochs} epochs"
-        )
-        return f"{self.name}: {'; '.join(parts)}; {same}"
 
 
 class Verification:
@@ -348,16 +241,3 @@ def _alike(kept, keys, threads, default):
         how = of_cell, tuple(sorted(variables.items())), kept[key].get("devices")
         groups.setdefault(how, []).append(key)
     return groups
-
-
-def _at(record, path):
-    """A record's value as a text."""
-    for name in path:
-        if name not in record:
-            return UNKNOWN
-        record = record[name]
-    if isinstance(record, list):
-        return " ".join(map(str, record))
-    if isinstance(record, dict):
-        return " ".join(f"{name}={value}" for name, value in record.items()) or "none"
-    return {True: "yes", False: "no", None: "none"}.get(record, str(record))

@@ -229,6 +229,7 @@ def test_a_key_names_all_that_a_result_depends_on():
     assert len({key(), *other}) == 1 + len(other)
     # Where the data lie and what else is written is nothing to the result.
     assert key(settings=Settings(data_dir=Path("x"), save_curve=False)) == key()
+    assert key(settings=Settings(test_perturbed=True)) == key()
 
 
 # Keys of before these settings: the cells' places in their grids and their keys.
@@ -271,6 +272,7 @@ def test_settings_that_came_later_are_part_of_the_key_where_they_are_set():
         key(),
         key(test_every=10),
         key(dev_fraction=0),
+        key(label_smoothing=0.1),
         key(loss="program"),
         key(backbone_arguments={"convolution_gain": 2.0}),
         key("program", program()),
@@ -365,13 +367,15 @@ def test_quick_runs_every_kind_of_cell(tmp_path, console, in_this_process, eager
     assert "Cells finished: 8 of 8" in table.markdown
 
 
-def test_a_cell_keeps_its_curve_along_lambda_where_it_is_told_to(untrained):
+def test_a_cell_keeps_its_curve_and_is_tested_on_changed_texts_where_told_to(untrained):
     (cell,) = parse_grid(
         SMALL.format(seeds=1, steps=1).replace('["none", "word"]', '"none"')
-        + "save_curve = true",
+        + "save_curve = true\ntest_perturbed = true",
         "mine",
     ).cells
-    along = worker.run_cell(cell)["along_lambda"]
+    record = worker.run_cell(cell)
+    assert set(record["perturbed"]) == {"typos", "dropped words"}
+    along = record["along_lambda"]
     assert set(along) == {"lam", "word", "sentence"}
     assert along["lam"][0] == 0
     assert along["lam"][-1] == 1
@@ -729,3 +733,46 @@ def test_a_cluster_without_ray_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"keras-amp\[cluster\]"):
         run_grid(small(), tmp_path / "out", cluster="local")
+
+
+TUNED = """
+[settings]
+data = "trec"
+[[cells]]
+mix = "none"
+learning_rate = 0.003
+[[cells]]
+mix = "word"
+policy = "amp"
+[[cells]]
+mix = "word"
+policy = "amp"
+alpha = 0.01
+called = "WordStep"
+[table]
+tuned = ["learning_rate", "alpha"]
+"""
+
+
+def test_tables_compare_methods_by_the_names_and_settings_that_a_grid_says():
+    grid = parse_grid(TUNED, "mine")
+    shown = [grid.values[cell.key] for cell in grid.cells]
+    assert [values["method"] for values in shown] == ["none", "WordAMP", "WordStep"]
+    assert not any({"learning_rate", "alpha"} & values.keys() for values in shown)
+    plain = parse_grid(TUNED[: TUNED.index("[table]")].replace("called", "# "), "mine")
+    assert [c.key for c in plain.cells] == [c.key for c in grid.cells]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("WordStep", "WordAMP"), "of each setting in `tuned`.*alpha 1.0 and 0.01"),
+        (("alpha = 0.01", ""), "one name, `called`.*WordAMP and WordStep for the same"),
+        (('"WordStep"', "3"), "`called` to be a name. Received: 3"),
+        (('["learning_rate", "alpha"]', '["rate"]'), "setting in `tuned`.*rate"),
+        (('["learning_rate", "alpha"]', '"alpha"'), "`tuned` to be a list"),
+    ],
+)
+def test_wrong_names_and_tuned_settings_are_explained(change, message):
+    with pytest.raises(ValueError, match=message):
+        parse_grid(TUNED.replace(*change), "mine")

@@ -10,11 +10,15 @@ import pytest
 
 pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
 
+from grid_records import record as finished
+from grid_records import records_of, rows_of, wave
 from scipy import stats
 
 from keras_amp.analysis import significance
 from keras_amp.analysis.intervals import t_interval
-from keras_amp.experiments import load_grid, read_records
+from keras_amp.experiments import load_grid, parse_grid, read_records
+from keras_amp.experiments.pages.rerun_tables import rerun_markdown
+from keras_amp.experiments.store import write_record
 from keras_amp.experiments.summary.texts import interval
 
 ROOT = Path(__file__).parents[2]
@@ -22,12 +26,17 @@ RESULTS = ROOT / "results"
 STUDIES = sorted(path.parent.name for path in RESULTS.glob("*/grid.toml"))
 
 
-@pytest.fixture(scope="module")
-def tables():
-    spec = importlib.util.spec_from_file_location("tables", RESULTS / "tables.py")
+def module_of(name):
+    """A script of the folder."""
+    spec = importlib.util.spec_from_file_location(name, RESULTS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return module_of("tables")
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +136,100 @@ def compared(pairs):
 
 def words_of(path):
     return " ".join(path.read_text().split())
+
+
+SEARCH = """
+seeds = 2
+[settings]
+data = ["trec", "sst2"]
+dev_folds = 5
+fold = 0
+learning_rate = [0.001, 0.003]
+[[cells]]
+mix = "none"
+[[cells]]
+called = "WordStep"
+mix = "word"
+policy = "amp"
+max_gradient = "none"
+step_size = [0.1, 0.3]
+"""
+CONFIRMING = """
+title = "Chosen"
+seeds = 3
+first_seed = 2
+[settings]
+epochs = 2
+
+# chosen: search
+# end of what was chosen
+
+[table]
+tuned = ["learning_rate", "step_size"]
+"""
+
+
+def test_what_a_search_chose_is_written_into_the_grid_that_confirms_it(tmp_path):
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "grid.toml").write_text(SEARCH)
+    search = load_grid(tmp_path / "search")
+
+    def loss(cell):
+        """In the mean over seeds, TREC has less loss the larger both settings are."""
+        values = cell.values
+        high = (values["learning_rate"] == 0.003) + (values.get("step_size") == 0.3)
+        better = high if values["data"] == "trec" else -high
+        return 1 - 0.1 * better + (0.15 if (cell.seed, better) == (1, 1) else 0)
+
+    for cell in search.cells:
+        write_record(tmp_path / "search", finished(cell, 9.0, nll=loss(cell)))
+    (tmp_path / "confirming.toml").write_text(CONFIRMING)
+    choose = module_of("choose")
+    for _ in range(2):  # again: the same
+        choose.write(tmp_path / "search", tmp_path / "confirming.toml")
+        grid = load_grid(tmp_path / "confirming.toml")
+    chosen = {
+        (grid.values[c.key]["method"], c.values["data"]): (
+            c.values["learning_rate"],
+            c.values.get("step_size"),
+        )
+        for c in grid.cells
+    }
+    assert chosen == {
+        ("none", "trec"): (0.003, None),
+        ("none", "sst2"): (0.001, None),
+        ("WordStep", "trec"): (0.003, 0.3),
+        ("WordStep", "sst2"): (0.001, 0.1),
+    }
+    assert {(c.seed, c.settings.epochs, c.settings.dev_folds) for c in grid.cells} == {
+        (seed, 2, None) for seed in (2, 3, 4)
+    }
+    assert all(c.policy.max_gradient is None for c in grid.cells if c.policy)
+
+
+def test_nothing_is_chosen_of_a_search_that_goes_on(tmp_path):
+    (tmp_path / "grid.toml").write_text(SEARCH)
+    with pytest.raises(ValueError, match="of the search to be finished.*not run"):
+        module_of("choose").choose(tmp_path)
+
+
+def test_a_rerun_is_beside_what_other_seeds_change():
+    grid = parse_grid("seeds = 10\n[settings]\nmix = ['none', 'word']", "mine")
+    records = records_of(grid, wave)
+    some = {cell.key: cell for cell in grid.cells if cell.seed < 4}
+    moved = [0.0, 0.2, -0.4, 0.0]
+    other = {k: finished(c, wave(c) + moved[c.seed]) for k, c in some.items()}
+    again = {"again": {k: records[k] for k in some}, "two threads": other}
+    rows = rows_of(rerun_markdown(grid, records, again))
+    shown = {(r["method"], r["again"]): r for r in rows}
+    assert set(shown) == {(m, a) for m in ("none", "WordMixup", "WordAMP") for a in again}
+    same = shown["none", "again"]
+    assert [same[n] for n in ("cells", "the same", "apart", "at most")] == [
+        "4", "4", "0.00", "0.00",
+    ]  # fmt: skip
+    two = shown["WordMixup", "two threads"]
+    assert [two[n] for n in ("cells", "the same", "apart", "at most")] == [
+        "4", "2", "0.22", "0.40",
+    ]  # fmt: skip
+    errors = [wave(c) for c in grid.cells if c.method == "WordMixup"]
+    assert two["two seeds"] == f"{np.std(errors, ddof=1) * 2**0.5:.2f}"

@@ -33,8 +33,9 @@ against = { method = "none", vectors = "random" }
 def test_a_comparison_is_of_the_cells_that_it_names_and_changes_no_key():
     grid = parse_grid(GRID + MARGIN + ONE, "mine")
     (primary,) = grid.study.primary
-    assert (primary.method["step_size"], primary.method["vectors"]) == (0.5, None)
-    assert primary.against["method"] == "none"
+    (method,), (against,) = primary.method, primary.against
+    assert (method["step_size"], method["vectors"]) == (0.5, None)
+    assert against["method"] == "none"
     assert (primary.margin, grid.study.seeds) == (0.5, 3)
     plain = parse_grid(GRID, "mine")
     assert plain.study is None
@@ -82,6 +83,45 @@ def test_a_method_is_not_compared_with_itself():
     same = '[study]\nprimary = {method = "none", against = "none"}'
     with pytest.raises(ValueError, match="of two methods.*the same one twice"):
         parse_grid(text + same, "mine")
+
+
+SEVERAL = """
+seeds = 3
+[settings]
+data = ["trec", "sst2"]
+[[cells]]
+mix = "none"
+[[cells]]
+mix = "word"
+policy = "mixup"
+"""
+OVER = '[study]\nprimary = {method = "WordMixup", against = "none", over = "data"}'
+
+
+def test_a_comparison_over_all_data_sets_has_a_pair_of_each():
+    (primary,) = parse_grid(SEVERAL + OVER, "mine").study.primary
+    sides = [[each["data"] for each in s] for s in (primary.method, primary.against)]
+    assert sides == [["trec", "sst2"]] * 2
+    assert primary.named["over"] == "data"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (SEVERAL + OVER.replace('"data"', '"seed"'), "`over` to be 'data'.*'seed'"),
+        (
+            SEVERAL.replace("policy =", 'data = "mr"\npolicy =') + OVER,
+            "on the same data sets. Received: mr; and trec, sst2",
+        ),
+        (
+            SEVERAL.replace('"none"', '"none"\nepochs = [2, 3]') + OVER,
+            "of each data set.*2 kinds are. They differ by epochs",
+        ),
+    ],
+)
+def test_what_is_wrong_of_a_comparison_over_data_sets_is_said(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_grid(text, "mine")
 
 
 def test_a_grid_keeps_with_each_record_what_was_named(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ class GridTable:
         parts: Dict of parts of it, without headings, for ``embed``: ``"results"``,
             ``"errors"`` (its table without the notes), ``"primary"``, ``"minimum"``,
             ``"plateau"``, ``"development"``, ``"differences"``, ``"baselines"``,
-            ``"pooled"``, ``"cells"`` and ``"trained"``.
+            ``"pooled"``, ``"cells"``, ``"perturbed"``, ``"tuned"`` and ``"trained"``.
         files: Dict from file names to texts: all that ``write_table`` writes.
     """
 

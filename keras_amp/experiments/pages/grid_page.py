@@ -6,6 +6,7 @@ from textwrap import shorten
 
 from keras_amp.analysis import figures
 from keras_amp.experiments.pages import galleries, grid_tables, latex, primary_tables
+from keras_amp.experiments.pages.perturbed_tables import perturbed_table
 from keras_amp.experiments.pages.templating import render, render_blocks
 from keras_amp.experiments.summary.differences import (
     DEVELOPMENT,
@@ -19,7 +20,8 @@ from keras_amp.paper.published_tables import SEEDS, reported
 GENERATOR = "keras_amp table"
 LONGEST = 300  # characters of an error
 PARTS = ("results", "errors", "primary", "minimum", "plateau", "development")
-PARTS += ("differences", "baselines", "pooled", "cells", "trained")
+PARTS += ("differences", "baselines", "pooled", "cells", "perturbed", "tuned")
+PARTS += ("trained",)
 
 
 def page_of_grid(grid, records, arrangement, primary):
@@ -63,6 +65,8 @@ def page_of_grid(grid, records, arrangement, primary):
         "missing": grid_tables.missing_table(arrangement),
         "failed": _failed(arrangement),
         "unknown": len(records.keys() - _keys(arrangement)),
+        "perturbed": perturbed_table(arrangement),
+        "tuned": grid_tables.tuned_table(arrangement),
         "trained": grid_tables.trained_table(arrangement),
         "galleries": {**_galleries(arrangement.groups), "differences": drawn},
         "machines": _machines(arrangement),

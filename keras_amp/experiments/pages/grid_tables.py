@@ -23,6 +23,7 @@ from keras_amp.experiments.summary.texts import (
     SPACE,
     interval,
     number,
+    setting_text,
     spread_text,
 )
 from keras_amp.paper.published_tables import reported
@@ -234,6 +235,24 @@ def trained_table(arrangement):
         words=names[1:],
         note=f"{seconds / 3600:,.1f} hours altogether.",
         empty="Nothing yet.",
+    )
+
+
+def tuned_table(arrangement):
+    """Return the settings that each method was given of its own, a row an entry."""
+    groups = [group for group in arrangement.groups if group.tuned]
+    tuned = list(dict.fromkeys(name for group in groups for name in group.tuned))
+    names = arrangement.label_dimensions
+    rows = [
+        (*group.shown(names), *(setting_text(group.tuned, name) for name in tuned))
+        for group in groups
+    ]
+    return Table.of(
+        "Settings that each method was given of its own",
+        (*names, *tuned),
+        rows,
+        words=names[1:],
+        empty="All methods have the same settings.",
     )
 
 

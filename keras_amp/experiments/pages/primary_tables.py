@@ -11,6 +11,7 @@ from keras_amp.experiments.pages.difference_columns import (
     difference_texts,
     score_texts,
 )
+from keras_amp.experiments.summary.differences import over_data_sets
 from keras_amp.experiments.summary.table import Table
 from keras_amp.experiments.summary.texts import interval, number, p_value
 
@@ -102,8 +103,10 @@ def pooled_table(arrangement, compared):
             kind = d.family, d.group.at(names), d.other.at(names)
             kinds.setdefault(kind, {})[d.group.at(["data"])] = d
     several = [list(found.values()) for found in kinds.values() if len(found) > 1]
+    scores = compared_scores([d for found in several for d in found])
     headings = (*names, "against", "data sets", *DIFFERENCE)
     headings += ("middle half", "95% of it", "P(better)", "95% of P")
+    headings += tuple(SCORE_NAMES[name] for name in scores)
     rows = []
     for found in several:
         over = pooled([pair(d.group.of(d.reading), d.other.of(d.reading)) for d in found])
@@ -118,6 +121,7 @@ def pooled_table(arrangement, compared):
                 interval(over.middle_interval),
                 number(over.improvement),
                 _share(over.improvement_interval),
+                *score_texts(over_data_sets(found), scores),
             )
         )
     return Table.of(

@@ -1,6 +1,8 @@
 """Each method against mixup at the same place, and against no mixing."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 import numpy as np
 
@@ -147,6 +149,45 @@ def difference(group, other, family, reading="test_error"):
         _compared(group, other, reading),
         {name: _compared(group, other, name) for name in beside},
     )
+
+
+def over_data_sets(found):
+    """Return the mean of ``Difference``s of the same methods, each on its data set.
+
+    Each data set counts the same; of each seed the mean over all of them is compared.
+    Unless all have the same number of common seeds, there is none.
+
+    Args:
+        found: List of ``Difference``s.
+    """
+    first = found[0]
+    return replace(
+        first,
+        group=_together([d.group for d in found]),
+        other=_together([d.other for d in found]),
+        compared=_mean([d.compared for d in found]),
+        scores={n: _mean([d.scores[n] for d in found]) for n in first.scores},
+    )
+
+
+def _together(groups):
+    """The groups of several data sets as one, which has none."""
+    trials = [
+        replace(trial, values={n: v for n, v in trial.values.items() if n != "data"})
+        for group in groups
+        for trial in group.trials
+    ]
+    label = f"{groups[0].method}, over {len(groups)} data sets"
+    return replace(groups[0], trials=trials, label=label)
+
+
+def _mean(parts):
+    seeds = {part.seeds for part in parts}
+    if len(seeds) > 1 or seeds == {0}:
+        return Compared(0, math.nan, math.nan, np.array([]), None)
+    apart = np.mean([part.apart for part in parts], axis=0)
+    means = [fmean(getattr(part, n) for part in parts) for n in ("value", "other")]
+    return Compared(len(apart), *means, apart, t_interval(apart))
 
 
 def is_baseline(other, group):

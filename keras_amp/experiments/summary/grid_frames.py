@@ -92,8 +92,9 @@ def cells_frame(arrangement):
         arrangement: ``Arrangement``.
 
     Returns:
-        A ``pandas.DataFrame``: the cell's key, the settings that differ between cells,
-        seed and fold, and all fields of the result.
+        A ``pandas.DataFrame``: the cell's key, the settings that differ between cells
+        and those that methods have of their own, seed and fold, and all fields of the
+        result.
     """
     groups = arrangement.groups
     names = list(dict.fromkeys(name for group in groups for name in group.values))
@@ -102,7 +103,7 @@ def cells_frame(arrangement):
     renamed = {name: f"setting_{name}" for name in RESULTS if name != "method"}
     lines = []
     for group in groups:
-        settings = _settings(group, varying)
+        settings = _settings(group, varying) | group.tuned
         settings = {renamed.get(n, n): value for n, value in settings.items()}
         for trial in group.finished:
             part = dict(zip(WITHIN, trial.part, strict=True))

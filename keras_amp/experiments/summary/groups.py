@@ -39,6 +39,11 @@ class Group:
         return {name: value for name, value in values.items() if name not in WITHIN}
 
     @property
+    def tuned(self):
+        """The settings that its method was given of its own, a dict."""
+        return self.trials[0].tuned
+
+    @property
     def method(self):
         """The method's name."""
         return self.values["method"]

@@ -3,7 +3,12 @@
 from dataclasses import dataclass, replace
 
 from keras_amp.analysis.verdicts import Verdict, verdicts
-from keras_amp.experiments.summary.differences import PRIMARY, Difference, difference
+from keras_amp.experiments.summary.differences import (
+    PRIMARY,
+    Difference,
+    difference,
+    over_data_sets,
+)
 from keras_amp.experiments.summary.groups import group_trials
 from keras_amp.experiments.summary.labels import label_groups
 from keras_amp.experiments.summary.trials import trials_of_grid
@@ -53,12 +58,14 @@ def primary_comparisons(grid, records):
     found = []
     for primary in grid.study.primary:
         sides = [
-            by_settings[repr(sorted(settings.items()))]
-            for settings in (primary.method, primary.against)
+            [by_settings[repr(sorted(settings.items()))] for settings in side]
+            for side in (primary.method, primary.against)
         ]
-        trials = [trial for group in sides for trial in group.finished]
+        each = [difference(*pair, PRIMARY) for pair in zip(*sides, strict=True)]
+        compared = each[0] if len(each) == 1 else over_data_sets(each)
+        compared = replace(compared, margin=primary.margin)
+        trials = [t for g in (compared.group, compared.other) for t in g.finished]
         late = sum(not grid.study.was_named(primary, trial.record) for trial in trials)
-        compared = replace(difference(*sides, PRIMARY), margin=primary.margin)
         complete = compared.seeds == grid.study.seeds
         found.append(PrimaryComparison(grid.name, compared, len(trials), late, complete))
     return found

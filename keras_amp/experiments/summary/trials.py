@@ -44,11 +44,14 @@ class Trial:
             the method's name.
         record: Its record, a dict; None where it was not run.
         key: The key of its cell; None where it has none.
+        tuned: Dict, the settings that its method was given of its own, and that are not
+            among ``values``: see ``Grid``.
     """
 
     values: dict = field(repr=False)
     record: dict | None = field(default=None, repr=False)
     key: str | None = None
+    tuned: dict = field(default_factory=dict, repr=False)
 
     @property
     def status(self):
@@ -136,10 +139,15 @@ def trials_of_grid(grid, records):
         grid: ``Grid``.
         records: Dict from keys of cells to records.
     """
-    keys = [cell.key for cell in grid.cells]
+    tuned = grid.table.get("tuned", [])
     return [
-        Trial(cell.values, records.get(key), key)
-        for key, cell in zip(keys, grid.cells, strict=True)
+        Trial(
+            grid.values[cell.key],
+            records.get(cell.key),
+            cell.key,
+            {n: v for n, v in cell.values.items() if n in tuned},
+        )
+        for cell in grid.cells
     ]
 
 

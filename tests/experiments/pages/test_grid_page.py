@@ -464,6 +464,21 @@ def test_cells_of_both_backends_are_counted():
         assert "Trained on JAX: 3, on TensorFlow: 7 of 10 runs" in made.parts[part]
 
 
+def test_errors_on_changed_texts_stand_beside_those_as_they_are():
+    grid = five(seeds=3)
+    records = records_of(grid)
+    assert make_table(grid, records).parts["perturbed"] == ""
+    for kept in records.values():
+        error = kept["result"]["test_error"]
+        changed = {"typos": error + 2 + kept["result"]["seed"], "dropped words": error}
+        kept["perturbed"] = {name: {"error": e} for name, e in changed.items()}
+    rows = rows_of(make_table(grid, records).parts["perturbed"])
+    assert len(rows) == 10
+    for row in rows:
+        assert row["dropped words"] == f"{row['as they are']} (0.00)"
+        assert row["typos"].endswith("(+3.00)")
+
+
 def test_what_was_trained_is_said(made):
     trained = rows_of(made.parts["trained"])
     assert trained[0] == {

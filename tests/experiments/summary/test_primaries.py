@@ -14,7 +14,7 @@ from keras_amp.experiments import parse_grid
 from keras_amp.experiments.pages import make_table
 from keras_amp.experiments.predictions import packed
 from keras_amp.experiments.summary.primaries import judge, primary_comparisons
-from keras_amp.experiments.summary.texts import interval
+from keras_amp.experiments.summary.texts import interval, number
 
 pytestmark = pytest.mark.usefixtures("without_drawings")
 
@@ -97,3 +97,64 @@ def test_predictions_in_the_records_give_an_interval_over_texts():
     row, _ = rows_of(made.parts["primary"])
     assert row["95%, texts too"] == interval(crossed_interval(apart))
     assert "over seeds and test texts" in made.parts["differences"]
+
+
+OVER = """
+seeds = 8
+[settings]
+data = ["trec", "sst2"]
+[[cells]]
+mix = "none"
+[[cells]]
+mix = "word"
+policy = "amp"
+data = "trec"
+alpha = 0.2
+called = "WordMixup"
+[[cells]]
+mix = "word"
+policy = "amp"
+data = "sst2"
+called = "WordMixup"
+[table]
+columns = ["data"]
+tuned = ["alpha"]
+[study]
+margin = 0.5
+[study.primary]
+method = "WordMixup"
+against = "none"
+over = "data"
+"""
+
+
+def test_the_mean_over_data_sets_is_judged_seed_by_seed():
+    grid = parse_grid(OVER, "mine")
+    errors = np.random.default_rng(0).normal(10, 0.3, (2, 2, 8))
+
+    def error(cell):
+        place = cell.how.mix == "word", cell.values["data"] == "sst2"
+        return errors[*map(int, place), cell.seed] - 0.2 * place[0]
+
+    records = records_of(grid, error)
+    (found,) = judge(primary_comparisons(grid, records))
+    apart = (errors[1] - errors[0] - 0.2).mean(axis=0)
+    np.testing.assert_allclose(found.difference.compared.apart, apart)
+    assert found.verdict.p == pytest.approx(sign_flip_test(apart))
+    assert found.cells == 32
+    made = make_table(grid, records)
+    (row,) = rows_of(made.parts["primary"])
+    assert row["method"] == "WordMixup, over 2 data sets"
+    assert row["difference"] == number(apart.mean(), signed=True)
+    (over,) = rows_of(made.parts["pooled"])
+    assert over["difference"] == row["difference"]
+    assert [r["alpha"] for r in rows_of(made.parts["tuned"])] == ["0.2", "1"]
+    assert "| alpha |" in made.markdown
+
+
+def test_a_mean_over_data_sets_waits_for_all_of_them():
+    grid = parse_grid(OVER, "mine")
+    last = grid.cells[-1].key
+    records = records_of(grid, lambda cell: None if cell.key == last else 9.0)
+    (found,) = judge(primary_comparisons(grid, records))
+    assert (found.verdict, found.complete) == (None, False)
