@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 CORES := $(shell nproc 2>/dev/null || echo 2)
 PARALLEL ?= -n $(shell expr \( $(CORES) \* 3 + 1 \) / 2) --dist loadscope --no-loadscope-reorder
 
-.PHONY: help train test lint check results requirements clean
+.PHONY: help train test lint docs check results requirements clean
 
 help: ## Show this list.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,7 +29,10 @@ lint: $(VENV)/ready ## Check style, formatting and types.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint test ## Everything that is checked before a commit.
+docs: $(VENV)/ready ## Make the documentation, site/index.html, and check its links.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+check: lint docs test ## Everything that is checked before a commit.
 
 # The environment: pinned and hashed dependencies, then the package itself, editable.
 $(VENV)/ready: requirements.txt requirements-encoder.txt pyproject.toml
@@ -46,7 +49,7 @@ requirements: $(VENV)/ready ## Pin the newest dependencies that pyproject.toml a
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
 	  --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-	  --extra dev --extra experiments --extra hub -o requirements.txt pyproject.toml
+	  --extra dev --extra docs --extra experiments --extra hub -o requirements.txt pyproject.toml
 
 clean: ## Remove the environment and what builds and tests leave.
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache

@@ -1,40 +1,11 @@
-"""Imports run one way, few files import TensorFlow, and every folder introduces itself.
-
-The rooms of the package are its folders and the modules at its top. The sources are read,
-not imported, so that imports inside functions count, too.
-"""
+"""Imports run one way, few files import a backend, every folder introduces itself."""
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
-import keras_amp
-
-PACKAGE = Path(keras_amp.__file__).parent
-ROOT = PACKAGE.parent
-
-# A room may import what stands below it, and nothing beside or above it.
-FLOORS = """
-    recipes
-    cli searching
-    experiments
-    paper callbacks runs
-    analysis
-    backbones
-    data
-    models
-    training saving
-    graph
-    layers
-    policies
-    validation
-    typing
-    version
-    runtime
-""".split("\n")[1:-1]
-FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
+from tools.architecture import FLOOR, PACKAGE, ROOT, imported, room_of, sources
 
 # Rooms that may import less than what stands below them.
 NO_ENGINE = {
@@ -60,40 +31,14 @@ TENSORFLOW = (
 )
 
 
-def sources(folder):
-    """The files of a folder: their names, and what is in them."""
-    for path in sorted(folder.rglob("*.py")):
-        yield str(path.relative_to(ROOT)), path.read_text("utf-8")
-
-
-def room_of(name):
-    """The room of a file, such as "graph" for "keras_amp/graph/split.py"."""
-    parts = Path(name).with_suffix("").parts
-    return parts[0] if parts[0] == "recipes" else parts[1]
-
-
-def imported(name, source):
-    """The modules that a file imports, with full names."""
-    package = Path(name).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parts = package[: len(package) - node.level + 1] if node.level else ()
-            module = ".".join([*parts, *filter(None, [node.module])])
-            # `from keras_amp import data` imports keras_amp.data.
-            own = module == "keras_amp"
-            yield from (
-                f"{module}.{alias.name}" if own else module for alias in node.names
-            )
-
-
 def wrong_imports(name, source):
     """What a file imports though its room may not, a sentence each."""
     room = room_of(name)
     if room in ("__init__", "__main__"):
         return
-    assert room in FLOOR, f"{name}: which floor does {room!r} stand on? See FLOORS."
+    assert room in FLOOR, (
+        f"{name}: which floor does {room!r} stand on? See tools.architecture."
+    )
     allowed = {other for other, floor in FLOOR.items() if floor > FLOOR[room]}
     allowed = NO_ENGINE.get(room, allowed)
     for module in imported(name, source):

@@ -4,14 +4,13 @@ import doctest
 import importlib
 import inspect
 import pkgutil
-import re
 import types
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from pages import README, programs_of, run_programs
 
 import keras_amp
 from keras_amp.runtime import former_modules
@@ -21,7 +20,6 @@ MODULES = sorted(
     for module in pkgutil.walk_packages(keras_amp.__path__, "keras_amp.")
     if not module.name.endswith("__main__")
 )
-README = Path(__file__).parent.parent / "README.md"
 
 
 def load(name):
@@ -50,20 +48,17 @@ def test_examples_run(name, tmp_path, monkeypatch):
     assert result.failed == 0, "see the output above"
 
 
-@pytest.mark.filterwarnings("error::UserWarning")
-def test_the_readmes_programs_run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    programs = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(programs) >= 2
-    names = {"keras_amp": keras_amp}
-    for program in programs:
-        exec(compile(program, "README.md", "exec"), names)
+def test_the_readmes_programs_run(tmp_path, capsys):
+    def check(program, names):
         if "classifier.save" in program:
             trained = keras.models.load_model(tmp_path / "classifier.keras")
             for loaded, own in zip(
                 trained.get_weights(), names["classifier"].get_weights(), strict=True
             ):
                 np.testing.assert_array_equal(loaded, own)
+
+    assert len(programs_of(README)) >= 2
+    run_programs(README, tmp_path, check)
     assert "mask_rate" in capsys.readouterr().out
     assert list((tmp_path / "logs").rglob("*.png"))
 

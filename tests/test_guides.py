@@ -1,20 +1,15 @@
-"""The programs of the pages in docs/ run, and do what the pages say."""
+"""The programs of the pages below docs/ run, and do what the pages say."""
 
-import contextlib
 import functools
-import re
-import warnings
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from helpers import traced_nothing
+from pages import DOCS, ONLY_SHOWN, README, all_pages, name_of, programs_of, run_programs
 
 import keras_amp
 
-DOCS = Path(__file__).parent.parent / "docs"
-GUIDES = sorted(p for p in DOCS.glob("*.md") if "```python" in p.read_text())
+GUIDES = [page for page in all_pages() if page != README and programs_of(page)]
 
 
 @pytest.fixture(scope="module")
@@ -22,38 +17,33 @@ def run(tmp_path_factory):
     """A function that runs a page's programs, once, in one namespace.
 
     It returns the namespace, and the weights that each KerasHub task had behind the
-    program that built it. Only programs that compile are traced.
+    program that built it.
     """
 
     @functools.cache
-    def run(guide):
-        programs = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)
-        assert len(programs) >= 2
-        hub = None
-        if any("import keras_hub" in program for program in programs):
-            reason = 'pip install "keras-amp[hub]"'
-            hub = pytest.importorskip("keras_hub", reason=reason)
-        names, initial = {}, {}
-        with contextlib.chdir(tmp_path_factory.mktemp(guide.stem)):
-            for i, program in enumerate(programs):
-                traced = "jit_compile=True" in program
-                with (
-                    contextlib.nullcontext() if traced else traced_nothing(),
-                    warnings.catch_warnings(),
-                ):
-                    warnings.simplefilter("error", UserWarning)
-                    exec(compile(program, f"{guide.name}, program {i}", "exec"), names)
+    def run(page):
+        initial = {}
+
+        def remember(_, names):
+            if "keras_hub" in names:
                 for name, value in names.items():
-                    if hub and isinstance(value, hub.models.Task):
+                    if isinstance(value, names["keras_hub"].models.Task):
                         initial.setdefault(name, value.get_weights())
-        return names, initial
+
+        folder = tmp_path_factory.mktemp(page.stem)
+        return run_programs(page, folder, remember), initial
 
     return run
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=[guide.stem for guide in GUIDES])
-def test_the_programs_run_without_a_warning(guide, run):
-    run(guide)
+@pytest.mark.parametrize("page", GUIDES, ids=name_of)
+def test_the_programs_run_without_a_warning(page, run):
+    run(page)
+
+
+def test_programs_are_only_shown_where_a_reason_is_given():
+    shown = {name_of(page) for page in all_pages() if programs_of(page, "py")}
+    assert shown == set(ONLY_SHOWN)
 
 
 @pytest.mark.parametrize("name", ["text_task", "image_task"])

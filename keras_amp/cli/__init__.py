@@ -20,7 +20,7 @@ from keras_amp.cli.table import table
 from keras_amp.cli.train import PROGRAM, train, train_command
 from keras_amp.version import __version__
 
-__all__ = ["main", "train"]
+__all__ = ["application", "main", "train"]
 
 DESCRIPTION = """Mixup for text classifiers, with the Adversarial Mixing Policy.
 
@@ -30,6 +30,24 @@ uses a trained run on new texts, `data` describes the data sets.
 """
 
 
+def application(arguments=()):
+    """Makes the application that reads the command line of ``keras-amp``.
+
+    Args:
+        arguments: List of the arguments, which a run notes in its configuration.
+
+    Returns:
+        A ``cyclopts.App``.
+    """
+    app = command_line(PROGRAM, DESCRIPTION, version=__version__)
+    app.command(train_command(arguments))
+    for place, function in enumerate(
+        (search, grid, table, report, curve, predict, data), 1
+    ):
+        app.command(function, sort_key=place)
+    return app
+
+
 def main(arguments=None):
     """Runs ``keras-amp``.
 
@@ -37,10 +55,4 @@ def main(arguments=None):
         arguments: List of command-line arguments; None for the program's own.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    app = command_line(PROGRAM, DESCRIPTION, version=__version__)
-    app.command(train_command(arguments))
-    for place, function in enumerate(
-        (search, grid, table, report, curve, predict, data), 1
-    ):
-        app.command(function, sort_key=place)
-    start(app, arguments)
+    start(application(arguments), arguments)

@@ -40,7 +40,7 @@ def wheel(tmp_path_factory):
     pytest.importorskip("setuptools", "77")
     folder = tmp_path_factory.mktemp("wheel")
     ignored = shutil.ignore_patterns(
-        ".*", "__pycache__", "build", "*.egg-info", "results"
+        ".*", "__pycache__", "build", "*.egg-info", "results", "site"
     )
     shutil.copytree(ROOT, folder / "source", ignore=ignored)
     pip("wheel", "--no-build-isolation", "--wheel-dir", folder, folder / "source")

@@ -1,0 +1,69 @@
+"""The programs of `README.md` and of the pages below `docs/`, and how tests run them.
+
+A block that begins with ```python is run, with all others of its page from top to bottom,
+in one namespace and in a folder of its own. One that begins with ```py is only shown.
+"""
+
+import contextlib
+import re
+import textwrap
+import warnings
+from pathlib import Path
+
+import pytest
+from helpers import traced_nothing
+
+ROOT = Path(__file__).parent.parent
+README, DOCS = ROOT / "README.md", ROOT / "docs"
+
+# Pages with programs that are only shown, and why these are not run.
+ONLY_SHOWN = {
+    "docs/devices.md": "they need several devices or machines",
+    "docs/search.md": "a search takes minutes, and the tests have one of their own",
+}
+
+
+def all_pages():
+    """The README and the pages of the site, as paths."""
+    return [README, *sorted(DOCS.rglob("*.md"))]
+
+
+def name_of(page):
+    """What a page is called: its path in the repository."""
+    return str(page.relative_to(ROOT))
+
+
+def programs_of(page, language="python"):
+    """The blocks of a language on a page, without the indentation of lists and tabs."""
+    found = re.findall(
+        rf"^( *)```{language}\b[^\n]*\n(.*?)^\1```$", page.read_text(), re.M | re.S
+    )
+    return [textwrap.dedent(program) for _, program in found]
+
+
+def run_programs(page, folder, after=None):
+    """Runs a page's programs in a folder; returns their namespace.
+
+    Only programs that compile are traced, and those of the README, as a user runs them.
+
+    Args:
+        page: Path of the page.
+        folder: Path of the folder, which they may write to.
+        after: Called after each program with its text and the namespace.
+    """
+    programs = programs_of(page)
+    if any("import keras_hub" in program for program in programs):
+        pytest.importorskip("keras_hub", reason='pip install "keras-amp[hub]"')
+    names = {}
+    with contextlib.chdir(folder):
+        for i, program in enumerate(programs):
+            traced = page == README or "jit_compile=True" in program
+            with (
+                contextlib.nullcontext() if traced else traced_nothing(),
+                warnings.catch_warnings(),
+            ):
+                warnings.simplefilter("error", UserWarning)
+                exec(compile(program, f"{name_of(page)}, program {i}", "exec"), names)
+            if after is not None:
+                after(program, names)
+    return names
