@@ -14,6 +14,7 @@ from pages import README, programs_of, run_programs
 
 import keras_amp
 from keras_amp.runtime import former_modules
+from tools.site import docstrings
 
 MODULES = sorted(
     module.name
@@ -108,6 +109,21 @@ def public_objects():
                 own = getattr(v, "__module__", None) == value.__name__
                 if callable(v) and (n in listed if listed else own and n[0] != "_"):
                     yield f"keras_amp.{name}.{n}", v
+
+
+def test_every_public_name_is_on_a_page_of_the_reference():
+    shown = {}
+    for name in docstrings.documented():
+        module, _, attribute = name.rpartition(".")
+        found = getattr(load(module), attribute)
+        assert not isinstance(found, types.ModuleType), f"{name} is a module"
+        shown[id(found)] = name
+    public = dict(public_objects())
+    for name in ("backbones", "experiments", "paper"):
+        module = load(f"keras_amp.{name}")
+        public |= {f"keras_amp.{name}.{n}": getattr(module, n) for n in module.__all__}
+    missing = [name for name, value in public.items() if id(value) not in shown]
+    assert not missing, f"add `::: NAME` to a page of docs/reference: {missing}"
 
 
 @pytest.mark.parametrize(

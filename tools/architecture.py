@@ -6,6 +6,7 @@ holds the imports to one way, and ``tools/site/house.py`` draws them.
 """
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def imported(name: str, source: str) -> Iterator[str]:
             )
 
 
+@functools.cache
 def room_imports() -> dict[str, set[str]]:
     """What each room imports of the others, from the room to a set of them."""
     found: dict[str, set[str]] = {room: set() for room in FLOOR}

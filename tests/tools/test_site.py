@@ -1,8 +1,12 @@
 """What `make docs` adds to MkDocs: checks of the pages, and what is made for them."""
 
+import re
+from xml.etree import ElementTree
+
 import pytest
 
-from tools.site import checks, places
+from tools import architecture
+from tools.site import checks, command_line, docstrings, house, places
 
 
 @pytest.mark.parametrize(
@@ -62,3 +66,65 @@ def test_what_lies_outside_of_the_pages_is_shown_or_only_named():
         "![An [x] interval](../pictures/results/a/b.svg) table "
         "[guide](../guides/text.md#top) ![own](own.png) [web](https://example.org)"
     )
+
+
+def test_a_docstring_is_read_as_markdown():
+    text = (
+        "Fits, as ``Model`` does::\n\n    a = b\n\nExample:\n>>> ``Model``\n1\n\n"
+        "Reference:\n    Zhang, ``data.fold``, ``fold``."
+    )
+    links = docstrings.linked_names(["amp.Model", "amp.data.fold"])
+    assert docstrings.as_markdown(text, links) == (
+        "Fits, as [`Model`][amp.Model] does:\n\n    a = b\n\nExamples:\n"
+        "    >>> ``Model``\n    1\n\n"
+        "Reference:\n    Zhang, [`data.fold`][amp.data.fold], ``fold``."
+    )
+
+
+def test_a_name_that_stands_for_several_is_no_link():
+    links = docstrings.linked_names(["amp.a.Table", "amp.b.Table"])
+    assert links == {"a.Table": "amp.a.Table", "b.Table": "amp.b.Table"} | {
+        name: name for name in ("amp.a.Table", "amp.b.Table")
+    }
+
+
+def test_the_house_shows_every_room_and_every_import():
+    imports = architecture.room_imports()
+    assert imports["layers"] == {"policies", "typing", "validation"}
+    drawn = ElementTree.fromstring(house.picture())
+    namespace = {"svg": "http://www.w3.org/2000/svg"}
+    rooms = drawn.findall("svg:g", namespace)
+    assert {room.find("svg:text", namespace).text for room in rooms} == set(imports)
+    for room in rooms:
+        arrows = room.findall("svg:path", namespace)
+        assert len(arrows) == len(imports[room.find("svg:text", namespace).text])
+    assert all(room in drawn.get("aria-label") for room in imports)
+    rows = house.table().split("\n")[2:]
+    assert len(rows) == len(imports)
+    assert "| MixLayer: the place" in "".join(rows)
+
+
+def test_an_arrow_is_left_out_only_where_a_longer_way_leads_there():
+    imports = architecture.room_imports()
+    left = {
+        room: {to for to in direct if (room, to) not in house.implied(imports)}
+        for room, direct in imports.items()
+    }
+
+    def reached(room, ways):
+        return ways[room].union(*(reached(to, ways) for to in ways[room]))
+
+    for room in imports:
+        assert reached(room, left) == reached(room, imports)
+    assert "layers" in left["graph"]
+    assert "typing" not in left["graph"]
+
+
+def test_the_command_lines_page_is_the_commands_own_help():
+    pytest.importorskip("cyclopts", reason='pip install "keras-amp[experiments]"')
+    page = command_line.page()
+    for name in "train cnn, train bert, search, grid, table, report, data".split(", "):
+        assert re.search(rf"^#+ keras-amp {name}$", page, re.M)
+    assert "keras-amp search [OPTIONS] DATA" in page
+    assert "-m pytest" not in page
+    assert "* `--verify-seed INT`: Number to draw them by. *[default: 0]*" in page

@@ -1,11 +1,14 @@
 """The page of the command line, made from the commands' own help."""
 
+import os
 import re
 
 
 def page() -> str:
     """Returns the help of ``keras-amp`` and of each of its commands, as Markdown."""
-    from keras_amp.cli import application  # imports TensorFlow: only where it is shown
+    # TensorFlow is imported, as the command imports it: without its notes.
+    os.environ.setdefault("KERAS_AMP_WORKER", "1")
+    from keras_amp.cli import application
 
     return tidied(application().generate_docs(heading_level=1))
 
@@ -18,4 +21,6 @@ def tidied(markdown: str) -> str:
     """
     _, _, text = markdown.partition("\n")  # its title
     text = re.sub(r"^## Table of Contents\n.*?(?=^#)", "", text, flags=re.M | re.S)
+    # Cyclopts takes a name from the program that runs: here `python -m mkdocs`.
+    text = re.sub(r"^(keras-amp(?: [a-z]+)*) -m \S+", r"\1", text, flags=re.M)
     return text.strip()

@@ -1,8 +1,8 @@
 """The house: a picture of the package's rooms, and a table of what lives in them.
 
 Both are made from the imports that ``tools.architecture`` reads. An arrow leads from a
-room to one that it imports. Where a longer way leads there, too, the arrow is pale until
-the room is pointed at: almost everything imports what lies at the bottom.
+room to one that it imports. Where a longer way leads there, too, it is hidden until the
+room is pointed at: almost everything imports what lies at the bottom.
 """
 
 from collections.abc import Mapping
@@ -10,33 +10,28 @@ from html import escape
 
 from tools.architecture import FLOOR, FLOORS, about, room_imports
 
-# In which column of the picture a room stands, 0 to 2; other rooms stand in the middle.
-_COLUMN = {
-    "callbacks": 0,
-    "analysis": 0,
-    "models": 0,
-    "training": 0,
-    "graph": 0,
-    "layers": 0,
-    "policies": 0,
-    "typing": 0,
-    "searching": 2,
-    "paper": 2,
-    "data": 2,
-    "validation": 2,
-}
-_WIDTH, _HEIGHT, _STEP = 96, 26, 46  # of a room, and from floor to floor
+# The rooms of each column of the picture; others stand in the last one.
+_COLUMNS = [
+    "callbacks analysis models training graph layers version",
+    "recipes cli experiments saving typing",
+    "searching paper policies validation",
+    "runs backbones data runtime",
+]
+_COLUMN = {room: i for i, rooms in enumerate(_COLUMNS) for room in rooms.split()}
+_WIDTH, _HEIGHT = 80, 24  # of a room
+_ACROSS, _DOWN = 92, 44  # from column to column, from floor to floor
 _STYLE = """
-.house { max-width: 30rem; height: auto; display: block; margin: 0 auto; }
+.house { max-width: 480px; width: 100%; height: auto; display: block; margin: 0 auto; }
 .house rect { fill: var(--md-default-bg-color, #fff);
   stroke: var(--md-default-fg-color--light, #666); }
 .house text { fill: var(--md-default-fg-color, #222); font: 12px sans-serif;
   text-anchor: middle; pointer-events: none; }
 .house path { fill: none; stroke: var(--md-default-fg-color--light, #666); }
-.house path.implied { stroke: none; }
+.house path { pointer-events: none; }
+.house path.implied { visibility: hidden; }
 .house marker path { fill: var(--md-default-fg-color--light, #666); stroke: none; }
-.house g:hover path, .house g:focus path { stroke: var(--md-accent-fg-color, #526cfe);
-  stroke-width: 2; }
+.house g:hover path, .house g:focus path { visibility: visible; stroke-width: 2;
+  stroke: var(--md-accent-fg-color, #526cfe); }
 .house g:hover rect, .house g:focus rect { stroke: var(--md-accent-fg-color, #526cfe);
   stroke-width: 2; }
 .house g:focus { outline: none; }
@@ -82,7 +77,7 @@ def picture() -> str:
         ways = sorted(imports[room])
         paths = "".join(_arrow(room, to, (room, to) in few) for to in ways)
         rooms.append(f'<g tabindex="0">{paths}{_box(room)}</g>')
-    width, height = 3 * (_WIDTH + 20), len(FLOORS) * _STEP
+    width, height = len(_COLUMNS) * _ACROSS + 12, len(FLOORS) * _DOWN
     drawing = (
         f'<svg class="house" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'aria-label="{escape(_in_words(imports))}" viewBox="0 0 {width} {height}">'
@@ -121,24 +116,34 @@ def _in_words(imports: Mapping[str, set[str]]) -> str:
 
 def _place(room: str) -> tuple[int, int]:
     """The middle of a room's upper edge."""
-    column = _COLUMN.get(room, 1)
-    return column * (_WIDTH + 20) + _WIDTH // 2 + 10, FLOOR[room] * _STEP + 8
+    column = _COLUMN.get(room, len(_COLUMNS) - 1)
+    return column * _ACROSS + _ACROSS // 2, FLOOR[room] * _DOWN + 8
 
 
 def _box(room: str) -> str:
     x, y = _place(room)
     return (
         f'<rect x="{x - _WIDTH // 2}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'rx="3"/><text x="{x}" y="{y + 17}">{room}</text>'
+        f'rx="3"/><text x="{x}" y="{y + 16}">{room}</text>'
     )
 
 
 def _arrow(room: str, to: str, is_implied: bool) -> str:
+    """An arrow from the lower edge of a room to the upper edge of another.
+
+    It leans to where it goes. Within a column it goes around the rooms between.
+    """
     (x, y), (to_x, to_y) = _place(room), _place(to)
     y += _HEIGHT
-    bend = max(14, (to_y - y) // 3)
+    bend = max(12, (to_y - y) // 3)
+    aside = 0
+    if x != to_x:
+        lean = max(-30, min(30, (to_x - x) // 6))
+        x, to_x = x + lean, to_x - lean
+    elif any(_place(other)[0] == x and y < _place(other)[1] < to_y for other in FLOOR):
+        aside = _WIDTH * 4 // 5
     kind = ' class="implied"' if is_implied else ""
     return (
-        f'<path{kind} marker-end="url(#tip)" '
-        f'd="M{x} {y}C{x} {y + bend} {to_x} {to_y - bend} {to_x} {to_y}"/>'
+        f'<path{kind} marker-end="url(#tip)" d="M{x} {y}'
+        f'C{x + aside} {y + bend} {to_x + aside} {to_y - bend} {to_x} {to_y}"/>'
     )
