@@ -12,8 +12,8 @@ from tools.architecture import FLOOR, FLOORS, about, room_imports
 
 # The rooms of each column of the picture; others stand in the last one.
 _COLUMNS = [
-    "callbacks analysis models training graph layers version",
-    "recipes cli experiments saving typing",
+    "callbacks analysis models training graph layers typing",
+    "recipes cli experiments saving version",
     "searching paper policies validation",
     "runs backbones data runtime",
 ]
@@ -21,7 +21,8 @@ _COLUMN = {room: i for i, rooms in enumerate(_COLUMNS) for room in rooms.split()
 _WIDTH, _HEIGHT = 80, 24  # of a room
 _ACROSS, _DOWN = 92, 44  # from column to column, from floor to floor
 _STYLE = """
-.house { max-width: 480px; width: 100%; height: auto; display: block; margin: 0 auto; }
+.md-typeset svg.house { max-width: min(100%, 480px); width: 100%; height: auto;
+  display: block; margin: 0 auto; }
 .house rect { fill: var(--md-default-bg-color, #fff);
   stroke: var(--md-default-fg-color--light, #666); }
 .house text { fill: var(--md-default-fg-color, #222); font: 12px sans-serif;
@@ -82,8 +83,9 @@ def picture() -> str:
         f'<svg class="house" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'aria-label="{escape(_in_words(imports))}" viewBox="0 0 {width} {height}">'
         f"<style>{_STYLE}</style>"
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" '
-        'markerHeight="6" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>'
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+        'markerHeight="7" markerUnits="userSpaceOnUse" orient="auto">'
+        '<path d="M0 0L8 4L0 8z"/></marker></defs>'
         f"{''.join(rooms)}</svg>"
     )
     return "\n".join(line for line in drawing.split("\n") if line)

@@ -1,11 +1,13 @@
-"""The report as a browser shows it: on a phone, on a desktop, and printed.
+"""Reports and the documentation as a browser shows them: on a phone, a desktop, printed.
 
 Chromium is the one that `KERAS_AMP_CHROMIUM` names, or the first on the path.
 """
 
 import io
 import os
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ CHROMIUM = os.environ.get("KERAS_AMP_CHROMIUM") or next(
 # In a container it runs as root, and it looks for nothing outside.
 QUIET = "--no-sandbox --disable-gpu --disable-background-networking --no-first-run "
 QUIET += "--disable-component-update --disable-sync --disable-quic"
+SITE = Path(__file__).parents[3] / "site"  # the documentation, if it is made
 OPENED = {"phone": ("dark", 360, 740), "desktop": ("light", 1280, 900)}
 PAGES = {"light": (255, 255, 255), "dark": (20, 23, 27)}
 METHODS = (("none", None), ("word", "amp"), ("sentence", "amp"))
@@ -171,3 +174,29 @@ def test_the_print_is_light_and_holds_what_was_folded_away(chromium, report):
     assert height > 100
     assert page.pdf().startswith(b"%PDF")
     context.close()
+
+
+@pytest.mark.skipif(not SITE.exists(), reason="no documentation; `make docs` makes it")
+@pytest.mark.parametrize("size", OPENED)
+def test_the_documentation_opens_as_files_and_is_searched_there(chromium, size):
+    scheme, width, height = OPENED[size]
+    context = chromium.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme
+    )
+    page, complaints, asked = context.new_page(), [], []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    for name in ("reference/models.html", "inside/house.html"):
+        page.goto((SITE / name).as_uri())
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, name
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (int(re.search(r"\d+", colour)[0]) < 60) == (scheme == "dark")
+    page.locator("label[for=__search]:visible, .md-search__input:visible").first.click()
+    page.keyboard.type("symmetric_beta")
+    found = page.locator(".md-search-result__item").first
+    assert "symmetric_beta" in found.inner_text(timeout=20_000)
+    context.close()
+    assert complaints == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
