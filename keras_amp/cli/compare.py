@@ -12,7 +12,7 @@ from keras_amp.cli.flags import flattened
 from keras_amp.experiments import ComparisonRun, methods
 from keras_amp.experiments.arguments import Program, Relatives
 from keras_amp.experiments.environment import use_threads
-from keras_amp.experiments.pages import write_records
+from keras_amp.experiments.pages import verdicts_text, write_records
 from keras_amp.experiments.recipes import shown_default
 from keras_amp.experiments.relatives import CLASSES, OF_MIXUP, sources
 from keras_amp.experiments.settings import OF_PROGRAM, PROGRAM, RELATIVES, PolicyName
@@ -36,17 +36,19 @@ def comparing(recipe, command):
         command: The command line, for the runs' configuration.
     """
     kind = type(recipe.settings)
-    listed = Parameter(show_default=" ".join)  # as one types them
+    usual = recipe.chosen_on(None)
+
+    def chosen(name):
+        return shown_default(name, usual[name], recipe.look)
 
     def run(
         *,
         mix: Annotated[
-            tuple[Literal["none", "word", "sentence", "random"], ...], listed
-        ] = ("none", "word", "sentence"),
-        policy: Annotated[tuple[PolicyName, ...], listed] = ("mixup", "amp"),
-        seeds: Annotated[
-            int | None, shown_default("seeds", recipe.short, recipe.seeds)
+            tuple[Literal["none", "word", "sentence", "random"], ...] | None,
+            chosen("mix"),
         ] = None,
+        policy: Annotated[tuple[PolicyName, ...] | None, chosen("policy")] = None,
+        seeds: Annotated[int | None, chosen("seeds")] = None,
         first_seed: int = 0,
         fold: Annotated[tuple[int, ...], Parameter(show_default=False)] = (),
         threads: int | None = None,
@@ -83,7 +85,10 @@ def comparing(recipe, command):
             program: What the authors' program has besides.
             relatives: The arguments of the methods beside the paper's.
         """
-        seeds = recipe.seeds_on(settings.data) if seeds is None else seeds
+        usual = recipe.chosen_on(settings.data)
+        mix = usual["mix"] if mix is None else mix
+        policy = usual["policy"] if policy is None else policy
+        seeds = usual["seeds"] if seeds is None else seeds
         # Only making the comparison is guarded: errors of the training itself are not the
         # user's and keep their traceback.
         times = Times(process.STARTED, IMPORTS)
@@ -91,7 +96,7 @@ def comparing(recipe, command):
             if threads is not None:
                 use_threads(threads)
             comparison = ComparisonRun(
-                recipe.settings_on(settings),
+                recipe.look_on(settings),
                 methods(mix, policy),
                 adversarial,
                 seeds,
@@ -105,6 +110,8 @@ def comparing(recipe, command):
                 devices=devices,
             )
         records = comparison.run()
+        for line in verdicts_text(records.values()):
+            comparison.display.say(line)
         if report:
             with times.part(REPORT):
                 page = _report(comparison, records)

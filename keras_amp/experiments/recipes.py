@@ -13,20 +13,33 @@ from pydantic import BeforeValidator
 
 from keras_amp.experiments.arguments import Bert, BiLSTMAttention, TextCNN
 from keras_amp.experiments.checked import Count, Positive, checked
-from keras_amp.experiments.settings import Settings
+from keras_amp.experiments.settings import Settings, TrainFraction
 
 SHIPPED = "questions"  # the data set that comes along
 FIXED = Parameter(parse=False)  # the recipe's name says it
-# Of the CNN, the values by which the command ``train`` shows in minutes what there is to
-# see. 1,080 / 25 = 44 steps an epoch, 264 in all, by which the development loss of every
+# What every method is compared on.
+MIX, POLICY = ("none", "word", "sentence"), ("mixup", "amp")
+# Of the CNN, the values that suit the data set that comes along.
+# 1,080 / 25 = 44 steps an epoch, 264 in all, by which the development loss of every
 # method has levelled off; at the paper's learning rate it still falls after 550.
 SHORT = {
     "learning_rate": 3e-3,
     "batch_size": 25,
     "epochs": 6,
-    "seeds": 2,
     "jit_compile": False,  # of so few steps the compilation takes a part of its own
 }
+# What the command ``train`` shows there in minutes: few labels, 237 texts with 24 of them
+# to develop on, and as many seeds as can tell two methods from no mixing.
+LOOK = {
+    "train_fraction": 0.2,
+    "batch_size": 12,
+    "steps": 180,  # 213 / 12 = 18 steps an epoch, 10 epochs, when it levels off there
+    "mix": ("none", "word"),
+    "policy": ("mixup", "adversarial"),
+    "seeds": 7,
+}
+# What says the same as a setting of ``LOOK``, and so takes its place.
+INSTEAD = {"train_fraction": "train_per_class", "steps": "epochs"}
 
 
 def flattened(arguments):
@@ -35,18 +48,25 @@ def flattened(arguments):
     return Annotated[arguments, group, BeforeValidator(lambda given: arguments(**given))]
 
 
-def shown_default(name, short=MappingProxyType(SHORT), default=None):
+def shown_default(name, default=None, short=MappingProxyType({**SHORT, **LOOK})):
     """Shows on a help page a default, and the value that the shipped set has instead.
 
     Args:
         name: Name of the setting.
-        short: Mapping from names to the values of the shipped set.
         default: What is shown as the default, where it is not that of the flag.
+        short: Mapping from names to the values of the shipped set.
     """
-    tail = f"; {short[name]} with {SHIPPED}" if name in short else ""
+    tail = f"; {_typed(short[name])} with {SHIPPED}" if name in short else ""
     return Parameter(
-        show_default=lambda value: f"{value if default is None else default}{tail}"
+        show_default=lambda value: (
+            f"{_typed(value if default is None else default)}{tail}"
+        )
     )
+
+
+def _typed(value):
+    """A value as one types it."""
+    return " ".join(value) if isinstance(value, tuple) else value
 
 
 @checked
@@ -55,11 +75,15 @@ class CNN(Settings):
 
     backbone: Annotated[Literal["cnn"], FIXED] = "cnn"
     backbone_arguments: flattened(TextCNN) = TextCNN()
+    train_fraction: Annotated[
+        TrainFraction | None, shown_default("train_fraction", "none")
+    ] = None
     learning_rate: Annotated[Positive, shown_default("learning_rate")] = 2e-4
     batch_size: Annotated[Count, shown_default("batch_size")] = 50
     # TREC: 4,906 / 50 = 99 steps an epoch, 2,475 in all. For the paper's length pass
     # --steps 8000.
-    epochs: Annotated[Count, shown_default("epochs")] = 25
+    epochs: Count = 25
+    steps: Annotated[Count | None, shown_default("steps", "none")] = None
     jit_compile: Annotated[bool | Literal["auto"], shown_default("jit_compile")] = "auto"
 
 
@@ -93,14 +117,16 @@ class Recipe:
         title: What it reproduces, in one sentence.
         settings: ``Settings``.
         seeds: How many seeds each method runs with.
-        short: Dict of other values of the settings and of ``seeds``, by which the command
-            ``train`` shows in minutes what there is to see, on the set that comes along.
+        short: Dict of other values of the settings, which suit the set that comes along.
+        look: Dict of what the command ``train`` shows there in minutes: settings,
+            ``seeds``, ``mix`` and ``policy``.
     """
 
     title: str
     settings: Settings
     seeds: int = 3
     short: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    look: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def settings_on(self, settings):
         """Returns settings; on the set that comes along, shortened where not given.
@@ -117,16 +143,49 @@ class Recipe:
         >>> cnn.settings_on(CNN(epochs=9)).epochs
         9
         """
-        short = self._short_on(settings.data).items()
-        left = {n: v for n, v in short if n != "seeds" and n not in settings.given}
-        return replace(settings, **left) if left else settings
+        return _completed(settings, self.short)
 
-    def seeds_on(self, data):
-        """Returns the number of seeds on a data set, given by its name."""
-        return self._short_on(data).get("seeds", self.seeds)
+    def look_on(self, settings):
+        """Returns the settings of the command ``train``: those of ``look``, too.
 
-    def _short_on(self, data):
-        return self.short if data == SHIPPED else {}
+        Args:
+            settings: As of ``settings_on``.
+
+        Example:
+        >>> from keras_amp.experiments import RECIPES
+        >>> from keras_amp.experiments.recipes import CNN
+        >>> cnn = RECIPES["cnn"]
+        >>> [cnn.look_on(s).train_fraction for s in (CNN(), CNN(train_per_class=9))]
+        [0.2, None]
+        """
+        look = {n: v for n, v in self.look.items() if hasattr(settings, n)}
+        return _completed(settings, {**self.short, **look})
+
+    def chosen_on(self, data):
+        """Returns what is compared on a data set, where no flag says it.
+
+        Args:
+            data: The data set's name.
+
+        Returns:
+            A dict of ``mix``, ``policy`` and ``seeds``.
+        """
+        usual = {"mix": MIX, "policy": POLICY, "seeds": self.seeds}
+        look = self.look if data == SHIPPED else {}
+        return {name: look.get(name, value) for name, value in usual.items()}
+
+
+def _completed(settings, values):
+    """Settings, on the set that comes along with other values where none are given."""
+    if settings.data != SHIPPED:
+        return settings
+    given = settings.given
+    left = {
+        name: value
+        for name, value in values.items()
+        if name not in given and INSTEAD.get(name) not in given
+    }
+    return replace(settings, **left) if left else settings
 
 
 RECIPES = {
@@ -134,6 +193,7 @@ RECIPES = {
         "Kim's CNN: the rows CNN-rand and CNN-glove of the paper's Table 2.",
         CNN(),
         short=SHORT,
+        look=LOOK,
     ),
     "bilstm": Recipe(
         "A bidirectional LSTM with attention: the rows RNN-rand and RNN-glove of "

@@ -42,12 +42,15 @@ def test_the_recipe_goes_from_text_to_a_table(recipe, tmp_path):
     out = tmp_path / "out"
     status, shown, _ = recipe(*TINY, "--out", out)
     assert status == 0
-    for method in ("none", "WordMixup", "WordAMP", "SentMixup", "SentAMP"):
+    methods = "none", "WordMixup", "WordAdversarial"
+    for method in methods:
         assert f"{method}, seed 0: dev error" in shown
         assert (out / method / "seed-0" / "result.json").exists()
     assert "test error %" in shown
     with open(out / "results.csv") as file:
-        assert len(list(csv.DictReader(file))) == 5
+        assert len(list(csv.DictReader(file))) == len(methods)
+    assert "WordAdversarial against no mixing: undecided, " in shown
+    assert "With 1 seed and 2 comparisons nothing can be shown" in shown
 
 
 @pytest.mark.usefixtures("untrained")
@@ -191,7 +194,8 @@ def chosen(monkeypatch):
     comparisons = []
 
     def stop(settings, chosen, policy, seeds, *rest, **more):
-        comparisons.append((settings, seeds))
+        names = [method.name for method in chosen]
+        comparisons.append((settings, names, seeds))
         raise ValueError("enough")
 
     monkeypatch.setattr(compare, "ComparisonRun", stop)
@@ -210,28 +214,38 @@ def paper(name, data="questions"):
     return replace(RECIPES[name].settings, data=data)
 
 
-def test_the_set_that_comes_along_is_trained_on_shortly(chosen):
+def test_the_set_that_comes_along_shows_few_labels_shortly(chosen):
     for arguments in ((), ("--data", "questions")):
-        settings, seeds = chosen(*arguments)
-        assert (settings.epochs, settings.batch_size, seeds) == (6, 25, 2)
-        assert (settings.learning_rate, settings.jit_compile) == (3e-3, False)
+        settings, names, seeds = chosen(*arguments)
+        assert (settings.train_fraction, settings.steps, seeds) == (0.2, 180, 7)
+        assert (settings.learning_rate, settings.batch_size) == (3e-3, 12)
+        assert settings.jit_compile is False
+        assert names == ["none", "WordMixup", "WordAdversarial"]
 
 
 @pytest.mark.parametrize("data", ["trec", "mine.csv"])
 def test_other_data_is_trained_on_as_in_the_paper(chosen, data):
-    settings, seeds = chosen("--data", data)
+    settings, names, seeds = chosen("--data", data)
     assert settings == paper("cnn", data)
     assert (settings.epochs, settings.learning_rate, seeds) == (25, 2e-4, 3)
+    assert names == ["none", "WordMixup", "WordAMP", "SentMixup", "SentAMP"]
 
 
 def test_flags_win_over_what_the_set_that_comes_along_has(chosen):
     flags = "--epochs 25 --batch-size 50 --learning-rate 2e-4 --jit-compile auto"
-    settings, seeds = chosen(*flags.split(), "--seeds", "3")
-    assert settings == paper("cnn")
-    assert seeds == 3
+    flags += " --train-fraction 1 --mix sentence --policy amp"
+    settings, names, seeds = chosen(*flags.split(), "--seeds", "3")
+    assert settings == replace(paper("cnn"), train_fraction=1)
+    assert (names, seeds) == (["SentAMP"], 3)
+
+
+def test_what_says_the_same_takes_the_place_of_the_shipped_sets_settings(chosen):
+    settings, *_ = chosen("--train-per-class", "8", "--epochs", "9")
+    assert (settings.train_per_class, settings.train_fraction) == (8, None)
+    assert (settings.epochs, settings.steps) == (9, None)
 
 
 def test_recipes_without_a_short_form_are_the_same_on_all_data(chosen):
-    settings, seeds = chosen(name="bilstm")
+    settings, names, seeds = chosen(name="bilstm")
     assert settings == paper("bilstm")
-    assert seeds == 3
+    assert (len(names), seeds) == (5, 3)

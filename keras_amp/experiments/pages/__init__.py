@@ -15,7 +15,11 @@ from keras_amp.runtime.extras import require
 
 require("experiments", "jinja2", "matplotlib", "pandas", "scipy")
 
-from keras_amp.experiments.pages.comparison_files import write_records, write_report
+from keras_amp.experiments.pages.comparison_files import (
+    verdicts_text,
+    write_records,
+    write_report,
+)
 from keras_amp.experiments.pages.embedding import embed
 from keras_amp.experiments.pages.grid_files import GridTable, make_table, write_table
 
@@ -23,6 +27,7 @@ __all__ = [
     "GridTable",
     "embed",
     "make_table",
+    "verdicts_text",
     "write_records",
     "write_report",
     "write_table",

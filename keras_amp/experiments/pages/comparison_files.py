@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from keras_amp.experiments.pages.comparison_page import GENERATOR, page_of_comparison
+from keras_amp.experiments.pages.comparison_tables import verdict_sentences
 from keras_amp.experiments.pages.templating import render
 from keras_amp.experiments.summary.backends import backends_note, warn_of_backends
 from keras_amp.experiments.summary.differences import compare
@@ -100,6 +101,22 @@ def write_records(records, out, left_out=(), margin=None):
             "another one."
         ) from error
     return out / PAGE
+
+
+def verdicts_text(records):
+    """Return what a comparison comes to, in words.
+
+    Args:
+        records: List of dicts as of ``write_records``.
+
+    Returns:
+        A list of sentences; empty where nothing is compared.
+
+    Raises:
+        ValueError: If the records are of several data sets.
+    """
+    _, compared, _ = compared_groups(list(records))
+    return verdict_sentences(compared)
 
 
 def compared_groups(records, margin=None):

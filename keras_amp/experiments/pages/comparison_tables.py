@@ -1,5 +1,10 @@
-"""The tables of a comparison: means, differences and settings."""
+"""The tables of a comparison: means, differences and settings; the verdicts in words."""
 
+from itertools import count
+
+from keras_amp.analysis.permutation import least_p
+from keras_amp.analysis.significance import LEVEL
+from keras_amp.analysis.verdicts import BETTER, EQUAL, UNDECIDED, WORSE
 from keras_amp.experiments.cells import WITHOUT_EFFECT
 from keras_amp.experiments.pages.difference_columns import (
     DIFFERENCE,
@@ -43,6 +48,12 @@ VERDICTS = (
     "are shown. The folds of a seed are averaged. "
 )
 NO_MARGIN = " Without a margin (`--margin`) no errors are called equal."
+WORDS = {
+    BETTER: "fewer errors",
+    WORSE: "more errors",
+    EQUAL: "equally many errors",
+    UNDECIDED: "undecided",
+}
 # What the tables of settings leave out.
 NOT_SHOWN = {*WITHIN, *WITHOUT_EFFECT, "command", "class_names", "data", "mix", "policy"}
 NOT_SHOWN |= {"policy_arguments.unlabeled"}  # the setting of the training says it
@@ -117,6 +128,43 @@ def counted_verdict(difference):
         return f"{difference.verdict} ({counted})"
     apart = with_interval(difference.difference, difference.compared.interval)
     return f"{apart} points ({counted})"
+
+
+def verdict_sentences(compared):
+    """Return the verdicts as sentences, a list.
+
+    Args:
+        compared: List of ``Difference``s, those judged with their verdicts.
+    """
+    judged = [each for each in compared if each.verdict is not None]
+    sentences = [_sentence(each) for each in judged]
+    seeds = max((each.seeds for each in judged), default=0)
+    if judged and least_p(seeds) * len(judged) >= LEVEL:
+        least = next(n for n in count(1) if least_p(n) * len(judged) < LEVEL)
+        several = f" and {len(judged)} comparisons" if len(judged) > 1 else ""
+        sentences.append(
+            f"With {_counted_seeds(seeds)}{several} nothing can be shown, whatever the "
+            f"errors; that takes {least}."
+        )
+    return sentences
+
+
+def _sentence(difference):
+    """The verdict on a comparison in words, with the difference and its interval."""
+    other = "no mixing" if difference.other.mix == "none" else difference.other.label
+    apart = with_interval(difference.difference, difference.compared.interval)
+    found = difference.verdict
+    word = WORDS[found.word] + (", by less than the margin" if found.small else "")
+    needed = f" About {found.needed:,} seeds would decide." if found.needed else ""
+    seeds = _counted_seeds(difference.seeds)
+    return (
+        f"{difference.group.label} against {other}: {word}, {apart} percentage points "
+        f"over {seeds}.{needed}"
+    )
+
+
+def _counted_seeds(number):
+    return "1 seed" if number == 1 else f"{number} seeds"
 
 
 def settings_tables(groups):

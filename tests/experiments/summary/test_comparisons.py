@@ -12,7 +12,11 @@ from scipy import stats
 
 from keras_amp.analysis.intervals import crossed_interval
 from keras_amp.experiments.pages.comparison_files import compared_groups
-from keras_amp.experiments.pages.comparison_tables import counted_verdict, settings_tables
+from keras_amp.experiments.pages.comparison_tables import (
+    counted_verdict,
+    settings_tables,
+    verdict_sentences,
+)
 from keras_amp.experiments.summary.folders import read_folders
 
 
@@ -55,6 +59,10 @@ def paired(tmp_path, errors, others):
 def test_verdicts_are_those_of_the_sign_flip_test(tmp_path, errors, others, verdict):
     found = paired(tmp_path, errors, others)
     assert counted_verdict(found) == verdict
+    word = {"better": "fewer errors", "worse": "more errors"}.get(verdict.split()[0])
+    (said, *few) = verdict_sentences([found])
+    assert said.startswith(f"WordAMP against WordMixup: {word or 'undecided'}, ")
+    assert bool(few) == (len(others) < 6)  # at least 2 in 2**5 is not below 0.05
     n = min(len(errors), len(others))
     apart = np.array(errors[:n]) - np.array(others[:n])
     assert found.difference == pytest.approx(apart.mean())
@@ -100,6 +108,13 @@ def test_the_comparisons_with_no_mixing_have_verdicts_and_are_corrected(tmp_path
     found = {(d.group.method, d.family): d.verdict for d in compared}
     assert found["WordAMP", "mixup"] is None
     assert [found[m, "none"].p for m in ("WordMixup", "WordAMP")] == [0.0625, 0.0625]
+    bounds = "\N{MINUS SIGN}2.95\xa0to\xa0\N{MINUS SIGN}2.55"
+    assert verdict_sentences(compared)[1:] == [
+        f"WordAMP against no mixing: undecided, \N{MINUS SIGN}2.75 ({bounds}) percentage "
+        "points over 6 seeds. About 7 seeds would decide.",
+        "With 6 seeds and 2 comparisons nothing can be shown, whatever the errors; that "
+        "takes 7.",
+    ]
     _, compared, _ = compared_groups(records, margin=9.0)
     assert {str(d.verdict) for d in compared if d.family == "none"} == {"equal"}
 
