@@ -42,8 +42,8 @@ $(VENV)/ready: requirements.txt requirements-encoder.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-results: $(VENV)/ready ## Make the tables of results/, and those in the README, anew.
-	$(BIN)/python results/tables.py
+results: $(VENV)/ready ## Make the tables of results/, the README and docs/ anew.
+	$(BIN)/python -m results.tables
 
 requirements: $(VENV)/ready ## Pin the newest dependencies that pyproject.toml allows.
 	$(BIN)/python -m pip install --quiet pip-tools

@@ -1,12 +1,14 @@
-"""Make the tables of the studies in this folder, and the results in the README.
+"""Make the tables of the studies in this folder, and the results in README and docs/.
 
-    python results/tables.py
+    python -m results.tables
 
 Each study is a grid's folder: ``grid.toml`` says what was run, ``cells/`` holds every
 run. ``keras-amp grid results/<study>`` runs the cells that are missing. Other folders of
 cells in it hold the same cells run once more, in the way that their names say.
+``methods.toml`` says what the table of methods shows.
 """
 
+import tomllib
 from pathlib import Path
 
 from keras_amp.experiments import load_grid, read_records
@@ -14,10 +16,12 @@ from keras_amp.experiments.pages import embed, write_table
 from keras_amp.experiments.pages.rerun_tables import rerun_markdown
 from keras_amp.experiments.store import CELLS
 from keras_amp.experiments.summary.primaries import judge, primary_comparisons
+from results import overview
 
 RESULTS = Path(__file__).parent
-README = RESULTS.parent / "README.md"
-FINDINGS = RESULTS.parent / "docs" / "findings.md"
+ROOT = RESULTS.parent
+STEP_TIMES = ROOT / "benchmarks" / "results" / "step_time.csv"
+MARK = "<!-- results: {} -->"
 
 
 def studies():
@@ -33,27 +37,34 @@ def reruns(folder):
     }
 
 
-def main(out=RESULTS, readme=README, findings=FINDINGS):
+def pages(root=ROOT):
+    """Return the README and the pages of ``docs/`` that show results, a list of paths."""
+    mark, root = MARK.partition("{")[0], Path(root)
+    found = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    return [path for path in found if mark in path.read_text(encoding="utf-8")]
+
+
+def main(out=RESULTS, root=ROOT):
     """Write all tables.
 
     Args:
         out: Folder that receives a folder of tables for each study.
-        readme: File whose results are replaced.
-        findings: File whose tables are replaced.
+        root: Folder of the README and of ``docs/``, whose results are replaced.
     """
     folders = studies()
     grids = [(load_grid(folder), read_records([folder])) for folder in folders]
     # One family: the comparisons that all studies named.
     primary = judge([p for each in grids for p in primary_comparisons(*each)])
-    parts = {}
+    contents = tomllib.loads((RESULTS / "methods.toml").read_text(encoding="utf-8"))
+    parts = overview.parts(grids, contents, STEP_TIMES)
     for folder, (grid, records) in zip(folders, grids, strict=True):
         own = [each for each in primary if each.study == grid.name]
         made = write_table(grid, records, Path(out) / grid.name, own)
         parts |= {f"{grid.name} {part}": text for part, text in made.parts.items()}
         parts[f"{grid.name} reruns"] = rerun_markdown(grid, records, reruns(folder))
-    for path in (readme, findings):
+    for path in pages(root):
         text = path.read_text(encoding="utf-8")
-        embed(path, {n: p for n, p in parts.items() if f"<!-- results: {n} -->" in text})
+        embed(path, {n: part for n, part in parts.items() if MARK.format(n) in text})
 
 
 if __name__ == "__main__":

@@ -58,10 +58,9 @@ def test_the_readmes_programs_run(tmp_path, capsys):
             ):
                 np.testing.assert_array_equal(loaded, own)
 
-    assert len(programs_of(README)) >= 2
+    assert len(programs_of(README)) >= 1
     run_programs(README, tmp_path, check)
-    assert "mask_rate" in capsys.readouterr().out
-    assert list((tmp_path / "logs").rglob("*.png"))
+    assert " lam: 0." in capsys.readouterr().out
 
 
 def test_examples_exist():

@@ -1,75 +1,8 @@
 """The authors' program as a policy, losses and settings, where it differs from the paper.
 
-The paper describes one method, and the program published with it computes another. The
-table lists what the program does, and where it is set here:
-
-==================  ===================================  ================================
-                    the program                          here
-==================  ===================================  ================================
-lambda              one per example, not folded to the   every policy's default,
-                    larger of it and 1 - lambda          ``lam_per="example"``
-gradient of lambda  of the batch's mean, not clipped     ``AuthorsProgram``:
-                                                         ``gradient="mean"``,
-                                                         ``max_gradient=None``
-step                0.002 times it; lambda' may leave    ``AuthorsProgram``:
-                    [0, 1]                               ``step_size``, ``clip_lam=False``
-labels              keep the first lambda                every policy
-the two passes      one permutation, fresh dropout       ``AuthorsProgram``:
-                    masks in the second; the larger of   ``noise="independent"``,
-                    the two losses is what is minimised  ``min_op=True``
-reweighting         of larger losses that stand out      ``AuthorsProgram``: ``reweigh``,
-                    among those of the last 5 steps,     ``window``,
-                    the present one included, by the     ``reading="published"``
-                    sample's deviation (n - 1)
-loss                binary cross-entropy on the softmax  ``SummedBinaryCrossentropy``;
-                    probabilities against the mixed      ``Settings(loss="program")``
-                    one-hot label, summed over classes
-loss without        cross-entropy of a softmax of the    ``DoubleSoftmaxCrossentropy``;
-mixing              softmax's probabilities              ``Settings(loss="program")``
-gradient            clipped to the norm 10               the optimizer's
-                                                         ``global_clipnorm=10.0``;
-                                                         ``Settings(clip_norm=10.0)``
-dropout             none by default                      ``dropout=0.0`` of the backbones
-word vectors        GloVe 840B, 300-dimensional,         ``Settings(
-                    trained                              vectors="glove.840B.300d")``,
-                                                         ``trainable_vectors=True`` of
-                                                         the backbones, their default
-CNN                 filters 3, 4, 5 x 100; convolutions  ``text_cnn(
-                    begin as Xavier's normal of gain 2   convolution_gain=2.0)``
-LSTM                two layers, bidirectional, 512 a     ``bilstm_attention(
-                    direction, attention with one        num_layers=2, units=512)``
-                    vector
-BERT's words        mixed behind the embeddings'         ``mix_point(model, "word")``
-                    LayerNorm and dropout
-BERT's sentences    fail as published: a call has an     nothing fails
-                    unknown argument
-TREC                trained on all 5,452 questions, no   ``Settings(dev_fraction=0)``
-                    development set
-SST                 the labelled phrases are added       ``Settings(phrases=True)``
-low resource        a share of each class, at least one  ``Settings(train_fraction=...)``
-choice of result    the least test error of all          ``Result.best_test_error``,
-                    evaluations, one after every step    beside ``test_error``;
-                                                         ``Settings(test_every=1)``
-==================  ===================================  ================================
-
-All of it together, on TREC with the CNN::
-
-    keras-amp train cnn --data trec --vectors glove.840B.300d --policy mixup program
-        --loss program --clip-norm 10 --dropout 0 --convolution-gain 2
-        --dev-fraction 0 --test-every 1 --steps 8000
-
-Not reproduced:
-
-- The test set does not choose the epoch. The result, ``test_error``, is the error at the
-  epoch that the development set chooses, or at the last epoch without a development set.
-  ``best_test_error`` is the one to compare with the program's errors.
-- BERT's words are mixed under the padding masks of both sentences. The program keeps only
-  the mask of the first one, which drops the last words of a longer partner.
-- The LSTM has no ReLU before its classifier. This is a property of the backbone, not of
-  mixing, and the same for every method of a comparison.
-- The vocabulary comes from the training texts; a word of other texts joins it if it has a
-  vector. Unknown words have a place in it. No marks are put around a sentence, and texts
-  are padded to one length, so that a step is compiled once.
+The paper describes one method, and the program published with it computes another.
+``docs/results/program.md`` lists all that differs, where it is set here, and what is not
+reproduced.
 
 Example:
 >>> classifier = keras.Sequential([

@@ -1,7 +1,8 @@
 """The committed results are what the package makes of the committed cells."""
 
-import importlib.util
+import importlib
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +24,13 @@ from keras_amp.experiments.summary.texts import interval
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
+FINDINGS = ROOT / "docs" / "results" / "findings.md"
 STUDIES = sorted(path.parent.name for path in RESULTS.glob("*/grid.toml"))
 
 
 def module_of(name):
     """A script of the folder."""
-    spec = importlib.util.spec_from_file_location(name, RESULTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module(f"results.{name}")
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +42,11 @@ def tables():
 def made(tables, tmp_path_factory):
     """The tables and texts, made anew."""
     out = tmp_path_factory.mktemp("results")
-    for path in (tables.README, tables.FINDINGS):
-        shutil.copy(path, out)
-    tables.main(out, out / tables.README.name, out / tables.FINDINGS.name)
+    for page in tables.pages():
+        copy = out / page.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(page, copy)
+    tables.main(out, out)
     return out
 
 
@@ -58,9 +59,95 @@ def test_tables_made_anew_are_those_that_are_here(made, study):
 
 
 def test_what_the_texts_say_of_results_is_made_of_them(made, tables):
-    for path in (tables.README, tables.FINDINGS):
-        assert "<!-- results: " in path.read_text()
-        assert (made / path.name).read_text() == path.read_text(), path.name
+    names = [str(page.relative_to(ROOT)) for page in tables.pages()]
+    assert {"README.md", "docs/start/choosing.md", "docs/results/paper.md"} <= set(names)
+    for name in names:
+        assert (made / name).read_text() == (ROOT / name).read_text(), name
+
+
+def test_the_table_of_methods_is_that_of_the_cells(tables):
+    rows = dict(row.strip("| ").split(" | ", 1) for row in table_of(tables, "methods"))
+    errors = pd.read_csv(RESULTS / "trec10_control" / "trec10_control-cells.csv")
+    few = errors[errors["alpha"] != 0.01].set_index(["method", "seed"])
+    for name, columns in (("`Mixup()`", few), ("a step for each dimension", few)):
+        (row,) = (text for named, text in rows.items() if name in named)
+        method = "WordMixup" if "Mixup" in name else "WordAMP"
+        said = []
+        for quantity in ("test_error", "ece"):
+            one, none = (columns.loc[each, quantity] for each in (method, "none"))
+            bounds = stats.ttest_rel(one, none).confidence_interval()
+            said.append(f"{(one - none).mean():+.2f} ({interval(tuple(bounds))})")
+        assert " | ".join(said).replace("-", "\N{MINUS SIGN}") == " | ".join(
+            row.split(" | ")[:2]
+        )
+    assert rows["no mixing"].startswith(f"{few.loc['none', 'test_error'].mean():.2f}%")
+    # What was not run says so, once.
+    assert rows["`RDrop()`"].split(" | ")[:4] == ["not measured yet", *3 * "\N{EN DASH}"]
+
+
+def test_a_row_of_methods_fits_one_kind_of_cell_of_each_data_set(tables):
+    """Of SUBJ and SST-2 the mean is shown; several step sizes on TREC are refused."""
+    grid = load_grid(RESULTS / "sst2_subj_cnn")
+    row = {"name": "a", "settings": {"method": "WordAMP"}, "cost": "1"}
+    column = {"heading": "error", "studies": [grid.name], "quantity": "test_error"}
+    study = study_of(tables, grid.name)
+    table = tables.overview.methods_table([study], [column], [row])
+    pooled = pd.read_csv(RESULTS / grid.name / f"{grid.name}-differences.csv")
+    of_both = pooled[
+        (pooled["reading"] == "test_error")
+        & (pooled["family"] == "none")
+        & (pooled["method"] == "WordAMP")
+    ]
+    assert len(of_both) == 2
+    assert table.rows[0][1].startswith(f"+{of_both['difference'].mean():.2f} (")
+    steps = study_of(tables, "trec_steps")
+    with pytest.raises(ValueError, match=r"trec_steps.*name more of their settings"):
+        tables.overview.methods_table(
+            [steps], [{**column, "studies": ["trec_steps"]}], [row]
+        )
+
+
+def test_every_study_has_its_question_and_its_runs(tables):
+    questions = tomllib.loads((RESULTS / "methods.toml").read_text())["questions"]
+    assert set(questions) == set(STUDIES)
+    rows = [row.strip("| ").split(" | ") for row in table_of(tables, "studies")]
+    assert [row[1] for row in rows] == [questions[study] for study in STUDIES]
+    for study, row in zip(STUDIES, rows, strict=True):
+        cells = pd.read_csv(RESULTS / study / f"{study}-cells.csv")
+        assert int(row[2].split(" of ")[0].replace(",", "")) == len(cells)
+        assert not len(cells) or int(row[3]) == cells["seed"].nunique()
+
+
+def test_the_papers_tables_are_counted_by_what_was_run(tables):
+    """Half of Table 4, four shares of Table 3; BERT-base is as eight MiniLMs."""
+    rows = [row.strip("| ").split(" | ") for row in table_of(tables, "paper")]
+    by_number = {row[0].split(":")[0]: row[1:] for row in rows}
+    assert by_number["Table 3"][:3] == ["18", "8", "180"]
+    assert by_number["Table 4"][:3] == ["16", "8", "140"]
+    assert by_number["Table 5"][1:3] == ["0", "960"]
+    times = (
+        pd.read_csv(tables.STEP_TIMES)
+        .set_index(["backbone", "mode", "method"])
+        .sort_index()
+    )
+    least = times["least_ms"]["bert", "auto"]
+    of_a_run = [least["SentMixup"], least["SentAMP"]]  # 9 shares, 10 seeds, 8,000 steps
+    hours = 8 * sum(of_a_run) / 1000 * 9 * 10 * 8000 / 3600
+    assert float(by_number["Table 3"][3]) == round(hours)
+
+
+def study_of(tables, name):
+    """A study as the tables over all studies are given it."""
+    folder = RESULTS / name
+    return tables.overview.Study.of(load_grid(folder), read_records([folder]))
+
+
+def table_of(tables, part):
+    """The rows of a table over all studies, as a page has it."""
+    pages = {"methods": "README.md", "studies": "docs/results/studies.md"}
+    text = (ROOT / pages.get(part, "docs/results/paper.md")).read_text()
+    table = text.split(tables.MARK.format(part))[1].split("<!-- end -->")[0]
+    return table.strip().splitlines()[2:]
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -98,7 +185,7 @@ def test_what_the_reweighting_costs_is_as_the_findings_say(tables):
             errors[config["policy"]][config["seed"], None] = error
     pairs = significance.pair(errors["program"], errors["amp"])
     assert len(pairs) == 10
-    assert f"+{compared(pairs)}" in words_of(tables.FINDINGS)
+    assert f"+{compared(pairs)}" in words_of(FINDINGS)
 
 
 def test_what_random_lambdas_add_is_as_the_findings_say(tables):
@@ -110,7 +197,7 @@ def test_what_random_lambdas_add_is_as_the_findings_say(tables):
             of_alpha[config["seed"], None] = record["result"]["test_error"]
     pairs = significance.pair(errors[0.01], errors[1.0])
     assert len(pairs) == 10
-    assert f"save another {compared(pairs)}" in words_of(tables.FINDINGS)
+    assert f"save another {compared(pairs)}" in words_of(FINDINGS)
 
 
 def test_the_last_development_errors_are_as_the_findings_say(tables):
@@ -124,7 +211,7 @@ def test_the_last_development_errors_are_as_the_findings_say(tables):
         for fraction in sorted(curves)
     ]
     assert len(said) == 4
-    assert f"{', '.join(said[:3])} and {said[3]}%" in words_of(tables.FINDINGS)
+    assert f"{', '.join(said[:3])} and {said[3]}%" in words_of(FINDINGS)
 
 
 def compared(pairs):

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 LOG = logging.getLogger("mkdocs.hooks")
 # What a page shows in place of a line such as `<!-- made: house -->`.
 MADE = {
+    "benchmarks": (ROOT / "benchmarks" / "README.md").read_text,
     "command line": command_line.page,
     "house": house.picture,
     "rooms": house.table,
