@@ -63,6 +63,10 @@ def test_the_readmes_programs_run(tmp_path, capsys):
     assert " lam: 0." in capsys.readouterr().out
 
 
+def test_the_readme_is_one_screens_patience():
+    assert len(README.read_text().splitlines()) <= 150
+
+
 def test_examples_exist():
     """The test above would pass if no example were found."""
     finder = doctest.DocTestFinder()
