@@ -35,11 +35,12 @@ class AdversarialTraining(Policy):
     compiled loss tells what it is of: of classes; of labels that are each there or not,
     then it is their mean; of numbers, then it is their mean squared distance.
 
-    **When to use it.** Where labels are few: it is what has helped most often in the
-    package's own studies. VAT also learns from examples without labels, those of sample
-    weight 0 (``keras_amp.data.with_unlabeled``); at the very fewest labels it can hurt,
-    as it makes the network certain of its predictions, wrong ones too. Compare with
-    ``direction="random"``: a gain that it shares is not due to the gradient.
+    **When to use it.** Where labels are few: a step on the words' vectors is what has
+    helped most in the package's own studies. VAT also learns from examples without
+    labels, those of sample weight 0 (``keras_amp.data.with_unlabeled``); at the very
+    fewest labels it can hurt, as it makes the network certain of its predictions, wrong
+    ones too. Compare with ``direction="random"``: a gain that it shares is not due to the
+    gradient.
 
     **What it costs.** What lies below the mix point is computed once a step. Above it:
     two passes trained on instead of one; another forward and backward pass for each

@@ -1,0 +1,158 @@
+"""Make the tables of the method cards in docs/methods/ from the studies' cells.
+
+    python results/cards.py
+
+A card shows what its methods came to in all studies here, against no mixing and against
+mixup at the same place: a row a study and method. A card without a study has no table,
+and says that nothing was measured yet.
+"""
+
+from pathlib import Path
+
+from keras_amp.experiments import load_grid, read_records
+from keras_amp.experiments.pages import embed
+from keras_amp.experiments.summary.differences import compare
+from keras_amp.experiments.summary.groups import group_trials
+from keras_amp.experiments.summary.texts import interval, number
+from keras_amp.experiments.summary.trials import trials_of_grid
+
+RESULTS = Path(__file__).parent
+PAGES = RESULTS.parent / "docs" / "methods"
+# The cards that policies belong to. The authors' program has a page of its own.
+CARDS = {
+    "mixup": "mixup",
+    "maxop": "adversarial_mixing",
+    "amp": "adversarial_mixing",
+    "adversarial": "adversarial_training",
+    "vat": "vat",
+    "random": "random_step",
+    "regmixup": "regmixup",
+    "rdrop": "rdrop",
+    "cutmix": "cutmix",
+}
+CHOOSING = "_search"  # ends the names of studies whose test errors are no results
+BASELINES = {
+    "none": "Against no mixing:",
+    "mixup": "Against mixup at the same place:",
+}
+HEADINGS = (
+    "study",
+    "method",
+    "comparisons",
+    "difference in error",
+    "95% intervals",
+    "below, around, above 0",
+    "difference in ECE",
+)
+NOTE = (
+    "Differences are in percentage points; below zero is better. Of several comparisons "
+    "(vectors, shares of the labels, settings) the least and the greatest difference are "
+    "shown, and the outermost bounds of the intervals over seeds, then how many "
+    "intervals lie below zero, hold it and lie above it. ECE: the expected calibration "
+    "error. Nothing is corrected for the number of comparisons."
+)
+
+
+def studies():
+    """Return the studies whose test errors are results, as grids with their records."""
+    folders = sorted(path.parent for path in RESULTS.glob("*/grid.toml"))
+    return [
+        (load_grid(folder), read_records([folder]))
+        for folder in folders
+        if not folder.name.endswith(CHOOSING)
+    ]
+
+
+def parts(found):
+    """Return what the cards show, a dict from ``"card NAME"`` to Markdown.
+
+    Args:
+        found: List of tuples of a ``Grid`` and its records, as of ``studies``. A
+            comparison that several have is the first one's; one whose seeds are not all
+            finished is left out.
+    """
+    cards, seen = {}, set()
+    for grid, records in found:
+        study = grid.title.partition(":")[0]
+        for compared in compare(group_trials(trials_of_grid(grid, records))):
+            card, cells = _card_of(compared.group), _cells_of(compared)
+            if card is None or cells in seen or not _is_complete(compared):
+                continue
+            seen.add(cells)
+            rows = cards.setdefault(card, {}).setdefault(compared.family, {})
+            rows.setdefault((study, _name_of(compared.group)), []).append(compared)
+    return {f"card {card}": _text(tables) for card, tables in cards.items()}
+
+
+def main(pages=PAGES):
+    """Write the tables into the cards that have a place for them."""
+    made = parts(studies())
+    for path in sorted(Path(pages).glob("*.md")):
+        name = f"card {path.stem}"
+        if f"<!-- results: {name} -->" in path.read_text(encoding="utf-8"):
+            embed(path, {name: made[name]})
+
+
+def _card_of(group):
+    """The card of a group's method; None where it has none."""
+    if group.values.get("partners", "any") == "near":
+        return "c_mixup"
+    return CARDS.get(group.policy)
+
+
+def _name_of(group):
+    """The method's name, and what makes it another method."""
+    if group.values.get("step_per") == "dimension" and "dimension" not in group.method:
+        return f"{group.method}, λ for each dimension"
+    return group.method
+
+
+def _cells_of(compared):
+    """What tells whether two studies have the same comparison: its cells' keys."""
+    sides = (compared.group, compared.other)
+    return tuple(frozenset(trial.key for trial in side.finished) for side in sides)
+
+
+def _is_complete(compared):
+    """Whether all seeds of both sides are finished."""
+    sides = (compared.group, compared.other)
+    return all(len(side.complete) == len(side.seeds) for side in sides)
+
+
+def _text(tables):
+    """The tables of a card in Markdown, and what they mean."""
+    texts = []
+    for family, heading in BASELINES.items():
+        if family in tables:
+            rows = [_row(*name, found) for name, found in tables[family].items()]
+            lines = [HEADINGS, ("---", "---", *["---:"] * 5), *rows]
+            table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+            texts += [heading, table]
+    return "\n\n".join([*texts, NOTE])
+
+
+def _row(study, method, found):
+    """What a method came to in a study, a tuple of texts."""
+    bounds = [each.compared.interval or (each.difference,) * 2 for each in found]
+    below = sum(high < 0 for _, high in bounds)
+    above = sum(low > 0 for low, _ in bounds)
+    outermost = (min(low for low, _ in bounds), max(high for _, high in bounds))
+    return (
+        study,
+        method,
+        str(len(found)),
+        _extent([each.difference for each in found]),
+        interval(outermost),
+        f"{below}, {len(found) - below - above}, {above}",
+        _extent([each.scores["ece"].difference for each in found]),
+    )
+
+
+def _extent(values):
+    """The least and the greatest of some numbers, or the only one, as a text."""
+    texts = [number(value, signed=True) for value in (min(values), max(values))]
+    return texts[0] if texts[0] == texts[1] else interval((min(values), max(values)))
+
+
+if __name__ == "__main__":
+    main()
