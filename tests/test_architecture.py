@@ -115,3 +115,42 @@ def test_every_folder_introduces_itself():
                     "what the folder imports and what imports it."
                 )
     assert not wrong, "\n".join(["", *wrong])
+
+
+# What runs code that a file brings; SECURITY.md promises that nothing of it occurs.
+UNSAFE_MODULES = {"cloudpickle", "dill", "marshal", "pickle", "shelve"}
+UNSAFE_CALLS = {"eval", "exec", "torch.load", "joblib.load", "yaml.load"}
+UNSAFE_VALUES = {"allow_pickle": True, "safe_mode": False}
+
+
+def unsafe(source):
+    """What of a source would run code that a file brings, a list of texts."""
+    found = [m for m in imported("a.py", source) if m.split(".")[0] in UNSAFE_MODULES]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            found += [name] * (name in UNSAFE_CALLS)
+            found += [
+                f"{k.arg}={ast.unparse(k.value)}"
+                for k in node.keywords
+                if ast.unparse(k.value) == str(UNSAFE_VALUES.get(k.arg, "safe"))
+            ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import pickle", ["pickle"]),
+        ("def f(x):\n    return eval(x)", ["eval"]),
+        ("np.load(path, allow_pickle=True)", ["allow_pickle=True"]),
+        ("load_model(path, safe_mode=False)", ["safe_mode=False"]),
+        ("np.load(path)\nmodel.eval()", []),
+    ],
+)
+def test_what_is_unsafe_is_seen(source, expected):
+    assert unsafe(source) == expected
+
+
+def test_nothing_that_is_read_is_run():
+    assert {name: unsafe(text) for name, text in sources(PACKAGE) if unsafe(text)} == {}
