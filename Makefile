@@ -13,10 +13,10 @@ BIN := $(VENV)/bin
 CORES := $(shell nproc 2>/dev/null || echo 2)
 PARALLEL ?= -n $(shell expr \( $(CORES) \* 3 + 1 \) / 2) --dist loadscope --no-loadscope-reorder
 
-.PHONY: help train test lint docs check results requirements clean
+.PHONY: help train test lint docs check results requirements nightlies release-check clean
 
 help: ## Show this list.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 train: $(VENV)/ready ## Compare the methods on DATA (questions; trec; a file) and report.
 	$(BIN)/python recipes/$(RECIPE).py --data $(DATA) $(ARGS)
@@ -50,6 +50,13 @@ requirements: $(VENV)/ready ## Pin the newest dependencies that pyproject.toml a
 	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
 	  --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --extra dev --extra docs --extra experiments --extra hub -o requirements.txt pyproject.toml
+
+nightlies: $(VENV)/ready ## Put the nightly builds of Keras and TensorFlow into the environment.
+	$(BIN)/python -m pip uninstall --quiet --yes keras tensorflow keras-hub tensorflow-text
+	$(BIN)/python -m pip install --quiet --pre keras-nightly tf-nightly
+
+release-check: ## Build what is published and try it in clean environments (slow).
+	$(PYTHON) tools/release_check.py $(ARGS)
 
 clean: ## Remove the environment and what builds and tests leave.
 	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache
