@@ -106,7 +106,9 @@ def build(folder):
     Returns:
         A tuple of the paths of the source distribution and of the wheel, in ``dist/``.
     """
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info")
+    ignored = shutil.ignore_patterns(
+        ".*", "__pycache__", "build", "dist", "site", "*.egg-info"
+    )
     shutil.copytree(ROOT, folder / "source", ignore=ignored)
     python = environment(folder / "tools", "build", "twine")
     shutil.rmtree(DIST, ignore_errors=True)
