@@ -153,4 +153,10 @@ def test_what_is_unsafe_is_seen(source, expected):
 
 
 def test_nothing_that_is_read_is_run():
-    assert {name: unsafe(text) for name, text in sources(PACKAGE) if unsafe(text)} == {}
+    words = [*UNSAFE_MODULES, *UNSAFE_CALLS, *UNSAFE_VALUES]
+    found = {
+        name: unsafe(source)
+        for name, source in sources(PACKAGE)
+        if any(word in source for word in words)  # few are parsed
+    }
+    assert not any(found.values()), found
