@@ -1,6 +1,5 @@
 """The method cards say what the code does, the search tries and the studies found."""
 
-import importlib.util
 import inspect
 import re
 from pathlib import Path
@@ -94,10 +93,10 @@ def test_what_a_program_prints_is_what_its_comment_says(card, capsys):
 @pytest.mark.parametrize("card", SEARCHED)
 def test_a_command_is_one_that_can_be_given(card):
     pytest.importorskip("cyclopts", reason='pip install "keras-amp[experiments]"')
-    from keras_amp.cli.train import train_command
+    from keras_amp.cli import application
 
-    (command,) = re.findall(r"```bash\nkeras-amp train (.*?)\n```", CARDS[card], re.S)
-    _, bound, _ = train_command([]).parse_args(command.replace("\\\n", "").split())
+    (command,) = re.findall(r"```bash\nkeras-amp (.*?)\n```", CARDS[card], re.S)
+    _, bound, _ = application().parse_args(command.replace("\\\n", "").split())
     assert SEARCHED[card] in bound.arguments["policy"]
 
 
@@ -192,14 +191,16 @@ def test_the_settings_to_try_are_those_of_the_search(card):
 
 @pytest.fixture(scope="module")
 def results():
-    """The module that makes the cards' tables, and what it makes."""
+    """The studies whose test errors are results, and the cards' tables of them."""
     pytest.importorskip("joblib", reason='pip install "keras-amp[experiments]"')
-    path = ROOT / "results" / "cards.py"
-    spec = importlib.util.spec_from_file_location("cards", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = module.studies()
-    return SimpleNamespace(module=module, found=found, parts=module.parts(found))
+    from keras_amp.experiments import load_grid, read_records
+    from results import cards, tables
+
+    folders = (
+        folder for folder in tables.studies() if not folder.match(f"*{cards.CHOOSING}")
+    )
+    found = [(load_grid(folder), read_records([folder])) for folder in folders]
+    return SimpleNamespace(found=found, parts=cards.parts(found))
 
 
 @pytest.mark.parametrize("card", CARDS)

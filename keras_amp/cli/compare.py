@@ -44,10 +44,9 @@ def comparing(recipe, command):
     def run(
         *,
         mix: Annotated[
-            tuple[Literal["none", "word", "sentence", "random"], ...] | None,
-            chosen("mix"),
-        ] = None,
-        policy: Annotated[tuple[PolicyName, ...] | None, chosen("policy")] = None,
+            tuple[Literal["none", "word", "sentence", "random"], ...], chosen("mix")
+        ] = (),
+        policy: Annotated[tuple[PolicyName, ...], chosen("policy")] = (),
         seeds: Annotated[int | None, chosen("seeds")] = None,
         first_seed: int = 0,
         fold: Annotated[tuple[int, ...], Parameter(show_default=False)] = (),
@@ -86,8 +85,8 @@ def comparing(recipe, command):
             relatives: The arguments of the methods beside the paper's.
         """
         usual = recipe.chosen_on(settings.data)
-        mix = usual["mix"] if mix is None else mix
-        policy = usual["policy"] if policy is None else policy
+        mix = mix or usual["mix"]
+        policy = policy or usual["policy"]
         seeds = usual["seeds"] if seeds is None else seeds
         # Only making the comparison is guarded: errors of the training itself are not the
         # user's and keep their traceback.
