@@ -1,23 +1,15 @@
-"""Make the tables of the method cards in docs/methods/ from the studies' cells.
-
-    python results/cards.py
+"""The tables of the method cards in docs/methods/, which ``results.tables`` writes there.
 
 A card shows what its methods came to in all studies here, against no mixing and against
 mixup at the same place: a row a study and method. A card without a study has no table,
 and says that nothing was measured yet.
 """
 
-from pathlib import Path
-
-from keras_amp.experiments import load_grid, read_records
-from keras_amp.experiments.pages import embed
 from keras_amp.experiments.summary.differences import compare
 from keras_amp.experiments.summary.groups import group_trials
 from keras_amp.experiments.summary.texts import interval, number
 from keras_amp.experiments.summary.trials import trials_of_grid
 
-RESULTS = Path(__file__).parent
-PAGES = RESULTS.parent / "docs" / "methods"
 # The cards that policies belong to. The authors' program has a page of its own.
 CARDS = {
     "mixup": "mixup",
@@ -53,26 +45,17 @@ NOTE = (
 )
 
 
-def studies():
-    """Return the studies whose test errors are results, as grids with their records."""
-    folders = sorted(path.parent for path in RESULTS.glob("*/grid.toml"))
-    return [
-        (load_grid(folder), read_records([folder]))
-        for folder in folders
-        if not folder.name.endswith(CHOOSING)
-    ]
-
-
 def parts(found):
     """Return what the cards show, a dict from ``"card NAME"`` to Markdown.
 
     Args:
-        found: List of tuples of a ``Grid`` and its records, as of ``studies``. A
-            comparison that several have is the first one's; one whose seeds are not all
-            finished is left out.
+        found: List of tuples of a ``Grid`` and its records. A comparison that several
+            have is the first one's; one whose seeds are not all finished is left out.
     """
     cards, seen = {}, set()
     for grid, records in found:
+        if grid.name.endswith(CHOOSING):
+            continue
         study = grid.title.partition(":")[0]
         for compared in compare(group_trials(trials_of_grid(grid, records))):
             card, cells = _card_of(compared.group), _cells_of(compared)
@@ -82,15 +65,6 @@ def parts(found):
             rows = cards.setdefault(card, {}).setdefault(compared.family, {})
             rows.setdefault((study, _name_of(compared.group)), []).append(compared)
     return {f"card {card}": _text(tables) for card, tables in cards.items()}
-
-
-def main(pages=PAGES):
-    """Write the tables into the cards that have a place for them."""
-    made = parts(studies())
-    for path in sorted(Path(pages).glob("*.md")):
-        name = f"card {path.stem}"
-        if f"<!-- results: {name} -->" in path.read_text(encoding="utf-8"):
-            embed(path, {name: made[name]})
 
 
 def _card_of(group):
@@ -152,7 +126,3 @@ def _extent(values):
     """The least and the greatest of some numbers, or the only one, as a text."""
     texts = [number(value, signed=True) for value in (min(values), max(values))]
     return texts[0] if texts[0] == texts[1] else interval((min(values), max(values)))
-
-
-if __name__ == "__main__":
-    main()

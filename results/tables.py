@@ -16,7 +16,7 @@ from keras_amp.experiments.pages import embed, write_table
 from keras_amp.experiments.pages.rerun_tables import rerun_markdown
 from keras_amp.experiments.store import CELLS
 from keras_amp.experiments.summary.primaries import judge, primary_comparisons
-from results import overview
+from results import cards, overview
 
 RESULTS = Path(__file__).parent
 ROOT = RESULTS.parent
@@ -56,7 +56,7 @@ def main(out=RESULTS, root=ROOT):
     # One family: the comparisons that all studies named.
     primary = judge([p for each in grids for p in primary_comparisons(*each)])
     contents = tomllib.loads((RESULTS / "methods.toml").read_text(encoding="utf-8"))
-    parts = overview.parts(grids, contents, STEP_TIMES)
+    parts = overview.parts(grids, contents, STEP_TIMES) | cards.parts(grids)
     for folder, (grid, records) in zip(folders, grids, strict=True):
         own = [each for each in primary if each.study == grid.name]
         made = write_table(grid, records, Path(out) / grid.name, own)

@@ -18,6 +18,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -27,6 +28,8 @@ DIST = ROOT / "dist"
 # What the source distribution holds beside the package and what pip needs.
 READ = {"CHANGELOG.md", "CITATION.cff", "LICENSE", "README.md", "MANIFEST.in"}
 NEEDED = {"PKG-INFO", "pyproject.toml", "setup.cfg"}
+# A link or a picture of Markdown that leads to a file beside it.
+RELATIVE = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)")
 # What the examples must not see of this machine.
 HIDDEN = ("PYTHONPATH", "KERAS_BACKEND", "KERAS_AMP_DATA", "VIRTUAL_ENV")
 
@@ -109,13 +112,33 @@ def build(folder):
     ignored = shutil.ignore_patterns(
         ".*", "__pycache__", "build", "dist", "site", "*.egg-info"
     )
-    shutil.copytree(ROOT, folder / "source", ignore=ignored)
+    copy = shutil.copytree(ROOT, folder / "source", ignore=ignored)
+    readme, version = copy / "README.md", (copy / "keras_amp" / "version.py").read_text()
+    tag = "v" + re.search(r'__version__ = "(.*)"', version)[1]
+    readme.write_text(for_other_places(readme.read_text("utf-8"), tag), "utf-8")
     python = environment(folder / "tools", "build", "twine")
     shutil.rmtree(DIST, ignore_errors=True)
-    run(python, "-m", "build", "--outdir", DIST, folder / "source", quiet=True)
+    run(python, "-m", "build", "--outdir", DIST, copy, quiet=True)
     source, wheel = next(DIST.glob("*.tar.gz")), next(DIST.glob("*.whl"))
     run(python, "-m", "twine", "check", "--strict", source, wheel)
     return source, wheel
+
+
+def for_other_places(text, tag):
+    """Returns the README as it is read elsewhere: what it links to is in the repository.
+
+    Args:
+        text: The README, whose links are relative.
+        tag: String, the release's tag.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+    def leading(match):
+        mark, label, target = match.groups()
+        place = f"{project['urls']['Repository']}/{'raw' if mark else 'blob'}/{tag}"
+        return f"{mark}[{label}]({place}/{target})"
+
+    return RELATIVE.sub(leading, text)
 
 
 def check(source, wheel, tag=None):
@@ -139,7 +162,11 @@ def check(source, wheel, tag=None):
         if path.is_file() and path.suffix != ".pyc"
     }
     with zipfile.ZipFile(wheel) as archive:
-        held = {n for n in archive.namelist() if ".dist-info/" not in n}
+        names = archive.namelist()
+        metadata = archive.read(next(n for n in names if n.endswith("/METADATA")))
+    held = {n for n in names if ".dist-info/" not in n}
+    if found := RELATIVE.search(metadata.decode()):
+        sys.exit(f"Expected links that lead somewhere on PyPI. Received: {found[0]}")
     same(wheel.name, held, package)
     with tarfile.open(source) as archive:
         files = {each.name.removeprefix(f"{name}/") for each in archive if each.isfile()}

@@ -28,7 +28,7 @@ def test_every_extra_is_tried(tmp_path):
 
 def test_the_readme_begins_with_a_program_of_its_own():
     ((_, _, program),) = release_check.readme(Path("python"), None)
-    assert "import keras_amp" in program
+    assert "keras_amp" in program.split("\n")[0]
     assert re.search(r"\.fit\(", program)
 
 
@@ -40,10 +40,11 @@ def distributions(tmp_path, monkeypatch):
     (package / "a.py").write_text("")
     monkeypatch.setattr(release_check, "ROOT", tmp_path / "root")
 
-    def write(more=(), less=()):
+    def write(more=(), less=(), described=""):
         wheel = tmp_path / "keras_amp-1.0-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
-            for name in ("keras_amp/a.py", "keras_amp-1.0.dist-info/METADATA", *more):
+            archive.writestr("keras_amp-1.0.dist-info/METADATA", described)
+            for name in ("keras_amp/a.py", *more):
                 archive.writestr(name, "")
         source = tmp_path / "keras_amp-1.0.tar.gz"
         needed = release_check.READ | release_check.NEEDED
@@ -71,3 +72,18 @@ def test_what_is_complete_passes_with_its_size(distributions, capsys):
 def test_what_is_not_is_refused(made, tag, message, distributions):
     with pytest.raises(SystemExit, match=message):
         release_check.check(*distributions(**made), tag=tag)
+
+
+def test_the_readme_leads_to_the_repository_from_everywhere():
+    text = "[a](docs/a.md#b) ![two\nlines](c.png) [web](https://example.org) [here](#d)"
+    home = "https://github.com/keras-amp/keras-amp"
+    assert release_check.for_other_places(text, "v1.0") == (
+        f"[a]({home}/blob/v1.0/docs/a.md#b) ![two\nlines]({home}/raw/v1.0/c.png) "
+        "[web](https://example.org) [here](#d)"
+    )
+
+
+def test_links_that_lead_nowhere_are_refused(distributions):
+    source, wheel = distributions(described="[a](docs/a.md)")
+    with pytest.raises(SystemExit, match=r"on PyPI. Received: \[a\]\(docs/a.md\)"):
+        release_check.check(source, wheel)
