@@ -28,20 +28,21 @@ BASELINES = {
     "mixup": "Against mixup at the same place:",
 }
 HEADINGS = (
-    "study",
     "method",
-    "comparisons",
+    "study",
     "difference in error",
     "95% intervals",
     "below, around, above 0",
     "difference in ECE",
+    "comparisons",
 )
 NOTE = (
     "Differences are in percentage points; below zero is better. Of several comparisons "
     "(vectors, shares of the labels, settings) the least and the greatest difference are "
     "shown, and the outermost bounds of the intervals over seeds, then how many "
     "intervals lie below zero, hold it and lie above it. ECE: the expected calibration "
-    "error. Nothing is corrected for the number of comparisons."
+    "error. Word and Sent say where a method mixes: at the words, or at the sentence. "
+    "Nothing is corrected for the number of comparisons."
 )
 
 
@@ -56,14 +57,13 @@ def parts(found):
     for grid, records in found:
         if grid.name.endswith(CHOOSING):
             continue
-        study = grid.title.partition(":")[0]
         for compared in compare(group_trials(trials_of_grid(grid, records))):
             card, cells = _card_of(compared.group), _cells_of(compared)
             if card is None or cells in seen or not _is_complete(compared):
                 continue
             seen.add(cells)
             rows = cards.setdefault(card, {}).setdefault(compared.family, {})
-            rows.setdefault((study, _name_of(compared.group)), []).append(compared)
+            rows.setdefault(_names_of(grid, compared.group), []).append(compared)
     return {f"card {card}": _text(tables) for card, tables in cards.items()}
 
 
@@ -74,11 +74,14 @@ def _card_of(group):
     return CARDS.get(group.policy)
 
 
-def _name_of(group):
-    """The method's name, and what makes it another method."""
-    if group.values.get("step_per") == "dimension" and "dimension" not in group.method:
-        return f"{group.method}, λ for each dimension"
-    return group.method
+def _names_of(grid, group):
+    """The method's name, with what makes it another method, and the study's."""
+    method, study = group.method, grid.title.partition(":")[0]
+    if group.values.get("step_per") == "dimension" and "dimension" not in method:
+        method += ", λ for each dimension"
+    if "preset" in group.values:  # of an encoder; titles name the others
+        study += f", {group.values['preset']}"
+    return method, study
 
 
 def _cells_of(compared):
@@ -105,20 +108,20 @@ def _text(tables):
     return "\n\n".join([*texts, NOTE])
 
 
-def _row(study, method, found):
+def _row(method, study, found):
     """What a method came to in a study, a tuple of texts."""
     bounds = [each.compared.interval or (each.difference,) * 2 for each in found]
     below = sum(high < 0 for _, high in bounds)
     above = sum(low > 0 for low, _ in bounds)
     outermost = (min(low for low, _ in bounds), max(high for _, high in bounds))
     return (
-        study,
         method,
-        str(len(found)),
+        study,
         _extent([each.difference for each in found]),
         interval(outermost),
         f"{below}, {len(found) - below - above}, {above}",
         _extent([each.scores["ece"].difference for each in found]),
+        str(len(found)),
     )
 
 

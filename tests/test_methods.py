@@ -228,6 +228,6 @@ def test_a_row_is_what_the_cells_come_to(results):
                     of[config["seed"]] = record["result"]["test_error"]
     apart = np.array([errors["word"][s] - errors["none"][s] for s in errors["none"]])
     assert len(apart) == 10
-    rows = rows_of(results.parts["card mixup"], "study", "method")
-    (row,) = [r for r in rows if r[:2] == ["A tenth of TREC with the CNN", "WordMixup"]]
-    assert f"{apart.mean():.2f}".replace("-", "\N{MINUS SIGN}") in row[3]
+    rows = rows_of(results.parts["card mixup"], "method", "study")
+    (row,) = [r for r in rows if r[:2] == ["WordMixup", "A tenth of TREC with the CNN"]]
+    assert f"{apart.mean():.2f}".replace("-", "\N{MINUS SIGN}") in row[2]
