@@ -18,6 +18,8 @@ from keras_amp.experiments.store import (
 )
 from keras_amp.experiments.study import STUDY
 from keras_amp.experiments.summary.labels import label_cells
+from keras_amp.experiments.worker import run_cell
+from keras_amp.runtime import notes
 from keras_amp.runtime.extras import require
 from keras_amp.runtime.files import whole_file
 from keras_amp.validation import check_count
@@ -51,6 +53,9 @@ class GridRun(Runner):
         devices: Integer, how many devices (the first ones) share each batch of a cell, by
             ``keras.distribution`` on JAX, by ``tf.distribute.MirroredStrategy`` on
             TensorFlow; None leaves them to the backend. ``jobs`` is then 1 by default.
+        in_this_process: Whether cells run in this process, one after the other, as in a
+            notebook or a debugger. Processes of their own have variables that choose
+            TensorFlow's kernels; see ``keras_amp.runtime.process``.
         console: A ``rich.console.Console``; None for standard output.
 
     Attributes:
@@ -80,8 +85,15 @@ class GridRun(Runner):
         console=None,
         seeds_at_once=False,
         devices=None,
+        in_this_process=False,
     ):
         self.cluster, self.data_dir = cluster, data_dir
+        self.in_this_process = bool(in_this_process)
+        if self.in_this_process:
+            where = {"jobs": jobs, "threads": threads, "cluster": cluster}
+            where |= {"gpus_per_cell": gpus_per_cell, "devices": devices}
+            _check_here(**where, seeds_at_once=seeds_at_once)
+            jobs = 1
         out = Path("runs") / grid.name if out is None else Path(out)
         if devices is not None:
             check_alone(
@@ -134,6 +146,9 @@ class GridRun(Runner):
         return ({**record, **named} for record in self._executed())
 
     def _executed(self):
+        if self.in_this_process:
+            notes.hide_tracing_warning()
+            return (run_cell(cell, self.data_dir) for cell in self.todo)
         how = self.threads, self.data_dir, self.gpus_per_cell
         if self.cluster is None:
             return on_this_machine(
@@ -220,6 +235,16 @@ def name_of(cell, names):
     """
     fold = "" if cell.fold is None else f", fold {cell.fold}"
     return f"{names[cell.key]}, seed {cell.seed}{fold}"
+
+
+def _check_here(**others):
+    """Raises where cells of this process are to run elsewhere, or several at a time."""
+    given = [f"{n}={v!r}" for n, v in others.items() if v not in (None, False)]
+    if given:
+        raise ValueError(
+            "Expected `in_this_process` alone: cells then run here, one after the other. "
+            f"Received: {', '.join(given)}"
+        )
 
 
 def _together(seeds_at_once, cluster):

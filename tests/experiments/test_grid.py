@@ -384,6 +384,19 @@ def test_a_cell_keeps_its_curve_and_is_tested_on_changed_texts_where_told_to(unt
     np.testing.assert_allclose(ends, ends[0], rtol=1e-4)
 
 
+@pytest.mark.usefixtures("eagerly")
+def test_cells_run_in_this_process_where_that_is_asked_for(tmp_path, untrained, console):
+    grid = small(more='[study]\nprimary = { method = "WordMixup", against = "none" }')
+    here = {"in_this_process": True, "console": console}
+    records = run_grid(grid, tmp_path / "out", **here)
+    assert [r["status"] for r in records.values()] == ["finished"] * 2  # by `untrained`
+    assert read_records([tmp_path / "out"]).keys() == records.keys()
+    assert {r["study"]["seeds"] for r in records.values()} == {1}
+    assert not GridRun(grid, tmp_path / "out", **here).todo
+    with pytest.raises(ValueError, match="`in_this_process` alone.*jobs=2, devices=1"):
+        GridRun(grid, tmp_path / "other", jobs=2, devices=1, **here)
+
+
 def test_a_terminal_sees_what_is_done_what_runs_and_what_failed(tmp_path, monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     grid, states = small(seeds=3), []
