@@ -1,12 +1,13 @@
 """What `make docs` adds to MkDocs: checks of the pages, and what is made for them."""
 
+import json
 import re
 from xml.etree import ElementTree
 
 import pytest
 
 from tools import architecture
-from tools.site import checks, command_line, docstrings, house, places
+from tools.site import checks, command_line, docstrings, house, notebooks, places
 
 
 @pytest.mark.parametrize(
@@ -57,14 +58,20 @@ def test_a_style_sheet_that_loads_something_is_found():
 def test_what_lies_outside_of_the_pages_is_shown_or_only_named():
     markdown = (
         "![An [x] interval](../../results/a/b.svg) [table](../../results/a/table.md) "
-        "[guide](../guides/text.md#top) ![own](own.png) [web](https://example.org)"
+        "[guide](../guides/text.md#top) ![own](own.png) [web](https://example.org) "
+        "[notebook](../../notebooks/a.ipynb)"
     )
     page = "results/findings.md"
     assert list(places.pictures(page, markdown)) == ["results/a/b.svg"]
-    assert list(places.named(page, markdown)) == ["results/a/b.svg", "results/a/table.md"]
+    assert list(places.named(page, markdown)) == [
+        "results/a/b.svg",
+        "results/a/table.md",
+        "notebooks/a.ipynb",
+    ]
     assert places.as_on_the_site(page, markdown) == (
         "![An [x] interval](../pictures/results/a/b.svg) table "
-        "[guide](../guides/text.md#top) ![own](own.png) [web](https://example.org)"
+        "[guide](../guides/text.md#top) ![own](own.png) [web](https://example.org) "
+        "[notebook](../notebooks/a.md)"
     )
 
 
@@ -128,3 +135,34 @@ def test_the_command_lines_page_is_the_commands_own_help():
     assert "keras-amp search [OPTIONS] DATA" in page
     assert "-m pytest" not in page
     assert "* `--verify-seed INT`: Number to draw them by. *[default: 0]*" in page
+
+
+def test_a_notebook_is_a_page_with_what_its_cells_show(tmp_path):
+    def output(**data):
+        return {"output_type": "display_data", "data": data}
+
+    style = "<style scoped>\n.a { b: c }\n</style>\n"
+    outputs = [
+        {"output_type": "stream", "name": "stdout", "text": ["said\n"]},
+        output(**{"image/png": "cG5n", "text/plain": "<Figure>"}),
+        output(**{"text/html": [f"<div>{style}", "<p>a</p></div>"], "text/plain": "a"}),
+        output(**{"text/markdown": "| a |", "text/plain": "<Markdown>"}),
+        output(**{"text/plain": "'b'"}),
+    ]
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "Text."]},
+        {"cell_type": "code", "source": ["x = 1\n", "x"], "outputs": outputs},
+    ]
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": cells}))
+    page, pictures = notebooks.as_page(path)
+    assert pictures == {"a-0.png": b"png"}
+    assert [part.strip() for part in page.split("\n\n")] == [
+        "# Title\nText.",
+        "```python\nx = 1\nx\n```",
+        "```text\nsaid\n```",
+        "![What the cell above draws](a-0.png)",
+        "<div><p>a</p></div>",
+        "| a |",
+        "```text\n'b'\n```",
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-from tools.site import checks, command_line, house, places
+from tools.site import checks, command_line, house, notebooks, places
 
 ROOT = Path(__file__).parents[2]
 # A warning of these ends a strict build.
@@ -22,7 +22,14 @@ MADE = {
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Adds to the site the pictures that pages show from outside of ``docs/``."""
+    """Adds the notebooks, and the pictures that pages show from outside of ``docs/``."""
+    for path in sorted((ROOT / places.NOTEBOOKS).glob("*.ipynb")):
+        page, drawn = notebooks.as_page(path)
+        name = f"{places.NOTEBOOKS}/{path.stem}.md"
+        files.append(File.generated(config, name, content=page))
+        for name, picture in drawn.items():
+            place = f"{places.NOTEBOOKS}/{name}"
+            files.append(File.generated(config, place, content=picture))
     shown = {
         path
         for page in files.documentation_pages()

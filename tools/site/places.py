@@ -1,7 +1,8 @@
 """What a page names outside of ``docs/``: pictures of the results, files of the sources.
 
-On the site a picture is copied beside the pages, and of a link to another file its text
-remains: where the sources are read, as they are browsed or cloned, both work as written.
+On the site a picture is copied beside the pages, a notebook is a page, and of a link to
+another file its text remains: where the sources are read, as they are browsed or cloned,
+all of them work as written.
 """
 
 import posixpath
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 _PICTURES = (".svg", ".png")
 FOLDER = "pictures"  # of the site, for what lies outside of docs/
+NOTEBOOKS = "notebooks"  # beside docs/; a folder of the site, where each is a page
 
 
 def outside(page: str, target: str) -> str | None:
@@ -60,6 +62,8 @@ def as_on_the_site(page: str, markdown: str) -> str:
             return match[0]
         if mark and path.endswith(_PICTURES):
             return f"![{text}]({up}{FOLDER}/{path})"
+        if path.startswith(NOTEBOOKS) and path.endswith(".ipynb"):
+            return f"[{text}]({up}{path.removesuffix('.ipynb')}.md)"
         return text
 
     return _LINK.sub(replaced, markdown)
