@@ -12,15 +12,24 @@ from pathlib import Path
 
 import pytest
 from helpers import traced_nothing
+from untrained import fit_and_test
 
 ROOT = Path(__file__).parent.parent
 README, DOCS = ROOT / "README.md", ROOT / "docs"
 
 # Pages with programs that are only shown, and why these are not run.
 ONLY_SHOWN = {
-    "docs/devices.md": "they need several devices or machines",
-    "docs/search.md": "a search takes minutes, and the tests have one of their own",
+    "docs/guides/devices.md": "they need several machines",
+    "docs/guides/search.md": "a search takes a minute, and has a test of its own",
+    "docs/guides/text.md": "a run takes many seconds, and is read by tests of its own",
 }
+# Of so many steps that to trace them takes less time than to run each by itself.
+TRACED = {f"docs/guides/{name}.md" for name in (
+    "backends", "devices", "images", "inputs_outputs", "numbers", "tagging",
+    "tensorboard", "text", "unlabeled",
+)} | {"README.md"}  # fmt: skip
+# Its cells get random weights: how cells are trained has tests of its own.
+UNTRAINED = {"docs/guides/study.md"}
 
 
 def all_pages():
@@ -44,7 +53,7 @@ def programs_of(page, language="python"):
 def run_programs(page, folder, after=None):
     """Runs a page's programs in a folder; returns their namespace.
 
-    Only programs that compile are traced, and those of the README, as a user runs them.
+    Only programs that compile are traced, and those of `TRACED`.
 
     Args:
         page: Path of the page.
@@ -52,12 +61,15 @@ def run_programs(page, folder, after=None):
         after: Called after each program with its text and the namespace.
     """
     programs = programs_of(page)
-    if any("import keras_hub" in program for program in programs):
-        pytest.importorskip("keras_hub", reason='pip install "keras-amp[hub]"')
+    for module, extra in (("keras_hub", "hub"), ("sklearn", "experiments")):
+        if any(f"{module}" in program for program in programs):
+            pytest.importorskip(module, reason=f'pip install "keras-amp[{extra}]"')
     names = {}
-    with contextlib.chdir(folder):
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        if name_of(page) in UNTRAINED:
+            patch.setattr("keras_amp.experiments.worker.fit_and_test", fit_and_test)
         for i, program in enumerate(programs):
-            traced = page == README or "jit_compile=True" in program
+            traced = name_of(page) in TRACED or "jit_compile=True" in program
             with (
                 contextlib.nullcontext() if traced else traced_nothing(),
                 warnings.catch_warnings(),

@@ -48,7 +48,7 @@ def test_programs_are_only_shown_where_a_reason_is_given():
 
 @pytest.mark.parametrize("name", ["text_task", "image_task"])
 def test_keras_hub_tasks_are_trained_in_place(name, run):
-    names, initial = run(DOCS / "keras_hub.md")
+    names, initial = run(DOCS / "guides" / "keras_hub.md")
     trainable = {id(weight) for weight in names[name].trainable_weights}
     still = [
         weight.path
@@ -63,7 +63,7 @@ def test_keras_hub_tasks_are_trained_in_place(name, run):
 @pytest.mark.usefixtures("eagerly")
 def test_keras_hub_tasks_predict_what_the_trained_models_predict(run):
     """Of texts, and with a mix layer, the page itself asserts it."""
-    names, _ = run(DOCS / "keras_hub.md")
+    names, _ = run(DOCS / "guides" / "keras_hub.md")
     examples, model = names["images"][:8], names["image_model"]
     expected = model.classifier.predict(examples, verbose=0)
     predicted = model.predict(names["pixels"][:8], verbose=0)
@@ -73,7 +73,7 @@ def test_keras_hub_tasks_predict_what_the_trained_models_predict(run):
 
 
 def test_the_names_that_the_keras_hub_page_shows_exist(run):
-    names, _ = run(DOCS / "keras_hub.md")
+    names, _ = run(DOCS / "guides" / "keras_hub.md")
     assert "bert_backbone/embeddings_dropout" in names["paths"](names["text_task"])
     with pytest.raises(ValueError, match="mean 'bert_backbone/embeddings_dropout'"):
         keras_amp.MixupAMPModel(names["text_task"], mix_at="embedding_dropout")
@@ -83,7 +83,7 @@ def test_the_names_that_the_keras_hub_page_shows_exist(run):
 
 
 def test_the_keras_hub_page_compiles_in_the_precision_of_the_task(run):
-    names, _ = run(DOCS / "keras_hub.md")
+    names, _ = run(DOCS / "guides" / "keras_hub.md")
     model, pixels = names["fast_model"], names["pixels"]
     assert model.jit_compile
     assert model.dtype_policy.name == names["fast_task"].dtype_policy.name

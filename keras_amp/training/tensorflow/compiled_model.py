@@ -103,7 +103,7 @@ class BackendModel(CompiledAgain):
                 "tf.distribute.MirroredStrategy: Keras 3 does not train with several "
                 "workers on TensorFlow (github.com/keras-team/keras/issues/20585). "
                 "Received: MultiWorkerMirroredStrategy. Train on JAX, by "
-                "KERAS_BACKEND=jax and keras.distribution; docs/devices.md shows how."
+                "KERAS_BACKEND=jax and keras.distribution (docs/guides/devices.md)."
             )
         replicas = self.distribute_strategy.num_replicas_in_sync
         told = self.jit_compile and not self.compiles_by_default
