@@ -7,6 +7,7 @@ and says that nothing was measured yet.
 
 from keras_amp.experiments.summary.differences import compare
 from keras_amp.experiments.summary.groups import group_trials
+from keras_amp.experiments.summary.table import Table
 from keras_amp.experiments.summary.texts import interval, number
 from keras_amp.experiments.summary.trials import trials_of_grid
 
@@ -102,9 +103,8 @@ def _text(tables):
     for family, heading in BASELINES.items():
         if family in tables:
             rows = [_row(*name, found) for name, found in tables[family].items()]
-            lines = [HEADINGS, ("---", "---", *["---:"] * 5), *rows]
-            table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-            texts += [heading, table]
+            table = Table.of(heading, HEADINGS, rows, words=("study",))
+            texts += [heading, table.as_markdown()]
     return "\n\n".join([*texts, NOTE])
 
 

@@ -69,13 +69,7 @@ def parts(grids, contents, step_times):
         "studies": studies_table(studies, contents["questions"]),
         "paper": paper_tables(studies, step_times),
     }
-    return {name: markdown(table) for name, table in tables.items()}
-
-
-def markdown(table):
-    """Return a ``Table`` in Markdown."""
-    marks = ["---" if table.is_words(n) else "---:" for n in range(len(table.headings))]
-    return "\n".join(f"| {' | '.join(r)} |" for r in [table.headings, marks, *table.rows])
+    return {name: table.as_markdown() for name, table in tables.items()}
 
 
 # === Methods ===

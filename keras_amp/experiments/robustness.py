@@ -4,9 +4,9 @@ import warnings
 
 from keras_amp import data
 from keras_amp.experiments.evaluation import evaluate
+from keras_amp.experiments.training import EVALUATION_BATCH
 
 RATE = 0.1  # of the words
-BATCH = 250
 CHANGES = {"typos": data.typos, "dropped words": data.drop_words}
 
 
@@ -28,6 +28,6 @@ def perturbed_scores(classifier, examples):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*were cut", category=UserWarning)
             inputs = examples.encoding.preprocess(change(examples.test_texts, RATE))
-        predicted = classifier.predict(inputs, batch_size=BATCH, verbose=0)
+        predicted = classifier.predict(inputs, batch_size=EVALUATION_BATCH, verbose=0)
         found[name] = evaluate(predicted, examples.test[1])
     return found

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from keras_amp import backbones
-from keras_amp.experiments.arguments import ARGUMENTS, Program, Relatives
+from keras_amp.experiments.arguments import ARGUMENTS, Program, Rate, Relatives
 from keras_amp.experiments.checked import Count, Positive, Whole, checked
 from keras_amp.experiments.relatives import CLASSES, mixup, relative
 from keras_amp.paper import AuthorsProgram
@@ -29,7 +29,6 @@ DevFraction = Annotated[
     "to be 0, for no development set, or to lie between 0 and 1",
 ]
 DevFolds = Annotated[int, Field(ge=2), "to be an integer >= 2"]
-Smoothing = Annotated[float, Field(ge=0, lt=1), "to be a number in [0, 1)"]
 TestFraction = Annotated[float, Field(gt=0, lt=1), "to lie between 0 and 1"]
 TrainFraction = Annotated[float, Field(gt=0, le=1), "to lie above 0 and at most at 1"]
 
@@ -119,7 +118,7 @@ class Settings:
     loss: Literal["cross-entropy", "binary", "double-softmax", "program"] = (
         "cross-entropy"
     )
-    label_smoothing: Smoothing = 0.0
+    label_smoothing: Rate = 0.0
     learning_rate: Positive = 2e-4
     clip_norm: Positive | None = None
     warmup_steps: Whole = 0

@@ -13,7 +13,7 @@ from keras_amp.experiments.grid_run import name_of
 from keras_amp.experiments.runner import share_cores, try_cells
 from keras_amp.experiments.store import FINISHED, keys_of_files, read_records
 from keras_amp.experiments.summary.labels import label_cells
-from keras_amp.experiments.summary.repeated import ERRORS, Repeated
+from keras_amp.experiments.summary.repeated import ERRORS, Repeated, root_mean_square
 from keras_amp.runtime.extras import require
 
 KEY_LENGTH = 16
@@ -192,10 +192,10 @@ def summary(repeated):
     for error in ERRORS:
         apart = [r.apart(error) for r in repeated if not math.isnan(r.apart(error))]
         if apart:
-            rms = math.sqrt(math.fsum(d * d for d in apart) / len(apart))
             lines.append(
-                f"{error.replace('_', ' ').capitalize()}: {rms:.2f} points apart (root "
-                f"mean square of {len(apart)}), {max(map(abs, apart)):.2f} at most"
+                f"{error.replace('_', ' ').capitalize()}: "
+                f"{root_mean_square(apart):.2f} points apart (root mean "
+                f"square of {len(apart)}), {max(map(abs, apart)):.2f} at most"
             )
     same = sum(r.same for r in repeated)
     lines.append(f"{same} of {len(repeated)} cells are the same to the last digit.")

@@ -7,7 +7,7 @@ from keras_amp.experiments.store import FINISHED
 from keras_amp.experiments.summary.groups import group_trials
 from keras_amp.experiments.summary.labels import label_groups
 from keras_amp.experiments.summary.means import spread
-from keras_amp.experiments.summary.repeated import Repeated
+from keras_amp.experiments.summary.repeated import Repeated, root_mean_square
 from keras_amp.experiments.summary.table import Table
 from keras_amp.experiments.summary.texts import number
 from keras_amp.experiments.summary.trials import trials_of_grid
@@ -43,7 +43,7 @@ def rerun_table(grid, records, again):
                     name,
                     str(len(pairs)),
                     str(sum(each.same for each in pairs)),
-                    number(_root_mean_square(apart)),
+                    number(root_mean_square(apart)),
                     number(max(map(abs, apart), default=None)),
                     number(of_seeds),
                 )
@@ -70,9 +70,3 @@ def _pairs(group, others):
         for trial in group.finished
         if trial.key in finished
     ]
-
-
-def _root_mean_square(values):
-    if not values:
-        return None
-    return math.sqrt(math.fsum(value * value for value in values) / len(values))

@@ -24,6 +24,19 @@ CONDITIONS = {
 UNKNOWN = "not recorded"
 
 
+def root_mean_square(values):
+    """Return the root of the mean of the squares of numbers; None of none.
+
+    Example:
+    >>> from keras_amp.experiments.summary.repeated import root_mean_square
+    >>> root_mean_square([3.0, -3.0]), root_mean_square([])
+    (3.0, None)
+    """
+    if not values:
+        return None
+    return math.sqrt(math.fsum(value * value for value in values) / len(values))
+
+
 @dataclass(frozen=True)
 class Repeated:
     """A cell that was run again.

@@ -56,6 +56,19 @@ class Table:
         """Return the table without some of its columns."""
         return replace(self, frame=self.frame.drop(columns=list(headings)))
 
+    def as_markdown(self):
+        """Return the table in Markdown, or the sentence that takes its place."""
+        if not self.rows:
+            return self.empty
+        words = map(self.is_words, range(len(self.headings)))
+        marks = ["---" if is_words else "---:" for is_words in words]
+        escaped = [
+            [text.replace("|", "\\|") for text in line]
+            for line in (self.headings, *self.rows)
+        ]
+        lines = [escaped[0], marks, *escaped[1:]]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
     def as_rich(self, shown, caption=None):
         """Return the table for a terminal, a ``rich.table.Table``.
 
