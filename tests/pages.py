@@ -6,6 +6,7 @@ in one namespace and in a folder of its own. One that begins with ```py is only 
 
 import contextlib
 import re
+import shlex
 import textwrap
 import warnings
 from pathlib import Path
@@ -48,6 +49,19 @@ def programs_of(page, language="python"):
         rf"^( *)```{language}\b[^\n]*\n(.*?)^\1```$", page.read_text(), re.M | re.S
     )
     return [textwrap.dedent(program) for _, program in found]
+
+
+def commands_of(page):
+    """The commands `keras-amp ...` that a page shows, as lists of arguments.
+
+    Those of a line or of a block, and those within a sentence that say more than which
+    command is meant.
+    """
+    text = page.read_text().replace("\\\n", "")
+    lines = re.findall(r"(?m)^(?: {4,})?keras-amp (.*)$", text)
+    inline = re.findall(r"`keras-amp (\w+ [^`\n]+)`", text)
+    commands = [shlex.split(command, comments=True) for command in (*lines, *inline)]
+    return [each for each in commands if not each[-1].startswith("--p")]
 
 
 def run_programs(page, folder, after=None):

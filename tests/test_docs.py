@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from pages import README, programs_of, run_programs
+from pages import README, all_pages, commands_of, programs_of, run_programs
 
 import keras_amp
 from keras_amp.runtime import former_modules
@@ -61,6 +61,17 @@ def test_the_readmes_programs_run(tmp_path, capsys):
     assert len(programs_of(README)) >= 1
     run_programs(README, tmp_path, check)
     assert " lam: 0." in capsys.readouterr().out
+
+
+def test_every_command_on_a_page_can_be_given():
+    pytest.importorskip("cyclopts", reason='pip install "keras-amp[experiments]"')
+    from keras_amp.cli import application
+
+    application = application()
+    commands = [command for page in all_pages() for command in commands_of(page)]
+    assert len(commands) > 50
+    for command in commands:  # raises what is wrong with it
+        application.parse_args(command, exit_on_error=False, print_error=False)
 
 
 def test_the_readme_is_one_screens_patience():
