@@ -25,6 +25,7 @@ from keras_amp.experiments.summary.texts import interval
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
 FINDINGS = ROOT / "docs" / "results" / "findings.md"
+DETAILS = FINDINGS.with_name("details.md")
 STUDIES = sorted(path.parent.name for path in RESULTS.glob("*/grid.toml"))
 
 
@@ -185,7 +186,7 @@ def test_what_the_reweighting_costs_is_as_the_findings_say(tables):
             errors[config["policy"]][config["seed"], None] = error
     pairs = significance.pair(errors["program"], errors["amp"])
     assert len(pairs) == 10
-    assert f"+{compared(pairs)}" in words_of(FINDINGS)
+    assert f"+{compared(pairs)}" in words_of(DETAILS)
 
 
 def test_what_random_lambdas_add_is_as_the_findings_say(tables):
@@ -197,7 +198,7 @@ def test_what_random_lambdas_add_is_as_the_findings_say(tables):
             of_alpha[config["seed"], None] = record["result"]["test_error"]
     pairs = significance.pair(errors[0.01], errors[1.0])
     assert len(pairs) == 10
-    assert f"save another {compared(pairs)}" in words_of(FINDINGS)
+    assert f"save another {compared(pairs)}" in words_of(DETAILS)
 
 
 def test_the_last_development_errors_are_as_the_findings_say(tables):
@@ -211,7 +212,18 @@ def test_the_last_development_errors_are_as_the_findings_say(tables):
         for fraction in sorted(curves)
     ]
     assert len(said) == 4
-    assert f"{', '.join(said[:3])} and {said[3]}%" in words_of(FINDINGS)
+    assert f"{', '.join(said[:3])} and {said[3]}%" in words_of(DETAILS)
+
+
+def test_how_many_runs_end_at_their_best_is_as_the_findings_say():
+    studies = ("trec_cnn", "trec_minilm", "sst2_subj_cnn", "trec_steps")  # 1 to 4
+    runs = [
+        record["result"]
+        for study in studies
+        for record in read_records([RESULTS / study]).values()
+    ]
+    last = sum(run["epoch"] >= run["epochs"] - 1 for run in runs)
+    assert f"in {last} of the {len(runs)} runs of studies 1 to 4" in words_of(FINDINGS)
 
 
 def compared(pairs):
