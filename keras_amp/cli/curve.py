@@ -1,7 +1,6 @@
 """``keras-amp curve``: the loss between test texts, of trained runs."""
 
 import sys
-import warnings
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Literal
@@ -13,6 +12,7 @@ from keras_amp.analysis.curve import loss_along_lambda
 from keras_amp.analysis.pair_evaluator import checked_lambdas
 from keras_amp.backbones import mix_point
 from keras_amp.cli.errors import user_errors
+from keras_amp.data.text import without_cut_warning
 from keras_amp.experiments.examples import SPLITS, divide
 from keras_amp.experiments.settings import Method, Settings
 from keras_amp.runs import CONFIG, load_run
@@ -141,8 +141,7 @@ def _read(run, folder, split):
             f"{', '.join(run.class_names)}. Received: {dataset!r}"
         )
     chosen = dict(zip(SPLITS, divide(dataset, settings, seed, fold), strict=True))[split]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*were cut", category=UserWarning)
+    with without_cut_warning():
         return method, (run.preprocess(chosen.texts), chosen.labels)
 
 

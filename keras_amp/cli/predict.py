@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import warnings
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +9,7 @@ from rich.console import Console
 from keras_amp.cli.errors import user_errors
 from keras_amp.data.sources import SOURCES
 from keras_amp.data.tables import read_texts
-from keras_amp.data.text import as_texts
+from keras_amp.data.text import as_texts, without_cut_warning
 from keras_amp.experiments.evaluation import evaluate
 from keras_amp.experiments.results import write_probabilities
 from keras_amp.runs import load_run
@@ -46,8 +45,7 @@ def predict(
         labels, texts = (None, _given(text)) if file is None else read_texts(file)
         trained = load_run(run)
     said = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*were cut", category=UserWarning)
+    with without_cut_warning():
         probabilities = trained.predict(texts)
     if trained.preprocess.truncated:
         said.print(

@@ -1,12 +1,13 @@
 """From texts to word ids, once and outside of the model, and from ids to batches."""
 
 import collections
+import contextlib
 import json
 import numbers
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -266,6 +267,23 @@ def as_texts(texts: object) -> list[str]:
                 f"position {i}, which UTF-8 cannot encode."
             ) from error
     return [str(text) for text in texts]
+
+
+@contextlib.contextmanager
+def without_cut_warning() -> Iterator[None]:
+    """Hide the warning that texts were cut, where the number is said otherwise.
+
+    Example:
+    >>> import keras_amp
+    >>> from keras_amp.data.text import without_cut_warning
+    >>> prepare = keras_amp.data.WordPreprocessor(["", "[UNK]", "a"], sequence_length=2)
+    >>> with without_cut_warning():
+    ...     prepare(["a a a", "a"]).shape, prepare.truncated
+    ((2, 2), 1)
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*were cut", category=UserWarning)
+        yield
 
 
 def report_cut(lengths: NDArray[np.integer], sequence_length: int, unit: str) -> int:

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn import metrics
 
 BINS = 15
+EVALUATION_BATCH = 250  # examples that are predicted at a time
 
 
 def evaluate(probabilities, labels):

@@ -1,6 +1,5 @@
 """From a data set to what one seed trains, chooses and tests on."""
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_amp import data
+from keras_amp.data.text import without_cut_warning
 from keras_amp.experiments.encoding import Encoding, fit_encoding
 
 # One test split for all seeds, so that their errors are comparable.
@@ -149,8 +149,7 @@ def prepare(dataset, settings, seed, fold=0):
     texts = splits[0].texts + unlabeled
     encoding = fit_encoding(settings, texts, splits[1:], seed)
     arrays, truncated = [], {}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*were cut", category=UserWarning)
+    with without_cut_warning():
         for name, split in zip(SPLITS, splits, strict=True):
             before = encoding.preprocess.truncated
             arrays.append((encoding.preprocess(split.texts), split.labels))

@@ -1,10 +1,8 @@
 """How good a classifier is on test texts as they come from people."""
 
-import warnings
-
 from keras_amp import data
-from keras_amp.experiments.evaluation import evaluate
-from keras_amp.experiments.training import EVALUATION_BATCH
+from keras_amp.data.text import without_cut_warning
+from keras_amp.experiments.evaluation import EVALUATION_BATCH, evaluate
 
 RATE = 0.1  # of the words
 CHANGES = {"typos": data.typos, "dropped words": data.drop_words}
@@ -25,8 +23,7 @@ def perturbed_scores(classifier, examples):
     """
     found = {}
     for name, change in CHANGES.items():
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*were cut", category=UserWarning)
+        with without_cut_warning():
             inputs = examples.encoding.preprocess(change(examples.test_texts, RATE))
         predicted = classifier.predict(inputs, batch_size=EVALUATION_BATCH, verbose=0)
         found[name] = evaluate(predicted, examples.test[1])

@@ -17,14 +17,10 @@ from keras_amp import data
 from keras_amp.data.unlabeled import with_unlabeled_of
 from keras_amp.experiments.choosing import Chosen
 from keras_amp.experiments.environment import deterministic_operations, environment
+from keras_amp.experiments.evaluation import EVALUATION_BATCH
 from keras_amp.experiments.results import Result
 from keras_amp.experiments.scores import readings_of, scores_of
-from keras_amp.experiments.training import (
-    EVALUATION_BATCH,
-    Trained,
-    compiled,
-    error_of,
-)
+from keras_amp.experiments.training import Trained, compiled, error_of
 
 SPLITS = ("train", "dev", "test")
 KEPT = 4  # programs, of the last kinds of cells

@@ -21,6 +21,7 @@ from keras_amp.experiments.environment import (
     deterministic_operations,
     environment,
 )
+from keras_amp.experiments.evaluation import EVALUATION_BATCH
 from keras_amp.experiments.results import (
     Result,
     write_epochs,
@@ -37,7 +38,6 @@ from keras_amp.paper import DoubleSoftmaxCrossentropy, SummedBinaryCrossentropy
 from keras_amp.runs import RESULT, save_run
 
 BACKEND = keras.backend.backend()
-EVALUATION_BATCH = 250
 TENSORBOARD = "tensorboard"
 MEASURED = ("macro_f1", "nll", "ece", "dev_error", "test_error")  # beside the settings
 

@@ -11,13 +11,13 @@ from keras_amp import data
 from keras_amp.callbacks.steps import steps_taken
 from keras_amp.experiments.choosing import choosing
 from keras_amp.experiments.environment import deterministic_operations, environment
+from keras_amp.experiments.evaluation import EVALUATION_BATCH
 from keras_amp.experiments.predictions import packed
 from keras_amp.experiments.results import Result
 from keras_amp.experiments.scores import scores_of
 from keras_amp.experiments.store import FINISHED
 from keras_amp.models import MixupAMPModel
 
-EVALUATION_BATCH = 250
 LEARNING_RATE = 1e-3  # where neither the model nor the space has one
 
 
