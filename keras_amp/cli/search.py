@@ -70,7 +70,8 @@ def search(
         patience: Epochs without a better development result after which a training stops.
         batch_size: Texts a step; by default the recipe's.
         sequence_length: Words or tokens of a text, of which longer ones are cut; by
-            default the longest text's, up to 400 words.
+            default what 99% of the texts have, or the longest text's where that is hardly
+            more, up to 400 words.
         vectors: Pretrained word vectors, by name or path.
         preset: Encoder of --backbone bert.
         train_fraction: Share of each class to train with.

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from keras_amp import data
 from keras_amp.experiments.arguments import Relatives
 from keras_amp.experiments.cells import Cell
 from keras_amp.experiments.examples import TEST_SEED
@@ -16,7 +17,9 @@ from keras_amp.policies import AdversarialMixing
 
 FEW = 1000  # training texts, below which trials are folds of them
 FOLDS, FOLDS_OF_MANY = 5, 10
-LONGEST = 400  # words of a text, where nothing is said
+# Words of a text, where nothing is said: what 99% of the texts have, if the longest one
+# has a quarter more. A step takes as long as texts are.
+SHARE, SHORTER, SHORTEST, LONGEST = 99, 0.8, 10, 400
 # A search's seeds of training: those of its trials, and those of the confirmation.
 SEEDS, CONFIRMING = 1000, 500
 # What goes with a value: by the project's study of a coefficient for each dimension.
@@ -164,14 +167,19 @@ def _cut(settings, dataset):
     """The settings with a length for long texts, and what there is to say of it."""
     if settings.sequence_length is not None or settings.backbone not in ON_WORDS:
         return settings, []
-    lengths = np.array([len(text.split()) for text in dataset.train.texts])
-    if lengths.max() <= LONGEST:
+    lengths = np.array([len(words) for words in data.split_words(dataset.train.texts)])
+    longest = lengths.max()
+    most = max(int(np.percentile(lengths, SHARE, method="inverted_cdf")), SHORTEST)
+    if most > SHORTER * longest:
+        most = longest
+    most = min(most, LONGEST)
+    if most >= longest:
         return settings, []
-    longer = int((lengths > LONGEST).sum())
-    return replace(settings, sequence_length=LONGEST), [
-        f"The longest training text has {lengths.max():,} words; {longer:,} of "
-        f"{len(lengths):,} are cut after {LONGEST} (`--sequence-length` sets it, and "
-        "what it costs)"
+    longer = int((lengths > most).sum())
+    return replace(settings, sequence_length=most), [
+        f"The longest training text has {longest:,} words; {longer:,} of "
+        f"{len(lengths):,} are cut after {most} (`--sequence-length` sets it, and what "
+        "it costs)"
     ]
 
 

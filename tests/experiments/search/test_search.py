@@ -306,6 +306,33 @@ def test_data_of_any_kind_is_divided_or_said_to_be_difficult(
         assert made.train[0].shape[1] == LONGEST
 
 
+@pytest.mark.parametrize(
+    ("lengths", "cut"),
+    [
+        ([30] * 99 + [60], 30),
+        ([30] * 99 + [37], None),  # hardly longer
+        ([30] * 97 + [60] * 3, None),  # too many
+        ([3] * 99 + [60], 10),  # what a filter of several words needs
+        ([3] * 99 + [9], None),
+        ([390] * 99 + [450], 400),
+        ([500] * 100, 400),
+    ],
+)
+def test_few_long_texts_do_not_make_all_steps_long(tmp_path, lengths, cut):
+    texts = ["word " * (length - 1) + f"x{i}" for i, length in enumerate(lengths)]
+    rows = [(text, f"class {i % 2}") for i, text in enumerate(texts)]
+    path = write(tmp_path / "mine.csv", rows)
+    problem = Texts(settings(path), ("word",), ("mixup",))
+    assert problem.settings.sequence_length == cut
+    said = [notice for notice in problem.notices if "are cut after" in notice]
+    longer = sum(length > cut for length in lengths) if cut else 0
+    assert [f"{longer} of 100 are cut after {cut}" in notice for notice in said] == [
+        True
+    ] * bool(cut)
+    own = Texts(settings(path, sequence_length=50), ("word",), ("mixup",))
+    assert own.settings.sequence_length == 50
+
+
 def test_a_development_split_of_the_data_serves_all_trials(tmp_path):
     folder = tmp_path / "own"
     folder.mkdir()
