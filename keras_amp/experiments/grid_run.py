@@ -1,7 +1,9 @@
 """Grids: their cells run in processes or on a cluster, and go on where they were."""
 
+import itertools
 import os
 import shlex
+import shutil
 from pathlib import Path
 
 from keras_amp.experiments.config import FILE
@@ -125,6 +127,7 @@ class GridRun(Runner):
     def begin(self):
         """Writes the configuration and what is reused; says what there is to do."""
         (self.out / CELLS).mkdir(parents=True, exist_ok=True)
+        kept = _keep_other(self.out / FILE, self.grid.text)
         with whole_file(self.out / FILE) as file:
             file.write(self.grid.text)
         for key, record in self.others.items():
@@ -137,6 +140,8 @@ class GridRun(Runner):
             f"{self.grid.title}\n{self.left} cells to run{already if here else ''}"
         )
         self.display.say(f"Results in {self.out}")
+        if kept is not None:
+            self.display.say(f"Another {FILE} was there; it is kept as {kept.name}")
         self._state()
 
     def execute(self):
@@ -270,6 +275,14 @@ def _together(seeds_at_once, cluster):
 
 def _is_missing(record, retry):
     return record is None or (retry and record["status"] == FAILED)
+
+
+def _keep_other(path, text):
+    """Copies a grid's file if it holds another text; returns the copy's path, or None."""
+    if not path.is_file() or path.read_bytes() == text.encode():
+        return None
+    names = (path.with_stem(f"{path.stem}-{n}") for n in itertools.count(1))
+    return Path(shutil.copyfile(path, next(n for n in names if not n.exists())))
 
 
 def _records_in(out):

@@ -143,6 +143,21 @@ def test_a_grid_runs_once_and_goes_on_where_it_was(
     assert "0 cells to run" in said(console)
 
 
+def test_the_grid_that_a_folder_held_is_kept_beside_another(out, console):
+    grid = load_grid(out)
+    for n, title in enumerate(["Another", "A third", "A third"]):
+        run_grid(replace_title(grid, title), out, console=console)
+        assert load_grid(out).title == title
+        assert (f"it is kept as grid-{n + 1}.toml" in said(console)) == (n < 2)
+    assert (out / "grid-1.toml").read_text() == grid.text
+    assert load_grid(out / "grid-2.toml").title == "Another"
+    assert not (out / "grid-3.toml").exists()
+
+
+def replace_title(grid, title):
+    return parse_grid(grid.text.replace('"Small"', f'"{title}"'), "small")
+
+
 def test_a_seed_s_cells_begin_alike(by_command, ran):
     """A step of 0 is mixup: same examples, weights, batches, dropout, lambda."""
     mixup, unmoved = (ran[cell.key] for cell in load_grid(by_command[0]).cells)
