@@ -24,6 +24,7 @@ from keras_amp.experiments.summary.means import summarize
 from keras_amp.experiments.summary.methods import (
     SECOND,
     Results,
+    explanation,
     methods_table,
     write_results,
 )
@@ -204,9 +205,10 @@ class ComparisonRun(Runner):
         """Shows the methods' means and standard deviations, and where the results are."""
         wide = self.display.console.width >= WIDE
         table = methods_table(self.results)
-        note = f"{table.caption}. {table.note}"
         shown = [name for name in table.headings if name not in SECOND]
-        table = table.as_rich(shown if wide else NARROW, caption=note)
+        shown = shown if wide else NARROW
+        about = explanation({result.method for result in self.results}, shown)
+        table = table.as_rich(shown, caption=f"{table.caption}. {about}")
         self.display.console.print(table)
         self.display.say(f"All results: {self.out}")
 

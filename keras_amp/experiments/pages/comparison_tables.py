@@ -21,10 +21,9 @@ from keras_amp.experiments.summary.frames import against_baselines, flat
 from keras_amp.experiments.summary.means import row_of
 from keras_amp.experiments.summary.methods import (
     CAPTION,
-    EXPLANATION,
     HEADER,
     cells,
-    explained_names,
+    explanation,
 )
 from keras_amp.experiments.summary.table import Table
 from keras_amp.experiments.summary.texts import (
@@ -72,8 +71,8 @@ def improvements_table(groups, compared):
     for place, family in enumerate(("mixup", "none"), HEADER.index("test error %") + 1):
         texts = [_improvement(found[family]) for found in improvements]
         frame.insert(place, f"over {family} %", texts)
-    names = explained_names(group.method for group in groups)
-    note = f"{EXPLANATION}{names} {IMPROVEMENTS}{backends_note(groups)}"
+    about = explanation(group.method for group in groups)
+    note = f"{about} {IMPROVEMENTS}{backends_note(groups)}"
     return Table(CAPTION, frame, note=note)
 
 

@@ -14,16 +14,17 @@ HEADER = ("method", "runs", *(heading for _, heading, _ in QUANTITIES))
 SECOND = ("plateau %", "last epoch %", "NLL, scaled", "ECE %, scaled")  # the less needed
 
 CAPTION = "Mean ± standard deviation over the runs"
-EXPLANATION = (
-    "The epoch is chosen by the development set, and is the last without one; `test "
-    "error` is the result. `best test error` is the least of any epoch, chosen by the "
-    "test set itself: only for comparison with papers that report it. `plateau` is the "
-    "mean test error of the last third of the epochs. NLL: negative log-likelihood; ECE: "
-    "expected calibration error in 15 bins, both on the test set; scaled: at the "
-    "temperature that fits the development set best. "
-    "AMP: the Adversarial Mixing Policy."
-)
-NOTE = f"{CAPTION}. {EXPLANATION}"
+# What a reader needs to know of the columns, by the first that needs it.
+EXPLAINED = {
+    "test error %": "The epoch is chosen by the development set, and is the last "
+    "without one; `test error` is the result.",
+    "best test error %": "`best test error` is the least of any epoch, chosen by the "
+    "test set itself: only for comparison with papers that report it.",
+    "plateau %": "`plateau` is the mean test error of the last third of the epochs.",
+    "NLL": "NLL: negative log-likelihood; ECE: expected calibration error in 15 bins, "
+    "both on the test set.",
+    "NLL, scaled": "Scaled: at the temperature that fits the development set best.",
+}
 # The policies beside the paper's, by what their methods' names end in.
 NAMES = {
     "Adversarial": "adversarial training of the hidden state",
@@ -55,6 +56,25 @@ def explained_names(methods):
     return f" {'; '.join(found)}." if found else ""
 
 
+def explanation(methods, headings=HEADER):
+    """Return what a reader needs to know of the columns and of the methods' names.
+
+    Args:
+        methods: Iterable of names, such as ``"WordVAT"``.
+        headings: Those of the columns that are shown.
+
+    Example:
+    >>> from keras_amp.experiments.summary.methods import explanation
+    >>> explanation(["none", "WordAMP"], ["method", "plateau %"])[-43:]
+    'epochs. AMP: the Adversarial Mixing Policy.'
+    """
+    methods = set(methods)
+    sentences = [text for heading, text in EXPLAINED.items() if heading in headings]
+    if any(method.endswith("AMP") for method in methods):
+        sentences.append("AMP: the Adversarial Mixing Policy.")
+    return " ".join(sentences) + explained_names(methods)
+
+
 class Results(list):
     """A list of ``Result``s that a notebook shows as the table of their methods.
 
@@ -75,7 +95,7 @@ def methods_table(results):
         results: Iterable of ``Result``s.
     """
     rows = summarize(results)
-    note = EXPLANATION + explained_names(row.method for row in rows)
+    note = explanation(row.method for row in rows)
     return Table.of(CAPTION, HEADER, map(cells, rows), note=note)
 
 
@@ -88,7 +108,7 @@ def cells(row):
 def markdown(rows):
     """Return the table of ``Row``s in Markdown, with its note."""
     lines = [HEADER, ("---",) + ("---:",) * (len(HEADER) - 1), *map(cells, rows)]
-    note = NOTE + explained_names(row.method for row in rows)
+    note = f"{CAPTION}. {explanation(row.method for row in rows)}"
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{note}\n"
 
 

@@ -7,6 +7,7 @@ pytest.importorskip("cyclopts", reason='pip install "keras-amp[experiments]"')
 
 from keras_amp import experiments
 from keras_amp.experiments import Result, Results
+from keras_amp.experiments.summary.methods import EXPLAINED, HEADER, explanation
 
 
 def result(method, seed, dev=10.0, test=12.0, seconds=2.5):
@@ -75,3 +76,14 @@ def test_a_notebook_sees_a_table_of_results():
     assert html.count("<tr") == 2  # the heading, and one method
     assert "12.00\xa0±\xa00.00" in html
     assert "<th>test error %</th>" in html
+
+
+def test_what_is_not_shown_is_not_explained():
+    assert {*EXPLAINED} <= {*HEADER}
+    said = explanation(["none"], ["method", "test error %"])
+    assert "`test error`" in said
+    for other in ("plateau", "best", "NLL", "Scaled", "AMP"):
+        assert other not in said
+    said = explanation(["WordAMP", "WordVAT"])
+    for each in (*EXPLAINED.values(), "AMP: ", "VAT: "):
+        assert each in said
