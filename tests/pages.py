@@ -60,8 +60,7 @@ def commands_of(page):
     text = page.read_text().replace("\\\n", "")
     lines = re.findall(r"(?m)^(?: {4,})?keras-amp (.*)$", text)
     inline = re.findall(r"`keras-amp (\w+ [^`\n]+)`", text)
-    commands = [shlex.split(command, comments=True) for command in (*lines, *inline)]
-    return [each for each in commands if not each[-1].startswith("--p")]
+    return [shlex.split(command, comments=True) for command in (*lines, *inline)]
 
 
 def run_programs(page, folder, after=None):

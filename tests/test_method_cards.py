@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from keras import ops
+from pages import commands_of
 
 import keras_amp
 from keras_amp.policies.passes import Draw, Pass, Point
@@ -95,8 +96,9 @@ def test_a_command_is_one_that_can_be_given(card):
     pytest.importorskip("cyclopts", reason='pip install "keras-amp[experiments]"')
     from keras_amp.cli import application
 
-    (command,) = re.findall(r"```bash\nkeras-amp (.*?)\n```", CARDS[card], re.S)
-    _, bound, _ = application().parse_args(command.replace("\\\n", "").split())
+    commands = commands_of(PAGES / f"{card}.md")
+    (command,) = (each for each in commands if each[0] == "train")
+    _, bound, _ = application().parse_args(command)
     assert SEARCHED[card] in bound.arguments["policy"]
 
 

@@ -22,9 +22,9 @@ from keras_amp.experiments.runner import Runner, try_cells
 from keras_amp.experiments.settings import PROGRAM, RELATIVES, chosen_folds, methods
 from keras_amp.experiments.summary.means import summarize
 from keras_amp.experiments.summary.methods import (
+    HEADER,
     SECOND,
     Results,
-    explanation,
     methods_table,
     write_results,
 )
@@ -204,12 +204,10 @@ class ComparisonRun(Runner):
     def close(self):
         """Shows the methods' means and standard deviations, and where the results are."""
         wide = self.display.console.width >= WIDE
-        table = methods_table(self.results)
-        shown = [name for name in table.headings if name not in SECOND]
-        shown = shown if wide else NARROW
-        about = explanation({result.method for result in self.results}, shown)
-        table = table.as_rich(shown, caption=f"{table.caption}. {about}")
-        self.display.console.print(table)
+        shown = [name for name in HEADER if name not in SECOND] if wide else NARROW
+        table = methods_table(self.results, shown)
+        note = f"{table.caption}. {table.note}"
+        self.display.console.print(table.as_rich(shown, caption=note))
         self.display.say(f"All results: {self.out}")
 
     def cut_short(self, how):

@@ -88,15 +88,17 @@ class Results(list):
         return methods_table(self).frame.to_html(index=False)
 
 
-def methods_table(results):
+def methods_table(results, headings=HEADER):
     """Return the mean and the deviation of every quantity, a row a method.
 
     Args:
         results: Iterable of ``Result``s.
+        headings: Those of the columns to keep.
     """
     rows = summarize(results)
-    note = explanation(row.method for row in rows)
-    return Table.of(CAPTION, HEADER, map(cells, rows), note=note)
+    note = explanation((row.method for row in rows), headings)
+    table = Table.of(CAPTION, HEADER, map(cells, rows), note=note)
+    return table.without({*HEADER} - {*headings})
 
 
 def cells(row):
